@@ -1,0 +1,1 @@
+"""Charging: locations, sessions and their evidence, and the recordings of sessions others made."""

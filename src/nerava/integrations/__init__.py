@@ -1,0 +1,1 @@
+"""Adapters to the outside world, one per provider, and the readers of files people bring."""
