@@ -1,0 +1,1 @@
+"""Pure values and the few seams everything rests on. No I/O, no framework."""

@@ -1,0 +1,82 @@
+"""Posting inside a transaction that is open already: load, decide, write, apply effects."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import uuid_utils
+
+from nerava.ledger.decide import decide
+from nerava.ledger.engines import engine_for
+from nerava.ledger.hashing import batch_hash
+from nerava.ledger.store import Batch, load
+from nerava.ledger.values import CHAIN_MAX, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from nerava.ledger.effects import Effect
+    from nerava.ledger.store import Engine
+    from nerava.ledger.values import Chain, Verdict
+
+
+def checked(chain: Chain) -> Chain:
+    """Return the chain, or refuse one that no caller should have built.
+
+    Raises:
+        ValueError: It has no transfers, or more than `CHAIN_MAX`.
+    """
+    if not 1 <= len(chain.transfers) <= CHAIN_MAX:
+        message = f"a chain has 1 to {CHAIN_MAX} transfers, not {len(chain.transfers)}"
+        raise ValueError(message)
+    return chain
+
+
+def post_in(session: Session, chains: Sequence[Chain], now: datetime) -> list[Verdict]:
+    """Post chains in the session's transaction and return their verdicts in the same order.
+
+    Each chain sees the ones before it; a refused one leaves nothing. Chains of several lanes are
+    posted lane by lane.
+    """
+    engine = engine_for(session)
+    lanes: dict[str, list[int]] = defaultdict(list)
+    for index, one in enumerate(chains):
+        lanes[one.lane].append(index)
+    if len(lanes) == 1:
+        return _post_lane(engine, chains, now)
+    verdicts: dict[int, Verdict] = {}
+    for lane in sorted(lanes):
+        of_lane = _post_lane(engine, [chains[index] for index in lanes[lane]], now)
+        verdicts.update(zip(lanes[lane], of_lane, strict=True))
+    return [verdicts[index] for index in range(len(chains))]
+
+
+def _post_lane(engine: Engine, chains: Sequence[Chain], now: datetime) -> list[Verdict]:
+    state = load(engine, chains)
+    batch_id = new_id()
+    decision = decide(chains, state, now, batch_id=batch_id, new_id=new_id)
+    if decision.transfers:
+        content = batch_hash(row.digest for row in decision.transfers)
+        batch = Batch(batch_id, chains[0].lane, len(decision.transfers), content, now)
+        engine.write(decision, state, batch)
+    return decision.verdicts
+
+
+def new_id() -> str:
+    """Return a new UUIDv7 as canonical text; later ones of a process sort after earlier ones."""
+    return str(uuid_utils.uuid7())
+
+
+def apply_effects(session: Session, asked: Sequence[tuple[Sequence[Effect], Verdict]]) -> None:
+    """Apply the effects of a batch, kind by kind, in the order in which the kinds first appear."""
+    kinds: dict[type[Effect], list[tuple[Effect, Verdict]]] = {}
+    for effects, verdict in asked:
+        for effect in effects:
+            if effect.applies_to == "any" or verdict.status is Status.POSTED:
+                kinds.setdefault(type(effect), []).append((effect, verdict))
+    for kind, items in kinds.items():
+        kind.apply_batch(session, items)

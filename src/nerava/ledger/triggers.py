@@ -1,0 +1,155 @@
+"""The rules that the database itself repeats: history never changes, balances never go backward.
+
+A mistake in Python, or SQL typed by hand, meets these on both engines. They refuse; they never
+decide: no posting depends on what a trigger computes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import DDL, event
+
+from nerava.ledger import model
+from nerava.platform.db import Base
+
+HISTORY: Final = tuple(table.name for table in model.HISTORY)
+KEPT: Final = (*HISTORY, "ledger_balance", "ledger_lot")
+"""Tables that lose no row. `ledger_open_hold` and `ledger_unsealed` are work lists and do."""
+
+_BALANCE_FIXED: Final = ("account_id", "asset", "lane", "keeps_lots")
+_LOT_FIXED: Final = ("id", "account_id", "key", "granted", "source", "expires_at", "restores")
+_COUNTERS: Final = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+
+_REPLACEABLE: Final = {
+    "ledger_account": "id = NEW.id OR code = NEW.code",
+    "ledger_asset": "code = NEW.code",
+    "ledger_balance": "account_id = NEW.account_id",
+    "ledger_batch": "id = NEW.id",
+    "ledger_block": "(lane = NEW.lane AND height = NEW.height) OR batch_id = NEW.batch_id",
+    "ledger_lot": "id = NEW.id",
+    "ledger_lot_use": "id = NEW.id",
+    "ledger_seal": "lane = NEW.lane AND day = NEW.day",
+}
+"""How a row that INSERT OR REPLACE would silently remove is recognised (SQLite)."""
+
+
+def _distinct(columns: tuple[str, ...], operator: str) -> str:
+    return " OR ".join(f"NEW.{name} {operator} OLD.{name}" for name in columns)
+
+
+def _postgresql() -> list[str]:
+    distinct = "IS DISTINCT FROM"
+    statements = [
+        """CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '% is history: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = '23001'; END $$""",
+        f"""CREATE FUNCTION ledger_balance_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF {_distinct(_BALANCE_FIXED, distinct)} THEN
+    RAISE EXCEPTION 'what an account is cannot change' USING ERRCODE = '23001';
+  END IF;
+  IF NEW.debits_posted < OLD.debits_posted OR NEW.credits_posted < OLD.credits_posted
+     OR NEW.sequence < OLD.sequence THEN
+    RAISE EXCEPTION 'a balance cannot go backward' USING ERRCODE = '23001';
+  END IF;
+  IF NEW.sequence = OLD.sequence AND ({_distinct(_COUNTERS, "<>")}) THEN
+    RAISE EXCEPTION 'a balance cannot change without its sequence' USING ERRCODE = '23001';
+  END IF;
+  RETURN NEW;
+END $$""",
+        """CREATE FUNCTION ledger_balance_birth() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.debits_posted + NEW.credits_posted + NEW.debits_pending + NEW.credits_pending + NEW.sequence <> 0 THEN
+    RAISE EXCEPTION 'a balance begins at nothing' USING ERRCODE = '23001';
+  END IF;
+  RETURN NEW;
+END $$""",
+        f"""CREATE FUNCTION ledger_lot_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF {_distinct(_LOT_FIXED, distinct)} OR NEW.remaining > OLD.remaining THEN
+    RAISE EXCEPTION 'a lot can only be consumed' USING ERRCODE = '23001';
+  END IF;
+  RETURN NEW;
+END $$""",
+        """CREATE TRIGGER ledger_balance_guard BEFORE UPDATE ON ledger_balance
+FOR EACH ROW EXECUTE FUNCTION ledger_balance_guard()""",
+        """CREATE TRIGGER ledger_balance_birth BEFORE INSERT ON ledger_balance
+FOR EACH ROW EXECUTE FUNCTION ledger_balance_birth()""",
+        """CREATE TRIGGER ledger_lot_guard BEFORE UPDATE ON ledger_lot
+FOR EACH ROW EXECUTE FUNCTION ledger_lot_guard()""",
+        """CREATE TRIGGER ledger_open_hold_update BEFORE UPDATE ON ledger_open_hold
+FOR EACH ROW EXECUTE FUNCTION ledger_refuse()""",
+    ]
+    for table in KEPT:
+        changes = "UPDATE OR DELETE" if table in HISTORY else "DELETE"
+        statements.append(
+            f"CREATE TRIGGER {table}_keep BEFORE {changes} ON {table} FOR EACH ROW EXECUTE FUNCTION ledger_refuse()"
+        )
+    statements += [
+        f"CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION ledger_refuse()"
+        for table in (*KEPT, "ledger_open_hold", "ledger_unsealed")
+    ]
+    return statements
+
+
+def _sqlite() -> list[str]:
+    statements = []
+    for table in KEPT:
+        for change in ("UPDATE", "DELETE") if table in HISTORY else ("DELETE",):
+            statements.append(
+                f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is history: {change} refused'); END"
+            )
+    return [
+        *statements,
+        f"""CREATE TRIGGER ledger_balance_fixed BEFORE UPDATE ON ledger_balance
+WHEN {_distinct(_BALANCE_FIXED, "IS NOT")}
+BEGIN SELECT RAISE(ABORT, 'what an account is cannot change'); END""",
+        """CREATE TRIGGER ledger_balance_backward BEFORE UPDATE ON ledger_balance
+WHEN NEW.debits_posted < OLD.debits_posted OR NEW.credits_posted < OLD.credits_posted OR NEW.sequence < OLD.sequence
+BEGIN SELECT RAISE(ABORT, 'a balance cannot go backward'); END""",
+        f"""CREATE TRIGGER ledger_balance_sequence BEFORE UPDATE ON ledger_balance
+WHEN NEW.sequence = OLD.sequence AND ({_distinct(_COUNTERS, "<>")})
+BEGIN SELECT RAISE(ABORT, 'a balance cannot change without its sequence'); END""",
+        """CREATE TRIGGER ledger_balance_birth BEFORE INSERT ON ledger_balance
+WHEN NEW.debits_posted + NEW.credits_posted + NEW.debits_pending + NEW.credits_pending + NEW.sequence <> 0
+BEGIN SELECT RAISE(ABORT, 'a balance begins at nothing'); END""",
+        f"""CREATE TRIGGER ledger_lot_guard BEFORE UPDATE ON ledger_lot
+WHEN {_distinct(_LOT_FIXED, "IS NOT")} OR NEW.remaining > OLD.remaining
+BEGIN SELECT RAISE(ABORT, 'a lot can only be consumed'); END""",
+        """CREATE TRIGGER ledger_open_hold_update BEFORE UPDATE ON ledger_open_hold
+BEGIN SELECT RAISE(ABORT, 'ledger_open_hold: UPDATE refused'); END""",
+        # A connection that forgot `foreign_keys` or `recursive_triggers` is held to them all the same.
+        """CREATE TRIGGER ledger_transfer_accounts BEFORE INSERT ON ledger_transfer
+WHEN NOT EXISTS (SELECT 1 FROM ledger_balance WHERE account_id = NEW.debit AND asset = NEW.asset)
+  OR NOT EXISTS (SELECT 1 FROM ledger_balance WHERE account_id = NEW.credit AND asset = NEW.asset)
+BEGIN SELECT RAISE(ABORT, 'both accounts of a transfer hold its asset'); END""",
+        """CREATE TRIGGER ledger_transfer_replace BEFORE INSERT ON ledger_transfer
+WHEN EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.id)
+  OR EXISTS (SELECT 1 FROM ledger_transfer WHERE key = NEW.key)
+  OR EXISTS (SELECT 1 FROM ledger_transfer WHERE debit = NEW.debit AND debit_sequence = NEW.debit_sequence)
+  OR EXISTS (SELECT 1 FROM ledger_transfer WHERE credit = NEW.credit AND credit_sequence = NEW.credit_sequence)
+  OR (NEW.hold_id IS NOT NULL AND EXISTS (SELECT 1 FROM ledger_transfer WHERE hold_id = NEW.hold_id))
+BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_transfer is history: REPLACE refused'); END""",
+        *(
+            f"CREATE TRIGGER {table}_replace BEFORE INSERT ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {condition}) "
+            f"BEGIN SELECT RAISE(ABORT, 'UNIQUE: {table} is history: REPLACE refused'); END"
+            for table, condition in _REPLACEABLE.items()
+        ),
+    ]
+
+
+STATEMENTS: Final = {"postgresql": _postgresql(), "sqlite": _sqlite()}
+"""By dialect, in the order in which they are to be executed after the tables exist."""
+
+
+def attach() -> None:
+    """Make `Base.metadata.create_all` create the triggers too, as the migrations do."""
+    for dialect, statements in STATEMENTS.items():
+        for statement in statements:
+            ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)
+            event.listen(Base.metadata, "after_create", ddl)
+
+
+attach()

@@ -1,0 +1,29 @@
+"""How Alembic runs here: one transaction, on either database."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import text
+
+from nerava.platform.db.engine import EngineOptions, open_engine
+
+MIGRATION_LOCK = 7_264_531_001
+
+def run() -> None:
+    """Run the asked steps on a connection of our own."""
+    options = EngineOptions(pool_size=1, statement_timeout_ms=0, idle_in_transaction_ms=0)
+    engine = open_engine(context.config.attributes["url"], options)
+    try:
+        with engine.connect() as connection:
+            context.configure(connection=connection, target_metadata=None)
+            with context.begin_transaction():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+                context.run_migrations()
+    finally:
+        engine.dispose()
+
+if context.is_offline_mode():
+    message = "migrations run against a database, not into a script"
+    raise SystemExit(message)
+run()

@@ -1,0 +1,1 @@
+"""Technical foundations. Knows nothing of charging, rewards or money."""

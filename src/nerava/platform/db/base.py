@@ -1,0 +1,22 @@
+"""The declarative base that every table of the product hangs on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Root of the mapped classes; constraint names are derived, so both databases agree on them."""
+
+    metadata = MetaData(naming_convention=NAMING)

@@ -1,0 +1,99 @@
+"""Connections: how each database is opened so that a commit means what we promise."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.pool import QueuePool
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+SQLITE_BUSY_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How many connections, and how long anything may take.
+
+    Attributes:
+        pool_size: Connections kept open, and at most in use at once.
+        pool_wait_ms: How long a caller waits for one before it is refused.
+        lock_timeout_ms: PostgreSQL: longest wait for a row lock.
+        statement_timeout_ms: PostgreSQL: longest statement.
+        idle_in_transaction_ms: PostgreSQL: longest pause of a client inside a transaction.
+    """
+
+    pool_size: int = 16
+    pool_wait_ms: int = 500
+    lock_timeout_ms: int = 2_000
+    statement_timeout_ms: int = 5_000
+    idle_in_transaction_ms: int = 10_000
+
+
+def is_sqlite(url: str | URL) -> bool:
+    """Whether the address names the embedded database."""
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def open_engine(url: str | URL, options: EngineOptions, *, read_only: bool = False) -> Engine:
+    """Return an engine for the address; SQLite's writer begins IMMEDIATE, its reader cannot write."""
+    if is_sqlite(url):
+        return _open_sqlite(make_url(url), options, read_only=read_only)
+    return _open_postgresql(make_url(url), options)
+
+
+def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=options.pool_size,
+        max_overflow=0,
+        pool_timeout=options.pool_wait_ms / 1_000 if read_only else 30,
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": SQLITE_BUSY_MS / 1_000},
+    )
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "recursive_triggers = ON",  # so that INSERT OR REPLACE cannot slip past a DELETE trigger
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+            f"query_only = {'ON' if read_only else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _open_postgresql(url: URL, options: EngineOptions) -> Engine:
+    limits = {
+        "lock_timeout": options.lock_timeout_ms,
+        "statement_timeout": options.statement_timeout_ms,
+        "idle_in_transaction_session_timeout": options.idle_in_transaction_ms,
+        "timezone": "UTC",
+    }
+    settings = " ".join(f"-c {name}={value}" for name, value in limits.items())
+    arguments: dict[str, Any] = {"options": settings, "connect_timeout": 3, "application_name": "nerava"}
+    return create_engine(
+        url,
+        pool_size=options.pool_size,
+        max_overflow=0,
+        pool_timeout=options.pool_wait_ms / 1_000,
+        connect_args=arguments,
+        isolation_level="READ COMMITTED",
+    )

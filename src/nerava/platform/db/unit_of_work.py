@@ -1,0 +1,169 @@
+"""The only place that commits: begin, run, commit, and only then answer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy import exc, text
+from sqlalchemy.orm import Session
+
+from nerava.platform.db.engine import EngineOptions, is_sqlite, open_engine
+from nerava.platform.db.errors import (
+    DatabaseUnavailable,
+    LostRace,
+    OutcomeUnknown,
+    StorageFull,
+    is_disconnect,
+    is_lost_race,
+    is_storage_full,
+)
+from nerava.platform.db.fair_lock import FairLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL
+
+Result = TypeVar("Result")
+Work = Callable[[Session], Result]
+
+ATTEMPTS_MAX: Final = 5
+PATIENCE_S: Final = 5.0
+FIRST_PAUSE_S: Final = 0.020
+
+
+class Database:
+    """One database and the rules for working with it.
+
+    `run` is for work that writes, `read` for work that only looks. Neither may do HTTP, mail,
+    queues or sleep inside. Safe to share between threads. On SQLite one writer works at a time,
+    in the order of arrival, and one process owns the file.
+    """
+
+    def __init__(self, url: str | URL, options: EngineOptions | None = None) -> None:
+        self.url = url
+        self.is_sqlite = is_sqlite(url)
+        options = options or EngineOptions()
+        self._engine = open_engine(url, options)
+        self._readers = open_engine(url, options, read_only=True) if self.is_sqlite else self._engine
+        self._turn = FairLock() if self.is_sqlite else None
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    def run(self, work: Work[Result], *, repeatable: bool = False) -> Result:
+        """Run `work` in one transaction and return its result after the commit.
+
+        The whole of `work`, its reads included, runs again after a lost race or a connection
+        lost before COMMIT: at most 5 times within 5 s, with full jitter. So it must do nothing
+        outside the transaction. With `repeatable` the caller promises that running it twice has
+        one effect (everything it writes is keyed); then it also runs again when the answer to
+        COMMIT itself was lost.
+
+        Raises:
+            OutcomeUnknown: The answer to COMMIT was lost and the work is not repeatable (503).
+            DatabaseUnavailable: No connection in time; nothing was executed (503).
+            LostRace: Others were faster five times; nothing was executed (503).
+            StorageFull: The disk is full; nothing was executed (507).
+        """
+        started = time.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._once(work)
+            except _CommitLost as lost:
+                if not repeatable:
+                    raise OutcomeUnknown from lost
+                failure: Exception = lost
+            except exc.TimeoutError as error:
+                message = "every connection is busy"
+                raise DatabaseUnavailable(message) from error
+            except exc.DBAPIError as error:
+                if is_storage_full(error):
+                    raise StorageFull from error
+                if not (is_lost_race(error) or is_disconnect(error)):
+                    raise
+                failure = error
+            if attempt >= ATTEMPTS_MAX or time.monotonic() - started > PATIENCE_S:
+                raise _given_up(failure) from failure
+            time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - jitter, not a secret
+
+    def read(self, work: Work[Result], *, patient: bool = False) -> Result:
+        """Run `work` on one consistent snapshot that cannot write, and return its result.
+
+        With `patient` a statement may take as long as it needs; for audits and exports.
+
+        Raises:
+            DatabaseUnavailable: No connection in time (503).
+        """
+        try:
+            return self._look(work, patient=patient)
+        except exc.DBAPIError as error:
+            if not is_disconnect(error):
+                raise
+        except exc.TimeoutError as error:
+            message = "every connection is busy"
+            raise DatabaseUnavailable(message) from error
+        try:  # A pooled connection may have died unnoticed; a fresh one tells whether the server did.
+            return self._look(work, patient=patient)
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            if isinstance(error, exc.DBAPIError) and not is_disconnect(error):
+                raise
+            raise DatabaseUnavailable from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+        self._readers.dispose()
+
+    def _once(self, work: Work[Result]) -> Result:
+        with self._my_turn(), Session(self._engine, expire_on_commit=False) as session:
+            try:
+                result = work(session)
+                session.flush()
+            except BaseException:
+                session.rollback()
+                raise
+            try:
+                session.commit()
+            except exc.DBAPIError as error:
+                if is_disconnect(error):
+                    raise _CommitLost from error
+                raise
+            return result
+
+    def _look(self, work: Work[Result], *, patient: bool) -> Result:
+        with Session(self._readers) as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+                if patient:
+                    session.execute(text("SET LOCAL statement_timeout = 0"))
+            return work(session)
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        with self._turn.hold(PATIENCE_S) as obtained:
+            if not obtained:
+                message = "others were writing for 5 s"
+                raise DatabaseUnavailable(message)
+            yield
+
+
+class _CommitLost(Exception):  # noqa: N818 - a state on its way, not an error anybody sees
+    """The connection broke between COMMIT and its answer."""
+
+
+def _given_up(failure: Exception) -> Exception:
+    if isinstance(failure, _CommitLost):
+        return OutcomeUnknown()
+    return DatabaseUnavailable() if is_disconnect(failure) else LostRace()

@@ -1,0 +1,88 @@
+"""Databases for every test: each one fresh, migrated once as a template, on both engines."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from nerava import migrations
+from nerava.kernel.clock import SystemClock
+from nerava.ledger import Ledger
+from nerava.platform.db import Database, EngineOptions
+from nerava.platform.db.embedded_postgres import EmbeddedPostgres
+
+DIALECTS = ("sqlite", "postgresql")
+DatabaseUrl = Callable[[str], AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One PostgreSQL server per test process; no fsync, because no test here cuts the power."""
+    with EmbeddedPostgres(fsync=False, settings={"max_connections": "200"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that tests copy."""
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: EmbeddedPostgres) -> str:
+    """Name of a migrated PostgreSQL database that tests clone."""
+    postgres.create_database("template_nerava")
+    migrations.upgrade(postgres.url("template_nerava"))
+    return "template_nerava"
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUrl:
+    """Return a context manager that makes a fresh migrated database of a dialect and yields its address."""
+
+    @contextmanager
+    def fresh(dialect: str) -> Iterator[str]:
+        name = f"t_{uuid.uuid4().hex[:16]}"
+        if dialect == "sqlite":
+            path = tmp_path / f"{name}.sqlite3"
+            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+            yield f"sqlite:///{path}"
+            return
+        server: EmbeddedPostgres = request.getfixturevalue("postgres")
+        server.create_database(name, template=request.getfixturevalue("postgres_template"))
+        try:
+            yield server.url(name)
+        finally:
+            server.drop_database(name)
+
+    return fresh
+
+
+@pytest.fixture(params=DIALECTS)
+def url(request: pytest.FixtureRequest, database_url: DatabaseUrl) -> Iterator[str]:
+    """Address of a fresh migrated database; every test that asks for it runs on both engines."""
+    with database_url(request.param) as address:
+        yield address
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """A fresh migrated database, on both engines."""
+    opened = Database(url, EngineOptions(pool_size=80, pool_wait_ms=30_000, lock_timeout_ms=30_000))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ledger(database: Database) -> Iterator[Ledger]:
+    """A ledger on the fresh database, with the house's clock."""
+    opened = Ledger(database, SystemClock())
+    yield opened
+    opened.close()
