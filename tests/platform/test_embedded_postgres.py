@@ -20,6 +20,7 @@ from nerava.platform.servers import (
     MEMORY_FOLDER,
     NOBODY,
     Account,
+    RunFolder,
     ServerFailed,
     ServerProgramsMissing,
     package_folder,
@@ -203,6 +204,13 @@ def test_what_was_committed_survives_every_stop_and_kill() -> None:
         order(server, "INSERT INTO entry VALUES (3)")
         with psycopg.connect(server.conninfo()) as busy:
             busy.execute("INSERT INTO entry VALUES (4)")
+            # A backend deep in a computation does not notice by itself that its postmaster is gone.
+            busy.pgconn.send_query(
+                b"SELECT count(*) FROM generate_series(1, 99999) a, generate_series(1, 99999) b"
+            )
+            time.sleep(0.2)
+            state = "SELECT state FROM pg_stat_activity WHERE pid::text = %s"
+            assert ask(server, state, str(busy.info.backend_pid)) == "active"
             server.kill()
             assert not server.is_running
             assert commands_within(server.folder) == []
@@ -249,6 +257,22 @@ def test_root_hands_the_server_to_nobody(server: EmbeddedPostgres) -> None:
     assert Path(f"/proc/{server.pid}").stat().st_uid == NOBODY
     assert server.folder.stat().st_uid == NOBODY
     assert server.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_copies_of_private_programs_can_be_run_by_the_servers_account(place: Path) -> None:
+    account = Account.for_servers()
+    program = place / "package" / "bin" / "program"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    for private in (program, program.parent):
+        private.chmod(0o700)
+    assert account.may_run(program) == (os.geteuid() != 0)
+
+    folder = RunFolder("nerava-test-", account)
+    copy = folder.copy_programs(place / "package", "package")
+    assert account.may_run(copy / "bin" / "program")
+    folder.remove()
+    assert not folder.path.exists()
 
 
 def test_a_killed_parent_leaves_nothing_even_when_root_keeps_the_programs_in_a_private_home(
