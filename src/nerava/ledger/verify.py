@@ -1,0 +1,183 @@
+"""The proof of history: every digest, every batch and every block is computed again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from sqlalchemy import select
+
+from nerava.ledger import model
+from nerava.ledger.findings import Finding
+from nerava.ledger.hashing import GENESIS, batch_hash, block_hash, canonical_json, instant, row_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sqlalchemy import Row
+    from sqlalchemy.orm import Session
+
+    from nerava.ledger.sealing import Anchor
+
+_PAGE: Final = 5_000
+
+
+def verify(
+    session: Session,
+    anchors: Iterable[Anchor] = (),
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> list[Finding]:
+    """Recompute the hash chain from the rows and return every break, the first bad row of each batch named.
+
+    Args:
+        session: A reading session; one snapshot.
+        anchors: Heads of the chain that were kept outside; a chain that lost its tail lacks them.
+        on_progress: Told how many transfers have been read.
+    """
+    stated: dict[str, bytes] = {}
+    findings = _verify_rows(session, stated, on_progress)
+    findings += _verify_blocks(session, stated)
+    findings += _verify_outside(session, anchors)
+    return findings
+
+
+def _verify_rows(
+    session: Session, stated: dict[str, bytes], on_progress: Callable[[int], None] | None
+) -> list[Finding]:
+    findings: list[Finding] = []
+    batches = {str(row.id): row for row in session.execute(select(model.batch))}
+    stated.update({key: row.content_hash for key, row in batches.items()})
+    lots = _by_key(session, model.lot.c.key, _lot_fields)
+    uses = _by_key(session, model.lot_use.c.key, _use_fields)
+    digests: list[bytes] = []
+    current: str | None = None
+    count = 0
+
+    def finish() -> None:
+        if current is None:
+            return
+        row = batches.pop(current, None)
+        if row is None:
+            findings.append(Finding("batch-missing", current, "transfers without their batch"))
+        elif batch_hash(digests) != row.content_hash:
+            findings.append(Finding("batch-hash", current, "its transfers are not those that were committed"))
+
+    for row in _transfers(session):
+        batch_id = str(row.batch_id)
+        if batch_id != current:
+            finish()
+            current, digests = batch_id, []
+        key = str(row.key)
+        digest = row_digest([*_transfer_fields(row), lots.pop(key, []), uses.pop(key, [])])
+        if digest != row.digest:
+            findings.append(Finding("row-digest", str(row.id), f"transfer {key} is not what was posted"))
+        digests.append(row.digest)
+        count += 1
+        if on_progress is not None and count % _PAGE == 0:
+            on_progress(count)
+    finish()
+    findings += [Finding("batch-empty", key, "the transfers of this batch are gone") for key in batches]
+    findings += [Finding("lot-orphan", key, "lots of a transfer that does not exist") for key in lots]
+    findings += [Finding("use-orphan", key, "uses by a transfer that does not exist") for key in uses]
+    return findings
+
+
+def _transfers(session: Session) -> Iterator[Row[Any]]:
+    query = select(model.transfer).order_by(model.transfer.c.batch_id, model.transfer.c.id)
+    yield from session.execute(query.execution_options(yield_per=_PAGE))
+
+
+def _transfer_fields(row: Row[Any]) -> list[object]:
+    return [
+        str(row.id),
+        str(row.key),
+        row.fingerprint.hex(),
+        str(row.transaction_id),
+        row.position,
+        row.template,
+        row.kind,
+        str(row.debit),
+        str(row.credit),
+        row.asset,
+        row.amount,
+        None if row.hold_id is None else str(row.hold_id),
+        _at(row.expires_at),
+        row.debit_sequence,
+        row.credit_sequence,
+        row.debit_posted,
+        row.debit_available,
+        row.credit_posted,
+        row.credit_available,
+        _at(row.effective_at),
+        _at(row.posted_at),
+        row.lane,
+        str(row.batch_id),
+        row.actor,
+        canonical_json(orjson.loads(row.metadata) if isinstance(row.metadata, str) else row.metadata),
+    ]
+
+
+def _lot_fields(row: Row[Any]) -> list[object]:
+    restores = None if row.restores is None else str(row.restores)
+    return [str(row.id), str(row.account_id), row.granted, row.source, _at(row.expires_at), restores]
+
+
+def _use_fields(row: Row[Any]) -> list[object]:
+    return [str(row.id), str(row.lot_id), row.amount]
+
+
+def _by_key(session: Session, key: Any, fields: Callable[[Row[Any]], list[object]]) -> dict[str, list[list[object]]]:
+    """Return the fields of a table's rows by transfer key, in the order in which they were made."""
+    rows: dict[str, list[list[object]]] = defaultdict(list)
+    for row in session.execute(select(key.table).order_by(key.table.c.id).execution_options(yield_per=_PAGE)):
+        rows[str(row.key)].append(fields(row))
+    return dict(rows)
+
+
+def _verify_blocks(session: Session, stated: dict[str, bytes]) -> list[Finding]:
+    findings: list[Finding] = []
+    waiting = {str(one) for one in session.execute(select(model.unsealed.c.batch_id)).scalars()}
+    linked: set[str] = set()
+    previous: dict[str, tuple[int, bytes]] = {}
+    query = select(model.block).order_by(model.block.c.lane, model.block.c.height)
+    for row in session.execute(query.execution_options(yield_per=_PAGE)):
+        height, hash_before = previous.get(row.lane, (0, GENESIS))
+        batch_id = str(row.batch_id)
+        linked.add(batch_id)
+        name = f"{row.lane}/{row.height}"
+        if row.height != height + 1 or row.previous_hash != hash_before:
+            findings.append(Finding("block-link", name, "does not follow the block before it"))
+        content = stated.get(batch_id)
+        if content is None:
+            findings.append(Finding("block-batch", name, f"its batch {batch_id} is gone"))
+        elif block_hash(row.lane, row.height, row.previous_hash, batch_id, content) != row.hash:
+            findings.append(Finding("block-hash", name, f"its batch {batch_id} is not what was sealed"))
+        previous[row.lane] = (row.height, row.hash)
+    findings += [
+        Finding("batch-unlinked", key, "neither in the chain nor waiting for it") for key in stated.keys() - linked - waiting
+    ]
+    return findings
+
+
+def _verify_outside(session: Session, anchors: Iterable[Anchor]) -> list[Finding]:
+    block = model.block.c
+    found: list[Finding] = []
+    kept: Sequence[tuple[str, int, bytes, str]] = [
+        *((row.lane, row.height, row.hash, f"seal of {row.day}") for row in session.execute(select(model.seal))),
+        *((one.lane, one.height, bytes.fromhex(one.hash), "anchor kept outside") for one in anchors),
+    ]
+    for lane, height, expected, name in kept:
+        query = select(block.hash).where(block.lane == lane, block.height == height)
+        actual = session.execute(query).scalar_one_or_none()
+        if actual is None:
+            found.append(Finding("tail-cut", f"{lane}/{height}", f"{name}: the chain ends before it"))
+        elif actual != expected:
+            found.append(Finding("anchor-differs", f"{lane}/{height}", f"{name}: the chain was rewritten"))
+    return found
+
+
+def _at(at: datetime | None) -> str | None:
+    return None if at is None else instant(at.astimezone(UTC))
