@@ -1,0 +1,81 @@
+"""How well a charging session is proven, and the proven session that everything later rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+SECOND_US: Final = 1_000_000
+
+
+class EvidenceLevel(IntEnum):
+    """The ladder of evidence; a session stands on its best piece."""
+
+    PRESENCE = 0
+    """The phone says so: position, dwell, a code, a receipt. Forgeable, so it never earns alone."""
+
+    PARTNER = 1
+    """A partner says so."""
+
+    TELEMETRY = 2
+    """The vehicle's telemetry alone."""
+
+    TELEMETRY_AND_CHARGER = 3
+    """The vehicle's telemetry and the charger's status agree in place and time."""
+
+    CDR = 4
+    """The operator's charge detail record, contracted transaction or billing history."""
+
+    SIGNED_CDR = 5
+    """A charge detail record with valid signed meter values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidencedSession:
+    """A closed charging session as its best evidence shows it: what verification and rules read.
+
+    Attributes:
+        source: Who told us, for example `ocpi:DE-ABC`; with `reference` unique.
+        timezone: The IANA zone of the location; local rules are read in it.
+        energy_wh: Delivered energy in watt-hours.
+        power_w_max: What the connector can deliver, in watts; None where nobody knows.
+        evidence_level: The best `EvidenceLevel` there is.
+        score: 0 to 100, from verification; 0 before it.
+        under_review: Whether a person has yet to decide; then rewards are held, not given.
+        evaluations: How many decisions about it exist already.
+        duration_us: From start to end, in microseconds; 0 where the end does not lie after the
+            start. Derived once, because every rule asks for it.
+    """
+
+    id: UUID
+    source: str
+    reference: str
+    driver_id: UUID
+    location_id: UUID
+    connector_id: UUID | None
+    timezone: str
+    started_at: datetime
+    ended_at: datetime
+    energy_wh: int
+    power_w_max: int | None
+    evidence_level: int
+    is_test: bool = False
+    score: int = 0
+    under_review: bool = False
+    evaluations: int = 0
+    duration_us: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the duration."""
+        object.__setattr__(self, "duration_us", max(0, (self.ended_at - self.started_at) // MICROSECOND))
+
+    def judged(self, *, score: int, under_review: bool) -> EvidencedSession:
+        """Return the session with what verification found."""
+        return replace(self, score=score, under_review=under_review)

@@ -1,0 +1,1 @@
+"""Drivers: the people who charge, earn and redeem."""

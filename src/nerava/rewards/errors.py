@@ -1,0 +1,63 @@
+"""What the rewards package refuses by raising; what a session does not earn is a decision instead."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from nerava.kernel.errors import NeravaError
+
+
+class UnknownSponsor(NeravaError):
+    """No sponsor has this id."""
+
+    code = "unknown-sponsor"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such sponsor"
+
+
+class UnknownCampaign(NeravaError):
+    """No campaign has this id."""
+
+    code = "unknown-campaign"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such campaign"
+
+
+class UnknownDecision(NeravaError):
+    """The session has not been evaluated yet."""
+
+    code = "unknown-decision"
+    status = HTTPStatus.NOT_FOUND
+    title = "No decision yet"
+
+
+class WrongCampaignState(NeravaError):
+    """The campaign is not in a state from which this can happen."""
+
+    code = "wrong-campaign-state"
+    status = HTTPStatus.CONFLICT
+    title = "The campaign is in another state"
+
+
+class InsufficientFunds(NeravaError):
+    """The sponsor's deposits do not cover the amount; nothing was moved."""
+
+    code = "insufficient-funds"
+    status = HTTPStatus.CONFLICT
+    title = "Not enough deposited"
+
+
+class FundingDiffers(NeravaError):
+    """The same reference was used before for another amount; nothing was moved."""
+
+    code = "funding-differs"
+    status = HTTPStatus.CONFLICT
+    title = "The reference belongs to another payment"
+
+
+class PostingRefused(NeravaError):
+    """The ledger refused a posting that should have been possible; nothing was moved."""
+
+    code = "posting-refused"
+    status = HTTPStatus.CONFLICT
+    title = "The ledger refused"

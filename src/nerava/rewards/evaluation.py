@@ -1,0 +1,249 @@
+"""Decides what a session earns from each campaign, with the reason; no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from nerava.kernel.money import FeeRate
+from nerava.rewards.rules import Answer, Judgement
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from nerava.charging.evidence import EvidencedSession
+    from nerava.rewards.rules import Facts
+    from nerava.rewards.terms import CampaignTerms
+
+Afford = Callable[["RunningCampaign", int], bool]
+"""Whether a campaign can still pay so many points."""
+
+_NONE: Final[Mapping[Any, int]] = MappingProxyType({})
+
+
+def _none() -> Mapping[UUID, int]:
+    return _NONE
+
+
+class Outcome(StrEnum):
+    """What became of one campaign for one session."""
+
+    GRANTED = "granted"
+    HELD = "held"
+    """Reserved until better evidence, or a person, settles it."""
+
+    KEPT = "kept"
+    """An earlier evaluation of the same session granted or held it."""
+
+    REFUSED = "refused"
+
+
+class CampaignDecision(NamedTuple):
+    """The answer of one campaign to one session.
+
+    Attributes:
+        reason: Why, as a stable code; its sentence stands in `reasons.py`.
+        points: What the session earns from this campaign; 0 when refused.
+        judgements: The answers of the campaign's rules in their order; empty where they were
+            not asked, because the session was out of the campaign's reach anyway.
+    """
+
+    campaign_id: UUID
+    outcome: Outcome
+    reason: str
+    points: int
+    facts: Facts
+    judgements: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one driver was granted before, by campaign.
+
+    Attributes:
+        day_points: On the local date of the session.
+        total_points: Ever.
+        granted: From this very session, by an earlier evaluation of it, whatever became of it.
+    """
+
+    day_points: Mapping[UUID, int] = field(default_factory=_none)
+    total_points: Mapping[UUID, int] = field(default_factory=_none)
+    granted: Mapping[UUID, int] = field(default_factory=_none)
+
+
+NOTHING_BEFORE: Final = History()
+NO_FEE: Final = FeeRate(fee=0, net=1)
+
+
+class RunningCampaign:
+    """A campaign made ready for many sessions: terms flattened, rules bound.
+
+    Build it once per batch, not once per session.
+    """
+
+    __slots__ = (
+        "day_max",
+        "driver_max",
+        "ends_at",
+        "evidence_min",
+        "fee_rate",
+        "has_caps",
+        "id",
+        "judges",
+        "score_min",
+        "session_max",
+        "settle_level",
+        "stacking_group",
+        "starts_at",
+        "terms",
+        "tie_rank",
+    )
+
+    def __init__(self, campaign_id: UUID, terms: CampaignTerms, fee_rate: FeeRate = NO_FEE) -> None:
+        self.id = campaign_id
+        self.terms = terms
+        self.starts_at = terms.starts_at
+        self.ends_at = terms.ends_at
+        self.evidence_min = terms.evidence_min
+        self.settle_level = terms.settle_level
+        self.score_min = terms.score_min
+        self.has_caps = terms.driver_day_points_max is not None or terms.driver_points_max is not None
+        self.session_max = terms.session_points_max
+        self.day_max = terms.driver_day_points_max
+        self.driver_max = terms.driver_points_max
+        self.fee_rate = fee_rate
+        self.stacking_group = terms.stacking_group
+        self.judges = tuple((rule.judge, rule.is_condition) for rule in terms.rules)
+        self.tie_rank = (-terms.priority, campaign_id)
+
+    def _caps(self, history: History) -> Iterator[tuple[str, int, Mapping[UUID, int]]]:
+        if self.day_max is not None:
+            yield "cap.driver_day", self.day_max, history.day_points
+        if self.driver_max is not None:
+            yield "cap.driver_total", self.driver_max, history.total_points
+
+    def appraise(self, session: EvidencedSession, history: History = NOTHING_BEFORE) -> CampaignDecision:
+        """Return what the session would earn if this were the only campaign and its budget endless."""
+        # Hashing a UUID is a Python call; nearly all sessions have no history to look it up in.
+        if history.granted and self.id in history.granted:
+            return CampaignDecision(self.id, Outcome.KEPT, "campaign.kept", history.granted[self.id], {}, ())
+        beyond = self._beyond_reach(session)
+        if beyond is not None:
+            return beyond
+        points = 0
+        met = True
+        judgements = []
+        for judge, is_condition in self.judges:
+            judgement = judge(session)
+            judgements.append(judgement)
+            points += judgement.points
+            if is_condition and judgement.answer is Answer.REFUSED:
+                met = False
+        answers = tuple(judgements)
+        if not met:
+            return self._refused("rules.condition_not_met", {}, answers)
+        if points <= 0:
+            return self._refused("rules.nothing_earned", {}, answers)
+        return self._within_caps(session, history, points, answers)
+
+    def _beyond_reach(self, session: EvidencedSession) -> CampaignDecision | None:
+        """Return the refusal of a session that the rules need not be asked about."""
+        if not self.starts_at <= session.started_at < self.ends_at:
+            return self._refused("campaign.outside_window", {})
+        if session.evidence_level < self.evidence_min:
+            facts: Facts = {"level": session.evidence_level, "least": self.evidence_min}
+            return self._refused("evidence.below_minimum", facts)
+        if session.score < self.score_min:
+            return self._refused("score.below_minimum", {"score": session.score, "least": self.score_min})
+        return None
+
+    def _within_caps(
+        self, session: EvidencedSession, history: History, earned: int, answers: tuple[Judgement, ...]
+    ) -> CampaignDecision:
+        points = earned
+        reason = "campaign.earned"
+        facts: Facts = {}
+        if self.session_max is not None and points > self.session_max:
+            points, reason = self.session_max, "cap.session"
+            facts = {"earned": earned, "most": self.session_max}
+        for code, most, before in self._caps(history) if self.has_caps else ():
+            left = most - before.get(self.id, 0) if before else most
+            if left < points:
+                facts = {"earned": earned, "most": most, "left": max(0, left)}
+                if left <= 0:
+                    return self._refused(f"{code}_reached", facts, answers)
+                points, reason = left, code
+        held = session.under_review or session.evidence_level < self.settle_level
+        return CampaignDecision(
+            self.id, Outcome.HELD if held else Outcome.GRANTED, reason, points, facts, answers
+        )
+
+    def _refused(self, reason: str, facts: Facts, answers: tuple[Judgement, ...] = ()) -> CampaignDecision:
+        return CampaignDecision(self.id, Outcome.REFUSED, reason, 0, facts, answers)
+
+
+def evaluate(
+    session: EvidencedSession,
+    campaigns: Sequence[RunningCampaign],
+    history: History = NOTHING_BEFORE,
+    afford: Afford | None = None,
+) -> list[CampaignDecision]:
+    """Return one decision per campaign, in the order of `campaigns`.
+
+    Of the campaigns of one stacking group the one with the most points wins, then the greater
+    priority, then the smaller id; one that cannot pay (`afford`) gives way to the next. A campaign
+    that an earlier evaluation of the session granted keeps its place and its whole group.
+    """
+    decisions = [campaign.appraise(session, history) for campaign in campaigns]
+    rivals: dict[str, list[int]] = {}
+    for index, decision in enumerate(decisions):
+        if decision.outcome is Outcome.REFUSED:
+            continue
+        group = campaigns[index].stacking_group
+        if group is not None:
+            rivals.setdefault(group, []).append(index)
+        elif afford is not None:
+            choose(decisions, campaigns, [index], afford)
+    for indexes in rivals.values():
+        if afford is not None or len(indexes) > 1:
+            choose(decisions, campaigns, indexes, afford)
+    return decisions
+
+
+def choose(
+    decisions: list[CampaignDecision],
+    campaigns: Sequence[RunningCampaign],
+    indexes: Sequence[int],
+    afford: Afford | None = None,
+) -> int | None:
+    """Leave one winner among the rivals at `indexes` and refuse the others in place.
+
+    Returns the index of the winner, None when nobody can pay.
+    """
+    ranked = sorted(
+        indexes,
+        key=lambda index: (
+            decisions[index].outcome is not Outcome.KEPT,
+            -decisions[index].points,
+            campaigns[index].tie_rank,
+        ),
+    )
+    winner: int | None = None
+    for index in ranked:
+        decision, campaign = decisions[index], campaigns[index]
+        if winner is not None:
+            facts: Facts = {"points": decision.points, "winner": str(campaigns[winner].id)}
+            decisions[index] = refusal_of(decision, "stacking.another_won", facts)
+        elif decision.outcome is Outcome.KEPT or afford is None or afford(campaign, decision.points):
+            winner = index
+        else:
+            decisions[index] = refusal_of(decision, "campaign.exhausted", {"points": decision.points})
+    return winner
+
+
+def refusal_of(decision: CampaignDecision, reason: str, facts: Facts) -> CampaignDecision:
+    """Return the decision turned into a refusal; the rules' answers stay."""
+    return decision._replace(outcome=Outcome.REFUSED, reason=reason, points=0, facts=facts)

@@ -1,0 +1,95 @@
+"""The sentences behind the codes: what drivers, sponsors and support read as the reason."""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEXTS: Final[Mapping[str, str]] = {
+    # What became of a campaign.
+    "campaign.earned": "Every condition is met.",
+    "campaign.kept": "This campaign decided about the session earlier.",
+    "campaign.outside_window": "The session did not begin while the campaign was running.",
+    "campaign.exhausted": "The budget cannot pay {points} points any more.",
+    "evidence.below_minimum": "Evidence of level {level} is weaker than the level {least} asked for.",
+    "score.below_minimum": "The verification score of {score} is below {least}.",
+    "rules.condition_not_met": "A condition of the campaign is not met.",
+    "rules.nothing_earned": "No rule of the campaign gave points.",
+    "cap.session": "{earned} points were earned; a session gets at most {most}.",
+    "cap.driver_day": "{earned} points were earned; {left} were left of {most} for a driver in a day.",
+    "cap.driver_day_reached": "The {most} points that a driver gets in a day were reached before.",
+    "cap.driver_total": "{earned} points were earned; {left} were left of {most} for a driver in all.",
+    "cap.driver_total_reached": "The {most} points that a driver gets in all were reached before.",
+    "stacking.another_won": "A session earns the best of several campaigns; this one would give {points}.",
+    "session.rejected": "The session was not accepted as a charge.",
+    "ledger.refused": "The ledger refused the posting: {status}.",
+    # What the rules say.
+    "fixed.session": "The session took place.",
+    "per_kwh.energy": "{energy_wh:kwh} at {points_per_kwh} points per kWh.",
+    "per_kwh.too_little": "{energy_wh:kwh} are less than one point.",
+    "off_peak.energy": "{energy_wh:kwh} between {window} local time at {points_per_kwh} points per kWh.",
+    "off_peak.outside": "Nothing was charged between {window} local time.",
+    "off_peak.too_little": "{energy_wh:kwh} between {window} local time are less than one point.",
+    "off_peak_bonus.mostly_inside": (
+        "{energy_wh:kwh} of {of_wh:kwh} were charged between {window} local time; "
+        "{share_percent_min} % were needed."
+    ),
+    "off_peak_bonus.too_little_inside": (
+        "Only {energy_wh:kwh} of {of_wh:kwh} were charged between {window} local time; "
+        "{share_percent_min} % were needed."
+    ),
+    "minimum_energy.enough": "{energy_wh:kwh} are at least {least_wh:kwh}.",
+    "minimum_energy.too_little": "{energy_wh:kwh} are less than {least_wh:kwh}.",
+    "minimum_minutes.enough": "{minutes} minutes are at least {least_minutes}.",
+    "minimum_minutes.too_short": "{minutes} minutes are less than {least_minutes}.",
+    "connector_power.right": "The connector delivers up to {power_w:kw}.",
+    "connector_power.unknown": "Nobody knows what the connector delivers.",
+    "connector_power.too_weak": "The connector delivers up to {power_w:kw}, less than {least_w:kw}.",
+    "connector_power.too_strong": "The connector delivers up to {power_w:kw}, more than {most_w:kw}.",
+    "locations.listed": "The location takes part.",
+    "locations.elsewhere": "The location does not take part.",
+    # How a provisional grant ended.
+    "settlement.proven": "Better evidence proved it.",
+    "settlement.reduced": "Better evidence proved less: {points} of {held} points.",
+    "settlement.not_proven": "Better evidence showed that nothing was earned.",
+    "settlement.rejected": "The session was not accepted as a charge.",
+    "settlement.deadline": "No better evidence came in time.",
+}
+
+
+class _Units(string.Formatter):
+    """Formats watt-hours as kWh and watts as kW without floating point."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - the base class's signature
+        if format_spec == "kwh":
+            return f"{_thousandths(value)} kWh"
+        if format_spec == "kw":
+            return f"{_thousandths(value)} kW"
+        return str(value)
+
+
+def _thousandths(value: int) -> str:
+    whole, rest = divmod(value, 1_000)
+    decimals = f"{rest:03}".rstrip("0")
+    return f"{whole}.{decimals}" if decimals else str(whole)
+
+
+_UNITS: Final = _Units()
+
+
+def sentence(code: str, facts: Mapping[str, object]) -> str:
+    """Return the English sentence of a code, its numbers filled in.
+
+    A code that this version does not know, for example one stored by a later version, is
+    returned as it is: an answer that can be looked up is better than none.
+    """
+    text = TEXTS.get(code)
+    return code if text is None else _UNITS.vformat(text, (), facts)
+
+
+def placeholders(code: str) -> set[str]:
+    """Return the names of the facts that a code's sentence needs."""
+    return {name for _, name, _, _ in _UNITS.parse(TEXTS[code]) if name is not None}

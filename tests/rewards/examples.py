@@ -1,0 +1,104 @@
+"""Sessions, campaigns and histories that tests of rewards are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from nerava.charging.evidence import EvidencedSession
+from nerava.kernel.ids import fact_id
+from nerava.kernel.money import FeeRate
+from nerava.rewards.evaluation import NO_FEE, RunningCampaign
+from nerava.rewards.rules import AnyRule, Fixed
+from nerava.rewards.terms import CampaignTerms
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HERE = fact_id("location:here")
+ELSEWHERE = fact_id("location:elsewhere")
+ALICE = fact_id("driver:alice")
+ZONES = (
+    "America/Chicago",
+    "America/Phoenix",
+    "Australia/Lord_Howe",
+    "Europe/London",
+    "Asia/Kolkata",
+    "Pacific/Chatham",
+    "UTC",
+)
+
+
+def session(**changes: Any) -> EvidencedSession:
+    """Return a plain good session: an hour from noon, 10 kWh, a charge detail record."""
+    started_at = changes.pop("started_at", NOON)
+    minutes = changes.pop("minutes", 60)
+    values: dict[str, Any] = {
+        "id": fact_id("session:1"),
+        "source": "test",
+        "reference": "1",
+        "driver_id": ALICE,
+        "location_id": HERE,
+        "connector_id": None,
+        "timezone": "America/Chicago",
+        "started_at": started_at,
+        "ended_at": started_at + timedelta(minutes=minutes),
+        "energy_wh": 10_000,
+        "power_w_max": 50_000,
+        "evidence_level": 4,
+        "score": 95,
+    }
+    return EvidencedSession(**values | changes)
+
+
+def terms(*rules: AnyRule, **changes: Any) -> CampaignTerms:
+    """Return terms that let any session of the century earn by the rules, 40 points without rules."""
+    values: dict[str, Any] = {
+        "name": "Example",
+        "starts_at": datetime(2000, 1, 1, tzinfo=UTC),
+        "ends_at": datetime(2100, 1, 1, tzinfo=UTC),
+        "rules": rules or (Fixed(points=40),),
+    }
+    return CampaignTerms(**values | changes)
+
+
+def running(*rules: AnyRule, name: str = "a", fee_rate: FeeRate = NO_FEE, **changes: Any) -> RunningCampaign:
+    """Return such a campaign, ready to judge; its id follows from its name."""
+    return RunningCampaign(campaign_id(name), terms(*rules, **changes), fee_rate)
+
+
+def campaign_id(name: str) -> UUID:
+    """Return the id of the example campaign with this name."""
+    return fact_id(f"campaign:{name}")
+
+
+_INSTANTS = st.datetimes(
+    min_value=datetime(2019, 1, 1), max_value=datetime(2027, 12, 31), timezones=st.just(UTC)
+)
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> EvidencedSession:
+    """Draw sessions of any length up to a week, anywhere, proven or not."""
+    started_at = draw(_INSTANTS)
+    return session(
+        id=fact_id(f"session:{draw(st.integers(0, 9))}"),
+        started_at=started_at,
+        ended_at=started_at + draw(st.timedeltas(timedelta(0), timedelta(days=7))),
+        energy_wh=draw(st.integers(0, 200_000)),
+        timezone=draw(st.sampled_from(ZONES)),
+        location_id=draw(st.sampled_from((HERE, ELSEWHERE))),
+        power_w_max=draw(st.none() | st.integers(1, 400_000)),
+        evidence_level=draw(st.integers(0, 5)),
+        score=draw(st.integers(0, 100)),
+        under_review=draw(st.booleans()),
+    )
+
+
+def one_of_each_rule() -> Sequence[AnyRule]:
+    """Return one example of every rule there is."""
+    from tests.rewards.test_rules import EXAMPLES  # noqa: PLC0415 - the table imports this module
+
+    return [rule for rule, *_ in EXAMPLES]

@@ -1,0 +1,235 @@
+"""Every earning rule: a table of examples, and what all rules have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from nerava.charging.evidence import EvidencedSession
+from nerava.rewards.reasons import TEXTS, placeholders, sentence
+from nerava.rewards.rules import (
+    ALL_RULES,
+    Answer,
+    AnyRule,
+    ConnectorPower,
+    Fixed,
+    Judgement,
+    Locations,
+    MinimumEnergy,
+    MinimumMinutes,
+    OffPeak,
+    OffPeakBonus,
+    PerKwh,
+    read_rules,
+)
+from tests.rewards.examples import ELSEWHERE, HERE, session, sessions
+
+NIGHT = {"from_time": time(22), "until_time": time(6)}
+# Noon in UTC is 6:00 in Chicago in winter; 11:00 UTC is 5:00, the last hour of the night.
+NIGHT_OUT = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+
+EXAMPLES: list[tuple[AnyRule, EvidencedSession, Answer, str, int]] = [
+    (Fixed(points=40), session(), Answer.EARNED, "fixed.session", 40),
+    (PerKwh(points_per_kwh=3), session(energy_wh=10_999), Answer.EARNED, "per_kwh.energy", 32),
+    (PerKwh(points_per_kwh=3), session(energy_wh=334), Answer.EARNED, "per_kwh.energy", 1),
+    (PerKwh(points_per_kwh=3), session(energy_wh=333), Answer.REFUSED, "per_kwh.too_little", 0),
+    (
+        OffPeak(points_per_kwh=5, **NIGHT),
+        session(started_at=NIGHT_OUT, minutes=120),
+        Answer.EARNED,
+        "off_peak.energy",
+        25,
+    ),
+    (
+        OffPeak(points_per_kwh=5, **NIGHT),
+        session(started_at=NIGHT_OUT, minutes=60),
+        Answer.EARNED,
+        "off_peak.energy",
+        50,
+    ),
+    (OffPeak(points_per_kwh=5, **NIGHT), session(), Answer.REFUSED, "off_peak.outside", 0),
+    (
+        OffPeak(points_per_kwh=5, **NIGHT),
+        session(started_at=NIGHT_OUT, energy_wh=199),
+        Answer.REFUSED,
+        "off_peak.too_little",
+        0,
+    ),
+    (
+        OffPeak(points_per_kwh=5, from_time=time(0), until_time=time(0)),
+        session(),
+        Answer.EARNED,
+        "off_peak.energy",
+        50,
+    ),
+    (
+        OffPeak(points_per_kwh=5, weekdays=(1,), from_time=time(0), until_time=time(0)),
+        session(),
+        Answer.EARNED,
+        "off_peak.energy",
+        50,
+    ),
+    (
+        OffPeak(points_per_kwh=5, weekdays=(2, 7), from_time=time(0), until_time=time(0)),
+        session(),
+        Answer.REFUSED,
+        "off_peak.outside",
+        0,
+    ),
+    (
+        OffPeakBonus(points=25, **NIGHT),
+        session(started_at=NIGHT_OUT, minutes=120),
+        Answer.EARNED,
+        "off_peak_bonus.mostly_inside",
+        25,
+    ),
+    (
+        OffPeakBonus(points=25, **NIGHT),
+        session(started_at=NIGHT_OUT, minutes=121),
+        Answer.REFUSED,
+        "off_peak_bonus.too_little_inside",
+        0,
+    ),
+    (
+        OffPeakBonus(points=25, share_percent_min=1, **NIGHT),
+        session(energy_wh=0),
+        Answer.REFUSED,
+        "off_peak_bonus.too_little_inside",
+        0,
+    ),
+    (MinimumEnergy(energy_wh=10_000), session(), Answer.PASSED, "minimum_energy.enough", 0),
+    (
+        MinimumEnergy(energy_wh=10_000),
+        session(energy_wh=9_999),
+        Answer.REFUSED,
+        "minimum_energy.too_little",
+        0,
+    ),
+    (MinimumMinutes(minutes=60), session(), Answer.PASSED, "minimum_minutes.enough", 0),
+    (MinimumMinutes(minutes=60), session(minutes=59.999), Answer.REFUSED, "minimum_minutes.too_short", 0),
+    (ConnectorPower(least_w=50_000), session(), Answer.PASSED, "connector_power.right", 0),
+    (ConnectorPower(least_w=50_001), session(), Answer.REFUSED, "connector_power.too_weak", 0),
+    (ConnectorPower(most_w=50_000), session(), Answer.PASSED, "connector_power.right", 0),
+    (ConnectorPower(most_w=49_999), session(), Answer.REFUSED, "connector_power.too_strong", 0),
+    (ConnectorPower(most_w=1), session(power_w_max=None), Answer.REFUSED, "connector_power.unknown", 0),
+    (Locations(location_ids=frozenset({HERE})), session(), Answer.PASSED, "locations.listed", 0),
+    (Locations(location_ids=frozenset({ELSEWHERE})), session(), Answer.REFUSED, "locations.elsewhere", 0),
+]
+RULES = [rule for rule, *_ in EXAMPLES]
+
+
+@pytest.mark.parametrize(("rule", "example", "answer", "code", "points"), EXAMPLES)
+def test_a_rule_answers_as_its_table_says(
+    rule: AnyRule, example: EvidencedSession, answer: Answer, code: str, points: int
+) -> None:
+    judgement = rule.judge(example)
+
+    assert (judgement.answer, judgement.code, judgement.points) == (answer, code, points)
+
+
+def test_every_rule_and_every_sentence_of_a_rule_stands_in_the_table() -> None:
+    prefixes = {code.partition(".")[0] for _, _, _, code, _ in EXAMPLES}
+
+    assert {type(rule) for rule in RULES} == set(ALL_RULES)
+    assert {code for code in TEXTS if code.partition(".")[0] in prefixes} == {
+        code for _, _, _, code, _ in EXAMPLES
+    }
+
+
+@given(st.sampled_from(RULES), sessions())
+def test_a_rule_is_deterministic_never_negative_and_always_gives_a_readable_reason(
+    rule: AnyRule, drawn: EvidencedSession
+) -> None:
+    judgement = rule.judge(drawn)
+
+    assert rule.judge(drawn) == judgement
+    assert type(judgement) is Judgement
+    assert type(judgement.points) is int
+    assert (judgement.points > 0) == (judgement.answer is Answer.EARNED)
+    assert placeholders(judgement.code) <= set(judgement.facts)
+    assert "{" not in sentence(judgement.code, judgement.facts)
+
+
+@given(st.sampled_from(RULES), sessions())
+def test_a_rule_survives_json(rule: AnyRule, drawn: EvidencedSession) -> None:
+    (again,) = read_rules([rule.model_dump(mode="json")])
+
+    assert again == rule
+    assert again.judge(drawn) == rule.judge(drawn)
+
+
+@given(st.sampled_from(RULES), sessions())
+def test_conditions_give_no_points_and_earning_rules_never_only_pass(
+    rule: AnyRule, drawn: EvidencedSession
+) -> None:
+    answer = rule.judge(drawn).answer
+
+    assert answer is not (Answer.EARNED if rule.is_condition else Answer.PASSED)
+
+
+@given(sessions(), st.integers(1, 10_000))
+def test_off_peak_never_pays_for_more_energy_than_was_delivered(drawn: EvidencedSession, rate: int) -> None:
+    inside = OffPeak(points_per_kwh=rate, from_time=time(22), until_time=time(6)).judge(drawn).points
+    outside = OffPeak(points_per_kwh=rate, from_time=time(6), until_time=time(22)).judge(drawn).points
+
+    assert inside + outside <= drawn.energy_wh * rate // 1_000
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"kind": "fixed", "points": 0},
+        {"kind": "fixed", "points": -1},
+        {"kind": "fixed", "points": 10**7},
+        {"kind": "fixed", "points": 1.5},
+        {"kind": "fixed", "points": 1, "more": 1},
+        {"kind": "per_kwh", "points_per_kwh": 0},
+        {"kind": "off_peak", "from_time": "22:00", "until_time": "24:01", "points_per_kwh": 1},
+        {"kind": "off_peak", "from_time": "22:00:01", "until_time": "06:00", "points_per_kwh": 1},
+        {"kind": "off_peak", "from_time": "22:00+01:00", "until_time": "06:00", "points_per_kwh": 1},
+        {
+            "kind": "off_peak",
+            "from_time": "22:00",
+            "until_time": "06:00",
+            "points_per_kwh": 1,
+            "weekdays": [],
+        },
+        {
+            "kind": "off_peak",
+            "from_time": "22:00",
+            "until_time": "06:00",
+            "points_per_kwh": 1,
+            "weekdays": [0],
+        },
+        {
+            "kind": "off_peak",
+            "from_time": "22:00",
+            "until_time": "06:00",
+            "points_per_kwh": 1,
+            "weekdays": [1, 1],
+        },
+        {"kind": "connector_power"},
+        {"kind": "connector_power", "least_w": 10, "most_w": 9},
+        {"kind": "locations", "location_ids": []},
+        {"kind": "magic"},
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        read_rules([nonsense])
+
+
+def test_numbers_are_read_as_people_write_them() -> None:
+    assert sentence("minimum_energy.enough", {"energy_wh": 7_430, "least_wh": 500}) == (
+        "7.43 kWh are at least 0.5 kWh."
+    )
+    assert sentence("connector_power.right", {"power_w": 22_000}) == "The connector delivers up to 22 kW."
+
+
+def test_a_code_from_a_later_version_is_shown_as_it_is() -> None:
+    assert sentence("weather.sunny", {"sun": 1}) == "weather.sunny"
