@@ -42,7 +42,7 @@ def first_line(process: subprocess.Popen[str]) -> list[str]:
     return process.stdout.readline().split()
 
 
-def wait_until_gone(path: Path, *, within_s: float = 8) -> bool:
+def wait_until_gone(path: Path, *, within_s: float = 30) -> bool:
     deadline = time.monotonic() + within_s
     while path.exists():
         if time.monotonic() > deadline:
