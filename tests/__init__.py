@@ -1,0 +1,1 @@
+"""Everything that shows Nerava to be right."""

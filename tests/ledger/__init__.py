@@ -1,0 +1,1 @@
+"""The ledger and its referees: the oracle, the state machine, the history checkers."""
