@@ -13,6 +13,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from nerava.charging.errors import LocationInvalid
+from nerava.charging.zones import zone
 from nerava.kernel.errors import NeravaError
 
 TEXT_LENGTH_MAX: Final = 200
@@ -170,8 +172,8 @@ def zone_named(name: str) -> ZoneInfo | None:
     if _ZONE.fullmatch(name) is None:
         return None
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+        return zone(name)
+    except LocationInvalid:
         return None
 
 

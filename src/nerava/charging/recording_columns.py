@@ -29,7 +29,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
@@ -64,7 +64,7 @@ _SECTIONS: Final = ("name", "columns", "constants", "units")
 _WH_EACH: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 _W_EACH: Final[Mapping[str, Decimal]] = {"W": Decimal(1), "kW": Decimal(1000)}
 _UNITS: Final = ("energy", "power", "times", "decimal")
-_ANY_INSTANT: Final = datetime(2024, 2, 29, 13, 45)  # noqa: DTZ001 - a wall time to try a pattern on
+_ANY_INSTANT: Final = datetime(2024, 2, 29, 13, 45, tzinfo=UTC)
 
 
 class MappingInvalid(NeravaError):
@@ -100,7 +100,7 @@ def _is_pattern(times: str) -> bool:
         read = datetime.strptime(_ANY_INSTANT.strftime(times), times)  # noqa: DTZ007
     except ValueError:
         return False
-    return read.replace(tzinfo=None) == _ANY_INSTANT
+    return read.replace(tzinfo=UTC) == _ANY_INSTANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

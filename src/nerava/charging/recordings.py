@@ -247,7 +247,11 @@ class _Judge:
         column = self._mapping.user
         if column is None or is_nothing(cells.get(column)):
             return None
-        return text_of(cells[column], column)
+        try:
+            return text_of(cells[column], column)
+        except CellRefused as refused:
+            # The usual detail shows what the cell holds; who charged is nobody's business in a log.
+            raise CellRefused(refused.reason, f"{column} cannot be read") from None
 
     def _power_w_max(self, cells: Mapping[str, object]) -> int | None:
         mapping = self._mapping

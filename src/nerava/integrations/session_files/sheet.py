@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from python_calamine import CalamineError, CalamineWorkbook
 
@@ -23,9 +22,11 @@ from nerava.integrations.session_files.source import (
 )
 
 _CELLS_MAX: Final = 20_000_000
-_CELL_REFERENCE: Final = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
+# Wider than the standard allows, because the reader of sheets takes what it finds: A99999999999.
+_PLACE: Final = re.compile(rb"""(?<![\w:])r\s*=\s*["']\s*([A-Za-z]{0,9})([0-9]{0,40})""")
 _CHUNK_BYTES: Final = 1 << 20
-_REFERENCE_BYTES_MAX: Final = 16
+_ROW_DIGITS_MAX: Final = 7
+_PLACE_BYTES_MAX: Final = 100
 
 
 def read_sheet(path: Path) -> Reading:
@@ -68,36 +69,36 @@ def _refuse_bombs(path: Path) -> None:
     That reader keeps every cell between the outermost ones, so one cell in the last row and column
     of a file of a few hundred bytes would ask for half a terabyte.
     """
-    unpacked_bytes = columns = rows = 0
+    left_bytes = WHOLE_FILE_BYTES_MAX
     try:
         with zipfile.ZipFile(path) as members:
-            for chunk in _chunks(members):
-                unpacked_bytes += len(chunk)
-                for column, row in _CELL_REFERENCE.findall(chunk):
-                    columns = max(columns, _column_number(column))
-                    rows = max(rows, int(row))
-                if unpacked_bytes > WHOLE_FILE_BYTES_MAX or columns * rows > _CELLS_MAX:
-                    raise SessionFileTooLarge(
-                        f"{path.name} unpacks to more than {WHOLE_FILE_BYTES_MAX >> 20} MiB "
-                        f"or spans more than {_CELLS_MAX} cells; save it as CSV"
-                    )
+            for name in members.namelist():
+                with members.open(name) as member:
+                    left_bytes -= _measured(member, left_bytes, path)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise SessionFileUnreadable(f"{path.name} is not a readable workbook: {error}") from None
 
 
-def _chunks(members: zipfile.ZipFile) -> Iterator[bytes]:
-    """Yield the unpacked parts of a workbook piece by piece, no cell reference torn in two."""
-    for name in members.namelist():
-        if name.startswith("xl/"):
-            with members.open(name) as member:
-                tail = b""
-                while chunk := member.read(_CHUNK_BYTES):
-                    yield tail + chunk
-                    tail = chunk[-_REFERENCE_BYTES_MAX:]
+def _measured(member: IO[bytes], left_bytes: int, path: Path) -> int:
+    """Return how many bytes a part of a workbook unpacks to; the part may be a sheet or anything."""
+    unpacked_bytes, columns, rows = 0, 1, 1
+    tail = b""
+    while chunk := member.read(_CHUNK_BYTES):
+        unpacked_bytes += len(chunk)
+        for column, row in _PLACE.findall(tail + chunk):
+            columns = max(columns, _column_number(column))
+            rows = max(rows, int(row or 1) if len(row) <= _ROW_DIGITS_MAX else _CELLS_MAX + 1)
+        if unpacked_bytes > left_bytes or columns * rows > _CELLS_MAX:
+            raise SessionFileTooLarge(
+                f"{path.name} unpacks to more than {WHOLE_FILE_BYTES_MAX >> 20} MiB "
+                f"or spans more than {_CELLS_MAX} cells; save it as CSV"
+            )
+        tail = chunk[-_PLACE_BYTES_MAX:]
+    return unpacked_bytes
 
 
 def _column_number(letters: bytes) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * 26 + letter - ord("A") + 1
     return number

@@ -1,0 +1,1 @@
+"""Recordings, sessions and their verification are judged as the product says."""
