@@ -53,8 +53,13 @@ class Engine(Protocol):
     Ids and keys are canonical text. Lists may be empty; then nothing is sent.
     """
 
-    def lock_accounts(self, ids: Sequence[str]) -> list[AccountState]:
-        """Lock balances in the order of their ids and return them; unknown ids are left out."""
+    def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
+        """Lock balances in the order of their ids and return them; unknown ids are left out.
+
+        Also tells whether any of the keys may be known. On PostgreSQL the answer can be older
+        than the locks: a key that somebody posted meanwhile makes the insert fail on its
+        uniqueness, and the unit of work runs again and sees it.
+        """
         ...
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
@@ -95,8 +100,8 @@ class _Wanted:
 def load(engine: Engine, chains: Sequence[Chain]) -> State:
     """Return the locked state that `decide` needs for these chains.
 
-    Balances are locked first; keys, holds and lots are read under those locks, so nothing that
-    the verdicts rest on can change before the commit.
+    Balances are locked first; holds and lots are read under those locks, so nothing that the
+    verdicts rest on can change before the commit.
     """
     wanted = _wanted(chains)
     if wanted.holds:
@@ -104,9 +109,11 @@ def load(engine: Engine, chains: Sequence[Chain]) -> State:
             wanted.accounts.update((hold.debit, hold.credit))
             wanted.debits[hold.debit] = wanted.debits.get(hold.debit, 0) + hold.amount
     state = State()
-    for account in engine.lock_accounts(sorted(wanted.accounts)):
+    accounts, any_known = engine.lock_accounts(sorted(wanted.accounts), wanted.keys)
+    for account in accounts:
         state.accounts[account.id] = account
-    _load_known(engine, chains, wanted.keys, state)
+    if any_known:
+        _load_known(engine, chains, wanted.keys, state)
     if wanted.holds:
         _load_holds(engine, wanted.holds, state)
     _load_lots(engine, wanted, state)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _LOCK: Final = """
 SELECT account_id::text, asset, lane, floor, ceiling, closed, keeps_lots, debits_posted, credits_posted,
-       debits_pending, credits_pending, sequence, last_posted_at
+       debits_pending, credits_pending, sequence, last_posted_at,
+       (SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key = ANY(%s::uuid[])))
 FROM ledger_balance WHERE account_id = ANY(%s::uuid[]) ORDER BY account_id FOR NO KEY UPDATE
 """
 _BY_KEY: Final = """
@@ -52,21 +53,26 @@ SELECT u.id::text, u.amount - coalesce((SELECT sum(b.granted) FROM ledger_lot b 
 FROM ledger_lot_use u JOIN ledger_lot l ON l.id = u.lot_id JOIN ledger_transfer t ON t.key = u.key
 WHERE u.key = %s::uuid AND l.account_id = t.debit ORDER BY u.id DESC
 """
-_TRANSFERS: Final = """
-INSERT INTO ledger_transfer (id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset,
-  amount, hold_id, expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted,
-  credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest)
-SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::uuid[],
-  %s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[],
-  %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::uuid[], %s::text[],
-  %s::jsonb[], %s::bytea[])
-"""
-_BALANCES: Final = """
-UPDATE ledger_balance b SET debits_posted = v.dp, credits_posted = v.cp, debits_pending = v.dh, credits_pending = v.ch,
-  sequence = v.sequence, last_posted_at = v.at
-FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-  %s::timestamptz[]) AS v (id, asset, dp, cp, dh, ch, sequence, at)
-WHERE b.account_id = v.id AND b.asset = v.asset
+_WRITE: Final = """
+WITH transfers AS (
+  INSERT INTO ledger_transfer (id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset,
+    amount, hold_id, expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted,
+    credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest)
+  SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::uuid[],
+    %s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[],
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::uuid[],
+    %s::text[], %s::jsonb[], %s::bytea[])
+), balances AS (
+  UPDATE ledger_balance b SET debits_posted = v.dp, credits_posted = v.cp, debits_pending = v.dh,
+    credits_pending = v.ch, sequence = v.sequence, last_posted_at = v.at
+  FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+    %s::timestamptz[]) AS v (id, asset, dp, cp, dh, ch, sequence, at)
+  WHERE b.account_id = v.id AND b.asset = v.asset
+), batch AS (
+  INSERT INTO ledger_batch (id, lane, transfers, content_hash, posted_at)
+  VALUES (%s::uuid, %s, %s, %s::bytea, %s) RETURNING id, lane
+)
+INSERT INTO ledger_unsealed (batch_id, lane) SELECT id, lane FROM batch
 """
 _OPEN: Final = """
 INSERT INTO ledger_open_hold (hold_id, key, debit, credit, asset, amount, expires_at, lane)
@@ -87,12 +93,6 @@ _USES: Final = """
 INSERT INTO ledger_lot_use (id, lot_id, key, amount)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[])
 """
-_BATCH: Final = """
-WITH b AS (INSERT INTO ledger_batch (id, lane, transfers, content_hash, posted_at)
-           VALUES (%s::uuid, %s, %s, %s::bytea, %s) RETURNING id, lane)
-INSERT INTO ledger_unsealed (batch_id, lane) SELECT id, lane FROM b
-"""
-
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:.\-]+")
 _FIRST_LOTS: Final = 16
 
@@ -103,9 +103,11 @@ class PostgresEngine:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
-    def lock_accounts(self, ids: Sequence[str]) -> list[AccountState]:
-        """Lock balances in id order."""
-        return [AccountState(*row) for row in self._all(_LOCK, ids)]
+    def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
+        """Lock balances in id order; in the same round trip, look whether any of `keys` is known."""
+        self._cursor.execute(_LOCK, (_plain(keys), _plain(ids)))
+        rows = self._cursor.fetchall()
+        return [AccountState(*row[:-1]) for row in rows], not rows or rows[0][-1]
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
         """Return the rows that have these keys."""
@@ -137,8 +139,8 @@ class PostgresEngine:
     def write(self, decision: Decision, state: State, batch: Batch) -> None:
         """Write what was decided."""
         execute = self._cursor.execute
-        execute(_TRANSFERS, _transfer_arrays(decision.transfers))
-        execute(_BALANCES, _balance_arrays([one for one in state.accounts.values() if one.touched]))
+        touched = [one for one in state.accounts.values() if one.touched]
+        execute(_WRITE, (*_transfer_arrays(decision.transfers), *_balance_arrays(touched), *batch))
         if decision.opened:
             execute(_OPEN, _hold_arrays(decision.opened))
         if decision.closed:
@@ -151,7 +153,6 @@ class PostgresEngine:
             execute(_LOTS, (_plain(lot.id for lot in changed), _numbers(lot.remaining for lot in changed)))
         if shelf.uses:
             execute(_USES, _use_arrays(shelf.uses))
-        execute(_BATCH, (batch.id, batch.lane, batch.transfers, batch.content_hash, batch.posted_at))
 
     def _all(self, statement: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
         if not ids:

@@ -28,6 +28,7 @@ SELECT account_id, asset, lane, floor, ceiling, closed, keeps_lots, debits_poste
        credits_pending, sequence, last_posted_at
 FROM ledger_balance WHERE account_id IN (SELECT value FROM json_each(?))
 """
+_ANY_KNOWN: Final = "SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key IN (SELECT value FROM json_each(?)))"
 _BY_KEY: Final = """
 SELECT id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset, amount, hold_id,
        expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted, credit_available,
@@ -88,9 +89,11 @@ class SqliteEngine:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
-    def lock_accounts(self, ids: Sequence[str]) -> list[AccountState]:
-        """Return balances; the transaction has locked the whole file."""
-        return [AccountState(*row[:-1], _at(row[-1])) for row in self._all(_LOCK, ids)]
+    def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
+        """Return balances (the transaction has locked the whole file), and whether a key is known."""
+        accounts = [AccountState(*row[:-1], _at(row[-1])) for row in self._all(_LOCK, ids)]
+        self._cursor.execute(_ANY_KNOWN, (orjson.dumps(keys).decode(),))
+        return accounts, bool(self._cursor.fetchone()[0])
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
         """Return the rows that have these keys."""

@@ -7,7 +7,12 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Unpack
 
-from nerava.ledger.chart import NOVA_ISSUANCE, NOVA_RESERVE, PLATFORM_ADJUSTMENTS, is_nova
+from nerava.ledger.chart import (
+    NOVA_ISSUANCE,
+    NOVA_RESERVE,
+    PLATFORM_ADJUSTMENTS,
+    is_nova,
+)
 from nerava.ledger.errors import LedgerError
 from nerava.ledger.templates import ADJUSTMENT_APPROVAL_ABOVE
 from nerava.ledger.values import chain, transfer

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Unpack
 
 from nerava.kernel.ids import fact_id
 from nerava.kernel.money import BadAmount
-from nerava.ledger.chart import PLATFORM_FEES, campaign_budget, campaign_fee, external, sponsor_prepaid
+from nerava.ledger.chart import (
+    PLATFORM_FEES,
+    campaign_budget,
+    campaign_fee,
+    external,
+    sponsor_prepaid,
+)
 from nerava.ledger.values import capture, chain, hold, release, transfer, transfer_key
 
 if TYPE_CHECKING:

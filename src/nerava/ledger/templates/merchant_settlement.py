@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from nerava.kernel.money import split_fee
-from nerava.ledger.chart import NOVA_ISSUANCE, NOVA_RESERVE, PLATFORM_FEES, merchant_nova, merchant_payable
+from nerava.ledger.chart import (
+    NOVA_ISSUANCE,
+    NOVA_RESERVE,
+    PLATFORM_FEES,
+    merchant_nova,
+    merchant_payable,
+)
 from nerava.ledger.templates import MERCHANT_FEE_BPS
 from nerava.ledger.values import chain, transfer
 

@@ -26,7 +26,16 @@ from nerava.ledger.chart import (
     campaign_fee,
     driver_nova,
 )
-from nerava.ledger.values import LotTerms, capture, chain, expire, hold, release, transfer, transfer_key
+from nerava.ledger.values import (
+    LotTerms,
+    capture,
+    chain,
+    expire,
+    hold,
+    release,
+    transfer,
+    transfer_key,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime

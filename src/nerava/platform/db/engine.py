@@ -86,6 +86,9 @@ def _open_postgresql(url: URL, options: EngineOptions) -> Engine:
         "statement_timeout": options.statement_timeout_ms,
         "idle_in_transaction_session_timeout": options.idle_in_transaction_ms,
         "timezone": "UTC",
+        # Our statements take arrays: planned for one size they suit every size, and planning them
+        # anew costs more than running them.
+        "plan_cache_mode": "force_generic_plan",
     }
     settings = " ".join(f"-c {name}={value}" for name, value in limits.items())
     arguments: dict[str, Any] = {"options": settings, "connect_timeout": 3, "application_name": "nerava"}
