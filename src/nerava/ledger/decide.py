@@ -22,7 +22,6 @@ from nerava.ledger.values import (
     Status,
     Transfer,
     Verdict,
-    transfer_key,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ class State:
 
     Attributes:
         accounts: Locked balances by account id.
-        known: First rows of chains already posted, by chain key, in chain order. A key that
-            belongs to a later transfer of a chain maps to an empty tuple.
+        known: Rows of chains already posted, by chain key, in chain order. A key that belongs to
+            a later transfer of a chain maps to an empty tuple.
         holds: Open holds by key.
         resolved: Keys of holds that exist and are resolved.
     """
@@ -127,14 +126,15 @@ class _Run:
         if not 1 <= len(chain.transfers) <= CHAIN_MAX:
             message = f"a chain has 1 to {CHAIN_MAX} transfers, not {len(chain.transfers)}"
             raise ValueError(message)
-        key = str(chain.key)
+        keys = [str(chain.key_of(position)) for position in range(len(chain.transfers))]
         fingerprint = chain.fingerprint()
-        known = self.state.known.get(key)
-        if known is not None:
-            if known and known[0].fingerprint == fingerprint:
-                return Verdict(Status.EXISTS, known)
+        known = self.state.known
+        first = known.get(keys[0])
+        if first and first[0].fingerprint == fingerprint:
+            return Verdict(Status.EXISTS, first)
+        if any(key in known for key in keys):
             return Verdict(Status.CONFLICT)
-        attempt = _Attempt(self, chain, key, fingerprint)
+        attempt = _Attempt(self, chain, keys, fingerprint)
         try:
             for position, one in enumerate(chain.transfers):
                 attempt.position = position
@@ -144,20 +144,20 @@ class _Run:
             return Verdict(refused.status, failed_at=attempt.position)
         self.rows += attempt.rows
         posted = tuple(attempt.rows)
-        self.state.known[key] = posted
-        for row in posted[1:]:
-            self.state.known[row.key] = ()
+        known[keys[0]] = posted
+        for key in keys[1:]:
+            known[key] = ()
         return Verdict(Status.POSTED, posted)
 
 
 class _Attempt:
     """One chain being applied to the working copies; can be undone whole."""
 
-    def __init__(self, run: _Run, chain: Chain, key: str, fingerprint: bytes) -> None:
+    def __init__(self, run: _Run, chain: Chain, keys: Sequence[str], fingerprint: bytes) -> None:
         self.run = run
         self.state = run.state
         self.chain = chain
-        self.key = key
+        self.keys = keys
         self.fingerprint = fingerprint
         self.transaction_id = run.new_id()
         self.metadata = canonical_json(chain.metadata)
@@ -301,7 +301,7 @@ class _Attempt:
             account.last_posted_at = posted_at
             account.touched = True
         transfer_id = self.transaction_id if self.position == 0 else self.run.new_id()
-        key = self.key if self.position == 0 else str(transfer_key(chain.key, self.position))
+        key = self.keys[self.position]
         posted_text = self.run.now_text if posted_at is self.run.now else instant(posted_at)
         made, used = self._move_lots(one, debit, credit, amount, key=key, debt=debt)
         fields = (

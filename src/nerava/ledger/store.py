@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from nerava.ledger.accounts import account_id
 from nerava.ledger.decide import State
 from nerava.ledger.lots import Lot
-from nerava.ledger.values import Kind, transfer_key
+from nerava.ledger.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ def load(engine: Engine, chains: Sequence[Chain]) -> State:
 def _wanted(chains: Sequence[Chain]) -> _Wanted:
     wanted = _Wanted(set(), [], [], {}, [], [])
     for chain in chains:
-        wanted.keys.append(str(chain.key))
+        wanted.keys += [str(chain.key_of(position)) for position in range(len(chain.transfers))]
         for one in chain.transfers:
             if one.hold_key is not None:
                 wanted.holds.append(str(one.hold_key))
@@ -141,23 +141,13 @@ def _wanted(chains: Sequence[Chain]) -> _Wanted:
 
 
 def _load_known(engine: Engine, chains: Sequence[Chain], keys: Sequence[str], state: State) -> None:
-    first = {row.key: row for row in engine.transfers_by_key(keys)}
-    if not first:
-        return
-    rest: list[str] = []
+    found = {row.key: row for row in engine.transfers_by_key(keys)}
+    state.known.update((key, ()) for key in found)
     for chain in chains:
-        if str(chain.key) in first:
-            rest += [str(transfer_key(chain.key, position)) for position in range(1, len(chain.transfers))]
-    found = {row.key: row for row in engine.transfers_by_key(rest)}
-    for chain in chains:
-        head = first.get(str(chain.key))
-        if head is None:
-            continue
-        if head.position != 0:
-            state.known[head.key] = ()
-            continue
-        others = (found.get(str(transfer_key(chain.key, position))) for position in range(1, len(chain.transfers)))
-        state.known[head.key] = (head, *(row for row in others if row is not None))
+        head = found.get(str(chain.key))
+        if head is not None and head.position == 0:
+            legs = (found.get(str(chain.key_of(position))) for position in range(1, len(chain.transfers)))
+            state.known[head.key] = (head, *(row for row in legs if row is not None))
 
 
 def _load_holds(engine: Engine, keys: Sequence[str], state: State) -> None:
