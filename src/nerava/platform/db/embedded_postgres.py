@@ -55,8 +55,9 @@ class EmbeddedPostgres(EmbeddedServer):
     enter; with `tcp` also on a port of 127.0.0.1, where every account of this machine is trusted too.
 
     With `directory` the cluster is made there once and stays afterwards; without, it is temporary.
-    `fsync=False` gives up durability for speed: it also switches off `synchronous_commit` and
-    `full_page_writes`, and a temporary cluster lies in memory where the machine has room.
+    `fsync=False` gives up durability for speed: it also switches off `synchronous_commit` (a killed
+    server loses the last acknowledged commits) and `full_page_writes`, and a temporary cluster lies
+    in memory where the machine has room.
     `fsync=True` leaves PostgreSQL's defaults, as benchmarks and crash tests need; it is as durable as
     the file system of `directory`. `settings` are postgresql.conf names and values and win over both.
     """
