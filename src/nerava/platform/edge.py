@@ -1,0 +1,84 @@
+"""The outer skin of the web process: trace id, headers of every answer, and the last resort."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import MutableHeaders
+
+from nerava.kernel.errors import NeravaError
+from nerava.platform.problem import TRACE_ID, Unexpected, problem_response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+HEADERS: Final = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""What every JSON answer carries; pages bring their own policy and keep it."""
+
+
+class Edge:
+    """ASGI middleware around everything, and the only one.
+
+    It names the request with a trace id (the caller's, when it sends a W3C `traceparent`), adds
+    the security headers, keeps answers out of caches unless they say otherwise, and turns an
+    exception that nobody handled into a problem document without a word of its text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[TRACE_ID] = _trace_id(scope)
+        started = False
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _dress(message)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_dressed)
+        except Exception as error:
+            if started:
+                raise
+            if not isinstance(error, NeravaError):
+                log.exception("unexpected error, trace id %s", scope[TRACE_ID])
+                error = Unexpected()
+            await problem_response(error, scope[TRACE_ID])(scope, receive, send_dressed)
+
+
+def _trace_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            found = TRACEPARENT.fullmatch(value)
+            if found is not None and found[1] != b"0" * 32:
+                return bytes(found[1]).decode()
+    return secrets.token_hex(16)
+
+
+def _dress(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    present = {name for name, _ in headers.raw}
+    headers.raw.extend(pair for pair in HEADERS if pair[0] not in present)
+    if b"cache-control" not in present:
+        headers.raw.append((b"cache-control", b"no-store"))

@@ -1,0 +1,189 @@
+"""Who may call which route: declared beside the endpoint, reviewed in one table, enforced before the body."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from fastapi.routing import APIRoute
+
+from nerava.kernel.errors import NeravaError
+from nerava.platform.idempotency import idempotency_key
+from nerava.platform.json_body import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+ATTRIBUTE: Final = "__nerava_policy__"
+
+ANY_ROLE: Final = ("any",)
+"""For routes about the caller alone: whoever has any role may come in, and need not say under which."""
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
+
+
+class Repeats(StrEnum):
+    """What happens when the same request comes twice."""
+
+    SAFE = "safe"
+    """It changes nothing."""
+
+    BY_MEANING = "by-meaning"
+    """The second one finds its work done."""
+
+    KEY_ACCEPTED = "key-accepted"
+    """With an `Idempotency-Key` it happens once; without, twice is two."""
+
+    KEY_REQUIRED = "key-required"
+    """It moves money: without an `Idempotency-Key` it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a route asks of its caller.
+
+    Attributes:
+        roles: Any one of these; empty only for a public route.
+        scope: What the access token must name; empty only for a public route.
+        repeats: The idempotency of the route.
+        public: Why nobody has to sign in; empty for every other route.
+    """
+
+    roles: tuple[str, ...] = ()
+    scope: str = ""
+    repeats: Repeats = Repeats.SAFE
+    public: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that is neither public with a reason nor closed by role and scope."""
+        if bool(self.public) == bool(self.roles and self.scope):
+            message = f"a policy is public with a reason, or has roles and a scope: {self}"
+            raise AssertionError(message)
+
+
+Guard = Callable[["Request", Policy], Awaitable[None]]
+"""Lets a request through, leaving its principal in `request.state`, or raises a NeravaError."""
+
+
+class RoutesAndPoliciesDiffer(NeravaError):
+    """The routes that are mounted are not the routes that were reviewed; the process must not start."""
+
+    code = "routes-and-policies-differ"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    title = "A route without a reviewed policy, or the reverse"
+
+    def __init__(self, differences: Sequence[str]) -> None:
+        super().__init__("; ".join(differences))
+        self.differences = tuple(differences)
+
+
+def guarded(policy: Policy) -> Callable[[Endpoint], Endpoint]:
+    """Declare the policy of an endpoint; goes below the router's decorator."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, ATTRIBUTE, policy)
+        return endpoint
+
+    return declare
+
+
+def policy_of(route: BaseRoute) -> Policy | None:
+    """Return the policy that a route's endpoint declares, if any."""
+    found = getattr(getattr(route, "endpoint", None), ATTRIBUTE, None)
+    return found if isinstance(found, Policy) else None
+
+
+class GuardedRoute(APIRoute):
+    """A route that asks its guard first, then reads the body strictly, then runs its endpoint.
+
+    In this order a caller who may not come in learns nothing about bodies, and costs nothing.
+    The guard is `app.state.guard`; without one every route that is not public is closed.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with the policy's checks in front of the endpoint."""
+        inner = super().get_route_handler()
+        policy = policy_of(self)
+        takes_body = self.body_field is not None
+        if policy is None:
+            raise RoutesAndPoliciesDiffer([f"{self.path} has no policy"])
+        keyed = policy.repeats in {Repeats.KEY_ACCEPTED, Repeats.KEY_REQUIRED}
+
+        async def handle(request: Request) -> Response:
+            if not policy.public:
+                guard: Guard = request.app.state.guard
+                await guard(request, policy)
+            if keyed:
+                request.state.idempotency_key = idempotency_key(
+                    request.headers.getlist("idempotency-key"),
+                    required=policy.repeats is Repeats.KEY_REQUIRED,
+                )
+            if takes_body:
+                request = await read_json(request)
+            return await inner(request)
+
+        return handle
+
+
+def walk(routes: Iterable[BaseRoute]) -> dict[str, Policy]:
+    """Return the policy of every mounted route by `METHOD /path`, sorted.
+
+    Raises:
+        RoutesAndPoliciesDiffer: A route has no policy, is of a kind that cannot have one, or is
+            mounted twice.
+    """
+    table: dict[str, Policy] = {}
+    differences: list[str] = []
+    for route in routes:
+        policy = policy_of(route)
+        if not isinstance(route, GuardedRoute) or policy is None:
+            differences.append(f"{getattr(route, 'path', route)} has no policy")
+            continue
+        for method in sorted(route.methods or ()):
+            name = f"{method} {route.path_format}"
+            if name in table:
+                differences.append(f"{name} is mounted twice")
+            table[name] = policy
+    if differences:
+        raise RoutesAndPoliciesDiffer(differences)
+    return dict(sorted(table.items(), key=lambda item: item[0].split(" ")[::-1]))
+
+
+def render(table: Mapping[str, Policy]) -> str:
+    """Return the table as TOML, one route a section, the form in which it is reviewed."""
+    return "".join(_section(name, policy) for name, policy in table.items())
+
+
+def compare(mounted: Mapping[str, Policy], reviewed: str) -> None:
+    """Check that what is mounted is what was reviewed.
+
+    Raises:
+        RoutesAndPoliciesDiffer: With every route that is missing, unknown or different.
+    """
+    now, then = tomllib.loads(render(mounted)), tomllib.loads(reviewed)
+    differences = [f"{name} is mounted but not reviewed" for name in now if name not in then]
+    differences += [f"{name} is reviewed but not mounted" for name in then if name not in now]
+    differences += [
+        f"{name} is not mounted as reviewed" for name in now if name in then and now[name] != then[name]
+    ]
+    if differences:
+        raise RoutesAndPoliciesDiffer(differences)
+
+
+def _section(name: str, policy: Policy) -> str:
+    lines = [f"[{json.dumps(name)}]"]
+    if policy.public:
+        lines.append(f"public = {json.dumps(policy.public)}")
+    else:
+        lines += [f"roles = {json.dumps(list(policy.roles))}", f"scope = {json.dumps(policy.scope)}"]
+    lines.append(f"repeats = {json.dumps(policy.repeats.value)}")
+    return "\n".join(lines) + "\n\n"

@@ -1,0 +1,177 @@
+"""Problem documents (RFC 9457): the one wire form of every answer that is not a success."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from nerava.kernel.errors import NeravaError, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.types import Scope
+
+MEDIA_TYPE: Final = "application/problem+json"
+TRACE_ID: Final = "nerava.trace_id"
+"""Where the edge leaves the request's trace id in the ASGI scope."""
+
+UNTRACED: Final = "0" * 32
+
+
+class InputError(BaseModel):
+    """One thing that is wrong with the input, and where; never the value itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pointer: str = Field(description="Where in the request, for example `body/amount_minor`")
+    message: str
+    kind: str = Field(description="Stable name of the broken rule")
+
+
+class Problem(BaseModel):
+    """Why a request was not carried out.
+
+    `code` is stable and made for programs. `outcome` is present where it is not obvious whether
+    anything happened: `not_executed` promises that nothing did; after `unknown` repeat the request
+    with the same key. A 409 with `Retry-After` passes by itself, one without is final.
+    """
+
+    type: str = Field(description="`urn:nerava:problem:` and the code")
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str
+    outcome: Outcome | None = None
+    errors: list[InputError] | None = None
+
+
+class InvalidInput(NeravaError):
+    """Something in the path, the query, a header or the body breaks a stated rule."""
+
+    code = "invalid-input"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The input is not valid"
+
+    def __init__(self, detail: str = "", /, *, errors: Sequence[InputError] = ()) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+
+class NotFound(NeravaError):
+    """There is nothing here, or nothing that this caller may see."""
+
+    code = "not-found"
+    status = HTTPStatus.NOT_FOUND
+    title = "Not found"
+
+
+class MethodNotAllowed(NeravaError):
+    """The address exists, but not for this method."""
+
+    code = "method-not-allowed"
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    title = "Method not allowed"
+
+
+class BodyTooLarge(NeravaError):
+    """The body is larger than the address accepts."""
+
+    code = "body-too-large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    title = "The body is too large"
+
+
+class UnsupportedMediaType(NeravaError):
+    """The body is not JSON, or it is compressed."""
+
+    code = "unsupported-media-type"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    title = "Send JSON, uncompressed"
+
+
+class Unexpected(NeravaError):
+    """A mistake of ours; the trace id finds it in the log."""
+
+    code = "unexpected"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    title = "Something went wrong"
+    outcome = "unknown"
+
+
+def trace_id_of(scope: Scope | Mapping[str, Any]) -> str:
+    """Return the trace id of the request this scope belongs to: 32 hex digits."""
+    found = scope.get(TRACE_ID, UNTRACED)
+    return found if isinstance(found, str) else UNTRACED
+
+
+def problem_of(error: NeravaError, trace_id: str) -> Problem:
+    """Return the document that tells the caller about this error."""
+    status = int(error.status)
+    outcome = error.outcome
+    if outcome is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        outcome = "unknown"
+    return Problem(
+        type=f"urn:nerava:problem:{error.code}",
+        title=error.title,
+        status=status,
+        detail=error.detail,
+        code=error.code,
+        trace_id=trace_id,
+        outcome=outcome,
+        errors=list(error.errors) if isinstance(error, InvalidInput) and error.errors else None,
+    )
+
+
+def problem_body(error: NeravaError, trace_id: str) -> bytes:
+    """Return the document as it goes over the wire, in UTF-8."""
+    return json.dumps(problem_of(error, trace_id).model_dump(exclude_none=True), ensure_ascii=False).encode()
+
+
+def problem_headers(error: NeravaError) -> dict[str, str]:
+    """Return the headers that go with the error: `Retry-After`, `WWW-Authenticate`, `Allow`."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def problem_response(
+    error: NeravaError, trace_id: str, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the answer for an error, as `application/problem+json`."""
+    return Response(
+        problem_body(error, trace_id),
+        status_code=int(error.status),
+        media_type=MEDIA_TYPE,
+        headers={**problem_headers(error), **(headers or {})},
+    )
+
+
+def problems(*errors: type[NeravaError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI `responses` of an endpoint that may answer with these errors."""
+    by_status: dict[int, list[type[NeravaError]]] = defaultdict(list)
+    for error in errors:
+        if error not in by_status[int(error.status)]:
+            by_status[int(error.status)].append(error)
+    return {status: _documented(kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _documented(kinds: Sequence[type[NeravaError]]) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if any(kind.retry_after_s is not None for kind in kinds):
+        answer["headers"] = {
+            "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}}
+        }
+    return answer

@@ -1,0 +1,158 @@
+"""Whether this process should get traffic: found out in the background, never on the request path."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import exc, text
+
+from nerava.kernel.errors import NeravaError
+from nerava.platform.readiness_store import write_probe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+    from nerava.kernel.clock import Clock
+    from nerava.platform.db import Database
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_S: Final = 1.0
+WRITE_EVERY: Final = timedelta(seconds=5)
+PROBE_MAX: Final = timedelta(milliseconds=500)
+STALE_AFTER: Final = timedelta(seconds=10)
+CLOCK_OFFSET_MAX: Final = timedelta(seconds=5)
+DISK_FREE_SHARE_MIN: Final = 0.05
+
+
+class Word(StrEnum):
+    """What `/readyz` says."""
+
+    STARTING = "starting"
+    READY = "ready"
+    NOT_READY = "not-ready"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What must be found for this process to be ready.
+
+    Attributes:
+        schema_head: The newest migration this code knows; None leaves the schema unchecked.
+        data_folder: Where the free space counts; None leaves it unchecked.
+    """
+
+    schema_head: str | None = None
+    data_folder: Path | None = None
+
+
+class Readiness:
+    """Checks every second, in its own thread, whether requests can be served.
+
+    Partners, caches and backlogs are deliberately not part of it: they degrade a feature, they
+    must not take a process out of service.
+    """
+
+    def __init__(self, database: Database, clock: Clock, expectations: Expectations) -> None:
+        self._database = database
+        self._clock = clock
+        self._expect = expectations
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._draining = False
+        self._checked: tuple[datetime, tuple[str, ...]] | None = None
+        self._write_due = datetime.min.replace(tzinfo=clock.now().tzinfo)
+
+    def start(self) -> None:
+        """Begin to check."""
+        self._thread = threading.Thread(target=self._work, name="readiness", daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Say from now on that no new traffic is wanted."""
+        self._draining = True
+
+    def stop(self) -> None:
+        """End the checks. Repeats safely."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def word(self) -> Word:
+        """What the last check found; an answer too old to be believed means not ready."""
+        if self._draining:
+            return Word.DRAINING
+        checked = self._checked
+        if checked is None:
+            return Word.STARTING
+        at, faults = checked
+        stale = self._clock.now() - at > STALE_AFTER
+        return Word.NOT_READY if faults or stale else Word.READY
+
+    def check(self) -> tuple[str, ...]:
+        """Check everything once and return what is wrong, by component."""
+        try:
+            faults = (*self._database_faults(), *self._disk_faults())
+        except NeravaError as error:
+            faults = (f"database: {error.code}",)
+        except exc.SQLAlchemyError as error:
+            faults = (f"database: {type(error).__name__}",)
+        before = self._checked[1] if self._checked else None
+        if faults != before:
+            log.warning("readiness: %s", "; ".join(faults) or "ready")
+        self._checked = (self._clock.now(), faults)
+        return faults
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.check()
+            except Exception:  # a check that breaks must not leave the last good word standing
+                log.exception("the readiness check failed")
+                self._checked = (self._clock.now(), ("check",))
+            self._stop.wait(CHECK_EVERY_S)
+
+    def _database_faults(self) -> list[str]:
+        started = self._clock.now()
+        faults = self._database.read(self._look)
+        if started >= self._write_due:
+            self._database.run(self._write, repeatable=True)
+            self._write_due = started + WRITE_EVERY
+        if self._clock.now() - started > PROBE_MAX:
+            faults.append("database: slow")
+        return faults
+
+    def _look(self, session: Session) -> list[str]:
+        faults = []
+        if self._expect.schema_head is not None:
+            found = session.scalar(text("SELECT version_num FROM alembic_version"))
+            if found != self._expect.schema_head:
+                faults.append("schema: not the one this version was made for")
+        if not self._database.is_sqlite:
+            database_now = session.scalar(text("SELECT clock_timestamp()"))
+            if not isinstance(database_now, datetime):
+                raise AssertionError("clock_timestamp() gives an instant")
+            if abs(database_now - self._clock.now()) > CLOCK_OFFSET_MAX:
+                faults.append("clock: more than 5 s from the database")
+        return faults
+
+    def _write(self, session: Session) -> None:
+        write_probe(session, self._clock.now())
+
+    def _disk_faults(self) -> list[str]:
+        folder = self._expect.data_folder
+        if folder is None or not folder.exists():
+            return []
+        usage = shutil.disk_usage(folder)
+        return ["disk: almost full"] if usage.free < usage.total * DISK_FREE_SHARE_MIN else []

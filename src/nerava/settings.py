@@ -1,0 +1,153 @@
+"""Every knob of the installation; the defaults run the whole product with nothing installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "NERAVA_"
+DELIMITER: Final = "__"
+
+Profile = Literal["production", "staging", "development", "test"]
+PROFILES: Final[tuple[Profile, ...]] = ("production", "staging", "development", "test")
+STRICT_PROFILES: Final = frozenset({"production", "staging"})
+
+
+class Group(BaseModel):
+    """A group of settings; frozen, and an unknown name in it is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Group):
+    """Where the one database is, and how long anything in it may take."""
+
+    url: str = Field(
+        default="sqlite:///var/nerava.sqlite3",
+        description="SQLAlchemy address: `sqlite:///…` or `postgresql+psycopg://…`",
+    )
+    pool_size: int = Field(default=16, ge=1, le=200, description="Connections of this process at most")
+    pool_wait_ms: int = Field(default=500, ge=1, le=10_000, description="Wait for one before a 503")
+    lock_timeout_ms: int = Field(default=2_000, ge=100, le=10_000, description="PostgreSQL: row locks")
+    statement_timeout_ms: int = Field(
+        default=5_000, ge=100, le=60_000, description="PostgreSQL: one statement"
+    )
+    idle_in_transaction_ms: int = Field(
+        default=10_000, ge=1_000, le=60_000, description="PostgreSQL: a silent transaction"
+    )
+
+
+class ServerSettings(Group):
+    """The listening socket, and how the process ends."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one")
+    drain_s: int = Field(
+        default=5, ge=0, le=60, description="After SIGTERM: not ready, but still serving, for so long"
+    )
+    grace_s: int = Field(default=20, ge=1, le=120, description="Then requests may finish for so long")
+    connections_max: int = Field(
+        default=1_000, ge=10, le=100_000, description="More connections at once are answered with 503"
+    )
+
+
+class TokenSettings(Group):
+    """Access tokens: who issues them, for whom, for how long, and where their keys lie."""
+
+    issuer: str = Field(default="https://nerava.example", min_length=1, description="`iss` of access tokens")
+    audience: str = Field(default="nerava-api", min_length=1, description="`aud` of access tokens")
+    life_s: int = Field(default=600, ge=60, le=900, description="Life of an access token")
+    keys_directory: Path = Field(
+        default=Path("var/keys"), description="Folder of the signing keys, files of mode 0600"
+    )
+
+
+class MoneySettings(Group):
+    """Facts about money that are fixed when an installation is made."""
+
+    currency: str = Field(
+        default="USD", pattern="^[A-Z]{3}$", description="The operator's currency; 1 Nova is 1 minor unit"
+    )
+
+
+class WorkerSettings(Group):
+    """The background work."""
+
+    in_web_process: bool | None = Field(
+        default=None, description="Run it inside `serve`; unset: yes on SQLite, no on PostgreSQL"
+    )
+    pause_ms: int = Field(default=500, ge=10, le=60_000, description="Rest after a round that found nothing")
+    batch_size: int = Field(default=500, ge=1, le=5_000, description="Sessions claimed at once")
+    answers_kept_days: int = Field(
+        default=30, ge=1, le=3_650, description="How long answers under idempotency keys are kept"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings, read from the environment once: `NERAVA_DATABASE__URL` sets `database.url`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="forbid", env_ignore_empty=False
+    )
+
+    env: Profile | None = Field(
+        default=None,
+        description="Profile: production, staging, development or test; `serve` and `work` need it",
+    )
+    single_node: bool = Field(
+        default=False, description="Production on SQLite: one machine, one process, accepted knowingly"
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    server: ServerSettings = ServerSettings()
+    tokens: TokenSettings = TokenSettings()
+    money: MoneySettings = MoneySettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether production rules hold."""
+        return self.env in STRICT_PROFILES
+
+
+class Knob(BaseModel):
+    """One setting, as `docs/settings.md` lists it."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def knobs() -> Iterator[Knob]:
+    """Yield every setting by the name of its environment variable, in the order of declaration."""
+    yield from _knobs(Settings, PREFIX)
+
+
+def unknown_names(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return the `NERAVA_…` variables that no setting reads: typing errors, most likely."""
+    known = {knob.name for knob in knobs()}
+    names = environment if environment is not None else os.environ
+    return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+
+
+def _knobs(model: type[BaseModel], prefix: str) -> Iterator[Knob]:
+    for name, field in model.model_fields.items():
+        variable = prefix + name.upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
+            yield from _knobs(field.annotation, variable + DELIMITER)
+        else:
+            yield Knob(name=variable, default=_shown(field.default), meaning=field.description or "")
+
+
+def _shown(default: object) -> str:
+    match default:
+        case None:
+            return "unset"
+        case bool():
+            return str(default).lower()
+        case _:
+            return str(default)
