@@ -1,0 +1,197 @@
+"""Composition root of the web process: the only module that knows everything it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import make_url
+from starlette.exceptions import HTTPException
+
+from nerava import __version__, migrations
+from nerava.identity.guard import TokenGuard
+from nerava.identity.keys import KeyRing
+from nerava.identity.service import RoleDirectory
+from nerava.identity.tokens import AccessTokens, TokenOptions
+from nerava.kernel.clock import SystemClock
+from nerava.kernel.errors import NeravaError
+from nerava.ledger import Ledger
+from nerava.platform import policy
+from nerava.platform.db import Database, EngineOptions
+from nerava.platform.edge import Edge
+from nerava.platform.openapi import document
+from nerava.platform.policy import GuardedRoute, Policy, guarded
+from nerava.platform.readiness import Expectations, Readiness
+from nerava.web.api import problem_handlers
+from nerava.web.api.routes import ALL_ROUTES
+from nerava.web.api.wiring import Wiring
+from nerava.worker import BackgroundWork
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from nerava.kernel.clock import Clock
+    from nerava.settings import Settings
+
+THREADS_ABOVE_POOL: Final = 4
+"""Worker threads beyond database connections; more would only queue for one."""
+
+DESCRIPTION: Final = (
+    "Rewards for EV charging sessions: every point backed by cash, every decision explained. "
+    "Amounts are whole minor units; instants carry their offset; refusals are problem documents (RFC 9457) "
+    "with a stable `code`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What the processes of one installation share: its database, its ledger, its clock, its tokens."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    ledger: Ledger
+    tokens: AccessTokens
+
+    def close(self) -> None:
+        """Finish what the ledger has queued and close every connection."""
+        self.ledger.close()
+        self.database.close()
+
+
+def open_installation(settings: Settings, clock: Clock | None = None) -> Installation:
+    """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
+    clock = clock or SystemClock()
+    wanted = settings.database
+    database = Database(
+        wanted.url,
+        EngineOptions(
+            pool_size=wanted.pool_size,
+            pool_wait_ms=wanted.pool_wait_ms,
+            lock_timeout_ms=wanted.lock_timeout_ms,
+            statement_timeout_ms=wanted.statement_timeout_ms,
+            idle_in_transaction_ms=wanted.idle_in_transaction_ms,
+        ),
+    )
+    options = TokenOptions(
+        issuer=settings.tokens.issuer,
+        audience=settings.tokens.audience,
+        life=timedelta(seconds=settings.tokens.life_s),
+    )
+    tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
+    return Installation(settings, clock, database, Ledger(database, clock), tokens)
+
+
+def create_app(settings: Settings, installation: Installation | None = None) -> FastAPI:
+    """Return the web application, ready to be served; it is the only one there is.
+
+    It closes what it opened itself; an installation that was handed in is left to its owner.
+
+    Raises:
+        RoutesAndPoliciesDiffer: A route was not reviewed in `policy.toml`, or the reverse.
+    """
+    mine = installation is None
+    installation = installation or open_installation(settings)
+    head = migrations.head()
+    folder = _data_folder(settings)
+    readiness = Readiness(
+        installation.database, installation.clock, Expectations(schema_head=head, data_folder=folder)
+    )
+    background = BackgroundWork(
+        installation.database, installation.ledger, installation.clock, settings.worker
+    )
+    app = FastAPI(
+        title="Nerava",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(installation, readiness, background, close=mine),
+    )
+    app.router.routes[:] = [*ALL_ROUTES, _openapi_route(app)]
+    policy.compare(policy.walk(app.router.routes), reviewed_policies())
+    app.state.wiring = Wiring(
+        database=installation.database,
+        ledger=installation.ledger,
+        clock=installation.clock,
+        keys=installation.tokens.keys,
+        readiness=readiness,
+        currency=settings.money.currency,
+        build=__version__,
+        schema_head=head,
+    )
+    app.state.guard = TokenGuard(
+        installation.tokens, RoleDirectory(installation.database, installation.clock)
+    )
+    app.state.readiness = readiness
+    app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
+    app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)
+    app.add_exception_handler(HTTPException, problem_handlers.on_http_exception)
+    app.add_middleware(Edge)
+    return app
+
+
+def reviewed_policies() -> str:
+    """Return the table of who may call what, as it was reviewed."""
+    return resources.files("nerava").joinpath("policy.toml").read_text("utf-8")
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the HTTP API."""
+    return document(ALL_ROUTES, title="Nerava", version=__version__, description=DESCRIPTION)
+
+
+def _openapi_route(app: FastAPI) -> GuardedRoute:
+    @guarded(Policy(public="the interface is no secret; clients generate themselves from it"))
+    async def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi_document()
+        return app.openapi_schema
+
+    return GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False)
+
+
+def _lifespan(
+    installation: Installation, readiness: Readiness, background: BackgroundWork, *, close: bool
+) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        settings = installation.settings
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = settings.database.pool_size + THREADS_ABOVE_POOL
+        installation.tokens.keys.signing()
+        readiness.start()
+        in_process = settings.worker.in_web_process
+        if installation.database.is_sqlite if in_process is None else in_process:
+            background.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(_end, installation, readiness, background, close=close)
+
+    return lifespan
+
+
+def _end(
+    installation: Installation, readiness: Readiness, background: BackgroundWork, *, close: bool
+) -> None:
+    background.stop()
+    readiness.stop()
+    if close:
+        installation.close()
+
+
+def _data_folder(settings: Settings) -> Path | None:
+    url = make_url(settings.database.url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    return Path(url.database).parent

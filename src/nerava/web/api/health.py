@@ -1,0 +1,71 @@
+"""Health: is the process alive, should it get traffic, what is it."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from pydantic import BaseModel
+from starlette.responses import PlainTextResponse
+
+from nerava.platform.policy import Policy, guarded
+from nerava.platform.readiness import Word
+from nerava.web.api.wiring import Wired, router
+
+routes: Final = router("health", prefix="")
+
+_PROBE: Final = Policy(public="probes of load balancers and orchestrators carry no credentials")
+_TEXT: Final = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+class VersionOut(BaseModel):
+    """What runs here."""
+
+    build: str
+    schema_head: str | None
+    zone_data: str
+
+
+@routes.get(
+    "/livez",
+    summary="The process answers",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Alive", **_TEXT}},
+)
+@routes.get(
+    "/healthz",
+    summary="The same as /livez",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Alive", **_TEXT}},
+)
+@guarded(_PROBE)
+async def alive() -> PlainTextResponse:
+    """Answer from the event loop, without looking at anything."""
+    return PlainTextResponse("ok")
+
+
+@routes.get(
+    "/readyz",
+    summary="The process wants traffic",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Ready", **_TEXT}, 503: {"description": "Not now", **_TEXT}},
+)
+@guarded(_PROBE)
+async def ready(wired: Wired) -> PlainTextResponse:
+    """Return what the check of the last second found, in one word."""
+    word = wired.readiness.word
+    return PlainTextResponse(word.value, 200 if word is Word.READY else 503)
+
+
+@routes.get("/version", summary="What runs here")
+@guarded(_PROBE)
+async def what_runs(wired: Wired) -> VersionOut:
+    """Return the version of the product, of its schema, and of its time-zone data."""
+    return VersionOut(build=wired.build, schema_head=wired.schema_head, zone_data=_zone_data())
+
+
+def _zone_data() -> str:
+    try:
+        return version("tzdata")
+    except PackageNotFoundError:
+        return "system"

@@ -1,0 +1,71 @@
+"""From exceptions to problem documents."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from nerava.kernel.errors import NeravaError
+from nerava.platform.problem import (
+    InputError,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    Unexpected,
+    problem_response,
+    trace_id_of,
+)
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+log = logging.getLogger(__name__)
+
+FRAMEWORK: Final = {HTTPStatus.NOT_FOUND: NotFound, HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed}
+"""What the framework refuses by itself; everything else of it is input it could not read."""
+
+ERRORS_SHOWN: Final = 20
+
+
+async def on_refusal(request: Request, error: Exception) -> Response:
+    """Answer with the problem document of one of our own errors."""
+    if not isinstance(error, NeravaError):
+        raise AssertionError("registered for NeravaError only")
+    trace_id = trace_id_of(request.scope)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s, trace id %s", error.code, trace_id, exc_info=error)
+    return problem_response(error, trace_id)
+
+
+async def on_invalid_input(request: Request, error: Exception) -> Response:
+    """Answer 422 with what is wrong and where; never with what was sent."""
+    if not isinstance(error, RequestValidationError):
+        raise AssertionError("registered for RequestValidationError only")
+    errors = [
+        InputError(
+            pointer="/".join(str(part) for part in one["loc"])[:200],
+            message=one["msg"][:200],
+            kind=one["type"],
+        )
+        for one in error.errors()[:ERRORS_SHOWN]
+    ]
+    detail = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
+    return problem_response(InvalidInput(detail, errors=errors), trace_id_of(request.scope))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses: no such address, or not with this method."""
+    if not isinstance(error, HTTPException):
+        raise AssertionError("registered for HTTPException only")
+    kind = FRAMEWORK.get(HTTPStatus(error.status_code))
+    refusal: NeravaError
+    if kind is not None:
+        refusal = kind()
+    else:
+        refusal = InvalidInput() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else Unexpected()
+    return problem_response(refusal, trace_id_of(request.scope), headers=dict(error.headers or {}))

@@ -1,0 +1,85 @@
+"""The wallet of the signed-in driver: what the ledger says, nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from nerava.identity.guard import TenantId
+from nerava.ledger import UnknownAccount, reads
+from nerava.ledger.chart import driver_nova
+from nerava.ledger.lot_reads import expiring_next
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.policy import Policy, guarded
+from nerava.platform.problem import problems
+from nerava.web.api.statements import StatementLineOut, driver_page, page_of_lines
+from nerava.web.api.wiring import Wired, router
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+routes: Final = router("wallet")
+
+EXPIRIES_SHOWN: Final = 5
+
+
+class ExpiringOut(BaseModel):
+    """Points that go away unless they are spent before."""
+
+    points: int
+    expires_at: datetime
+
+
+class WalletOut(BaseModel):
+    """What a driver has, in Nova; every one of them is backed by one minor unit of `currency`."""
+
+    driver_id: UUID
+    posted: int = Field(description="Earned and not spent")
+    available: int = Field(
+        description="Of that, free to spend: what is set aside for codes and payouts left out"
+    )
+    pending: int = Field(description="On its way, waiting for proof; not in `posted`")
+    currency: str
+    value_minor: int = Field(description="What `available` is worth, in minor units of `currency`")
+    sequence: int = Field(description="Number of the last movement this answer knows of")
+    expiring: list[ExpiringOut] = Field(description="What expires next, the soonest first")
+
+
+@routes.get("/wallet", summary="My Nova", responses=problems(UnknownAccount))
+@guarded(Policy(roles=("driver",), scope="wallet:read"))
+def wallet(driver_id: TenantId, wired: Wired) -> WalletOut:
+    """Return the balance as of one instant, holds and expiry included."""
+    code = driver_nova(driver_id)
+
+    def look(session: Session) -> WalletOut:
+        balance = reads.balance_now(session, code)
+        return WalletOut(
+            driver_id=driver_id,
+            posted=balance.posted,
+            available=balance.available,
+            pending=balance.credits_pending,
+            currency=wired.currency,
+            value_minor=max(0, balance.available),
+            sequence=balance.sequence,
+            expiring=[
+                ExpiringOut(points=one.points, expires_at=one.expires_at)
+                for one in expiring_next(session, code, limit=EXPIRIES_SHOWN)
+            ],
+        )
+
+    return wired.database.read(look)
+
+
+@routes.get("/wallet/statement", summary="What happened to my Nova", responses=problems(UnknownAccount))
+@guarded(Policy(roles=("driver",), scope="wallet:read"))
+def statement(
+    driver_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
+) -> Page[StatementLineOut]:
+    """Return the movements, newest first. New ones do not shift the pages that follow."""
+    code = driver_nova(driver_id)
+    return driver_page(
+        *wired.database.read(lambda session: page_of_lines(session, code, cursor=cursor, limit=limit))
+    )

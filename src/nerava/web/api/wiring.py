@@ -1,0 +1,61 @@
+"""What endpoints reach for: the services that the composition root has put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from nerava.platform.policy import GuardedRoute
+
+if TYPE_CHECKING:
+    from nerava.identity.keys import KeyRing
+    from nerava.kernel.clock import Clock
+    from nerava.ledger import Ledger
+    from nerava.platform.db import Database
+    from nerava.platform.readiness import Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The services of this process.
+
+    Attributes:
+        currency: The operator's currency; one Nova is one minor unit of it.
+        build: The version of the product, and `schema_head` the newest migration it knows.
+    """
+
+    database: Database
+    ledger: Ledger
+    clock: Clock
+    keys: KeyRing
+    readiness: Readiness
+    currency: str
+    build: str
+    schema_head: str | None
+
+
+async def _wired(request: Request) -> Wiring:
+    found = request.app.state.wiring
+    if not isinstance(found, Wiring):
+        raise AssertionError("the composition root wires the app before it serves")
+    return found
+
+
+Wired = Annotated[Wiring, Depends(_wired)]
+"""The services of this process."""
+
+
+async def _now(wired: Wired) -> datetime:
+    return wired.clock.now()
+
+
+Now = Annotated[datetime, Depends(_now)]
+"""The instant of the request, aware UTC."""
+
+
+def router(tag: str, prefix: str = "/v1") -> APIRouter:
+    """Return a router whose routes are guarded; its routes are mounted one by one, without nesting."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=GuardedRoute)

@@ -1,0 +1,110 @@
+"""Composition root of the background work: what happens later, round after round, until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from nerava.kernel.errors import NeravaError
+from nerava.ledger.sealing import seal_day
+from nerava.platform.idempotency_store import forget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nerava.kernel.clock import Clock
+    from nerava.ledger import Ledger
+    from nerava.platform.db import Database
+    from nerava.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+HOURLY: Final = timedelta(hours=1)
+SECONDLY: Final = timedelta(seconds=1)
+FAILED_PAUSE_S: Final = 5.0
+STOP_PATIENCE_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of background work.
+
+    Attributes:
+        name: As it appears in the log.
+        every: How often it is looked at when there is nothing to do.
+        run: Does a bounded piece and returns how much; 0 means nothing was waiting. Safe to repeat
+            and to kill at any point.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[datetime], int]
+
+
+class BackgroundWork:
+    """One thread that runs the jobs in turn. A job that fails is logged and tried again later."""
+
+    def __init__(self, database: Database, ledger: Ledger, clock: Clock, settings: WorkerSettings) -> None:
+        self._clock = clock
+        self._pause_s = settings.pause_ms / 1_000
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._jobs = jobs(database, ledger, settings)
+        self._due = {job.name: datetime.min.replace(tzinfo=clock.now().tzinfo) for job in self._jobs}
+
+    def start(self) -> None:
+        """Begin to work in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="background", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the piece at hand and end. Repeats safely."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(STOP_PATIENCE_S)
+            self._thread = None
+
+    def run(self) -> None:
+        """Work until `stop` is called from another thread or a signal handler."""
+        while not self._stop.is_set():
+            if self.round() == 0:
+                self._stop.wait(self._pause_s)
+
+    def round(self) -> int:
+        """Run every job that is due once and return how much was done."""
+        return sum(self._run_one(job) for job in self._jobs if self._due[job.name] <= self._clock.now())
+
+    def _run_one(self, job: Job) -> int:
+        if self._stop.is_set():
+            return 0
+        now = self._clock.now()
+        try:
+            done = job.run(now)
+        except Exception as error:  # whatever it is, the other jobs go on
+            expected = isinstance(error, NeravaError)
+            log.warning("%s failed: %s", job.name, error, exc_info=None if expected else error)
+            self._due[job.name] = now + timedelta(seconds=FAILED_PAUSE_S)
+            return 0
+        if done == 0:
+            self._due[job.name] = now + job.every
+        return done
+
+
+def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequence[Job]:
+    """Return the jobs of this installation, the most urgent first."""
+    kept = timedelta(days=settings.answers_kept_days)
+
+    def forget_answers(now: datetime) -> int:
+        return database.run(lambda session: forget(session, before=now - kept))
+
+    def daily_seal(now: datetime) -> int:
+        return len(database.run(lambda session: seal_day(session, now)))
+
+    return (
+        Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
+        Job("seal the day", HOURLY, daily_seal),
+        Job("forget old answers", HOURLY, forget_answers),
+    )

@@ -1,0 +1,110 @@
+"""A house that is open for business, on both databases, and clients that talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from nerava.app import Installation, create_app, open_installation
+from nerava.drivers import service as drivers
+from nerava.identity.roles import Membership, Role
+from nerava.identity.service import grant_role, issue_token
+from nerava.kernel.ids import new_id
+from nerava.settings import DatabaseSettings, Settings, TokenSettings, WorkerSettings
+from tests.helpers.financial_helpers import Books
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody with a token: calls the API and hands back the answer."""
+
+    client: TestClient
+    token: str
+    tenant_id: UUID
+    subject: UUID
+
+    def get(self, path: str, **more: Any) -> Any:
+        """Send a GET."""
+        return self.client.get(path, headers=self.headers(), **more)
+
+    def post(self, path: str, body: object = None, *, key: str | None = None, **more: Any) -> Any:
+        """Send a POST with a JSON body, keyed where a key is given."""
+        headers = self.headers({"Idempotency-Key": key} if key is not None else {})
+        return self.client.post(path, json=body, headers=headers, **more)
+
+    def headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the headers that sign the caller in."""
+        return {"Authorization": f"Bearer {self.token}"} | dict(more or {})
+
+
+@dataclass
+class House:
+    """An installation, its application, and the people who use it."""
+
+    installation: Installation
+    app: FastAPI
+    client: TestClient
+    books: Books
+    tenants: dict[str, UUID] = field(default_factory=dict)
+
+    def caller(self, role: Role, tenant_id: UUID | None = None, subject: UUID | None = None) -> Caller:
+        """Return somebody new who has this role, and a token for it."""
+        subject = subject or new_id()
+        tenant_id = tenant_id or new_id()
+        membership = Membership(role, tenant_id if role.has_tenant else None)
+        database, now = self.installation.database, self.installation.clock.now()
+        database.run(lambda session: grant_role(session, subject, membership, granted_by="test", now=now))
+        return Caller(self.client, issue_token(self.installation.tokens, subject, [role]), tenant_id, subject)
+
+    def driver(self) -> Caller:
+        """Return a new driver with an account."""
+        ledger, now = self.installation.ledger, self.installation.clock.now()
+        reference = f"test:{new_id()}"
+        known = self.installation.database.run(
+            lambda session: drivers.register(session, ledger, [reference], now)
+        )
+        return self.caller(Role.DRIVER, known[reference])
+
+    def findings(self) -> list[object]:
+        """Return what audit and verification find; nothing, always."""
+        return list(self.books.findings())
+
+
+@contextmanager
+def opened_house(url: str, folder: Path) -> Iterator[House]:
+    """Open a house on the database at this address; its background work does not run by itself."""
+    settings = Settings(
+        env="test",
+        database=DatabaseSettings(url=url, pool_size=40, pool_wait_ms=10_000),
+        tokens=TokenSettings(keys_directory=folder / "keys"),
+        worker=WorkerSettings(in_web_process=False),
+    )
+    installation = open_installation(settings)
+    app = create_app(settings, installation)
+    books = Books.opened(installation.database, installation.ledger)
+    try:
+        yield House(installation, app, TestClient(app, raise_server_exceptions=False), books)
+    finally:
+        installation.close()
+
+
+@pytest.fixture
+def house(url: str, tmp_path: Path) -> Iterator[House]:
+    """A fresh house, on both databases."""
+    with opened_house(url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_house(database_url: Callable[..., Any], tmp_path: Path) -> Iterator[House]:
+    """A fresh house on SQLite, for what has nothing to do with the database."""
+    with database_url("sqlite") as url, opened_house(url, tmp_path) as opened:
+        yield opened

@@ -1,0 +1,143 @@
+"""Every answer that is not a success is a problem document, wherever it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nerava.platform.edge import Edge
+from nerava.platform.problem import TRACE_ID
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+    from tests.http.conftest import House
+
+
+def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is the problem that it should be, and return the document."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["code"] == code
+    assert body["type"] == f"urn:nerava:problem:{code}"
+    assert body["status"] == status
+    assert body["title"]
+    assert re.fullmatch("[0-9a-f]{32}", body["trace_id"])
+    assert body["trace_id"] != "0" * 32
+    assert "Traceback" not in answer.text
+    return body
+
+
+def test_an_unknown_address_is_not_found(sqlite_house: House) -> None:
+    for path in ("/nothing", "/v1", "/v1/wallet/", "/V1/wallet", "/docs", "/redoc", "/v1/wallet/%00"):
+        assert_problem(sqlite_house.client.get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "HEAD", "BREW"])
+def test_a_wrong_method_says_which_ones_there_are(sqlite_house: House, method: str) -> None:
+    answer = sqlite_house.client.request(method, "/v1/wallet")
+    if method != "HEAD":
+        assert_problem(answer, 405, "method-not-allowed")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+
+
+def test_nobody_is_told_to_sign_in(sqlite_house: House) -> None:
+    answer = sqlite_house.client.get("/v1/wallet")
+    assert_problem(answer, 401, "not-signed-in")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("header", ["Basic abc", "Bearer", "Bearer  ", "bearer-token", "Token x"])
+def test_another_scheme_is_no_sign_in(sqlite_house: House, header: str) -> None:
+    answer = sqlite_house.client.get("/v1/wallet", headers={"Authorization": header})
+    assert_problem(answer, 401, "not-signed-in")
+
+
+def test_a_forged_token_is_refused(sqlite_house: House) -> None:
+    answer = sqlite_house.client.get("/v1/wallet", headers={"Authorization": "Bearer e30.e30.e30"})
+    assert_problem(answer, 401, "invalid-token")
+
+
+def test_wrong_input_names_the_place_and_not_the_value(sqlite_house: House) -> None:
+    answer = sqlite_house.driver().get("/v1/wallet/statement", params={"limit": "secret-4711"})
+    body = assert_problem(answer, 422, "invalid-input")
+    assert body["errors"][0]["pointer"] == "query/limit"
+    assert body["errors"][0]["kind"] == "int_parsing"
+    assert "4711" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "WzFd0", "WyJhIl0", "WzEsMl0", "WzEuNV0", "Wy0xXQ", "W3RydWVd", "W1s", "!"]
+)
+def test_a_cursor_of_another_list_is_refused(sqlite_house: House, cursor: str) -> None:
+    answer = sqlite_house.driver().get("/v1/wallet/statement", params={"cursor": cursor})
+    assert_problem(answer, 422, "invalid-input")
+
+
+def test_the_trace_of_the_caller_is_kept_and_a_malformed_one_replaced(sqlite_house: House) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    for sent, kept in [
+        (f"00-{trace}-00f067aa0ba902b7-01", True),
+        (f"00-{trace.upper()}-00f067aa0ba902b7-01", False),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", False),
+        ("nonsense", False),
+    ]:
+        body = assert_problem(
+            sqlite_house.client.get("/nothing", headers={"traceparent": sent}), 404, "not-found"
+        )
+        assert (body["trace_id"] == trace) is kept
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nothing", "/v1/wallet", "/openapi.json"])
+def test_every_answer_is_dressed_against_browsers(sqlite_house: House, path: str) -> None:
+    headers = sqlite_house.client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in headers
+
+
+async def _fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    message = "password=hunter2"
+    raise RuntimeError(message)
+
+
+async def _fail_late(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await _fail(scope, receive, send)
+
+
+def through_the_edge(app: Any) -> list[Message]:
+    """Send one request through the edge into an app and return what comes out."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    asyncio.run(Edge(app)(scope, receive, send))
+    assert TRACE_ID in scope
+    return sent
+
+
+def test_a_mistake_of_ours_is_a_500_without_a_word_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    start, body = through_the_edge(_fail)
+    assert start["status"] == 500
+    assert (b"content-type", b"application/problem+json") in start["headers"]
+    assert b'"code": "unexpected"' in body["body"]
+    assert b'"outcome": "unknown"' in body["body"]
+    assert b"hunter2" not in body["body"]
+    assert "unexpected error" in caplog.text
+
+
+def test_an_answer_that_has_begun_is_cut_rather_than_mixed_with_another() -> None:
+    with pytest.raises(RuntimeError):
+        through_the_edge(_fail_late)

@@ -1,0 +1,162 @@
+"""A driver sees the own wallet, as the ledger has it, and nobody else's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from nerava.identity.roles import Membership, Role
+from nerava.identity.service import grant_role, revoke_role
+from nerava.kernel.ids import new_id
+from nerava.ledger.chart import PLATFORM_PROMO
+from nerava.ledger.templates.promo_funding import promo_funding
+from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
+from nerava.ledger.templates.session_reward import SessionGrant, session_reward_hold
+from tests.http.test_problems import assert_problem
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from tests.http.conftest import House
+
+
+def fill(house: House, driver_id: UUID, *amounts: int) -> None:
+    """Give a driver points from the house, one grant an amount, expiring in as many days as points."""
+    sponsor_id = house.books.sponsor(sum(amounts))
+    house.books.must(promo_funding(funding_id=new_id(), sponsor_id=sponsor_id, amount=sum(amounts)))
+    now = house.installation.clock.now()
+    for points in amounts:
+        house.books.must(
+            promo_grant(
+                kind=PromoKind.GOODWILL,
+                reference_id=new_id(),
+                driver_id=driver_id,
+                points=points,
+                points_expire_at=now + timedelta(days=points),
+            )
+        )
+
+
+def test_the_wallet_says_what_the_ledger_says(house: House) -> None:
+    driver = house.driver()
+    fill(house, driver.tenant_id, 30, 12)
+    campaign_id = house.books.campaign(100)
+    held = SessionGrant(campaign_id, new_id(), driver.tenant_id, 7)
+    house.books.must(session_reward_hold(held, settle_by=house.installation.clock.now() + timedelta(days=1)))
+
+    wallet = driver.get("/v1/wallet").json()
+
+    assert wallet["driver_id"] == str(driver.tenant_id)
+    assert (wallet["posted"], wallet["available"], wallet["pending"]) == (42, 42, 7)
+    assert (wallet["currency"], wallet["value_minor"]) == ("USD", 42)
+    assert wallet["sequence"] == 3
+    assert [one["points"] for one in wallet["expiring"]] == [12, 30]
+    assert house.findings() == []
+
+
+def test_an_empty_wallet_is_empty_and_not_unknown(house: House) -> None:
+    driver = house.driver()
+    assert driver.get("/v1/wallet").json()["posted"] == 0
+    assert driver.get("/v1/wallet/statement").json() == {"items": [], "next_cursor": None}
+
+
+def test_a_driver_without_an_account_is_told_so(house: House) -> None:
+    assert_problem(house.caller(Role.DRIVER).get("/v1/wallet"), 404, "unknown-account")
+    assert_problem(house.caller(Role.DRIVER).get("/v1/wallet/statement"), 404, "unknown-account")
+
+
+def test_the_statement_is_walked_newest_first_without_gaps_or_repeats(house: House) -> None:
+    driver = house.driver()
+    fill(house, driver.tenant_id, *range(1, 8))
+
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+        page = driver.get("/v1/wallet/statement", params=params).json()
+        seen += page["items"]
+        cursor = page["next_cursor"]
+        if len(seen) == 3:
+            fill(house, driver.tenant_id, 100)  # What comes in meanwhile does not shift the pages.
+        if cursor is None:
+            break
+
+    assert [line["sequence"] for line in seen] == [7, 6, 5, 4, 3, 2, 1]
+    assert [line["change"] for line in seen] == [7, 6, 5, 4, 3, 2, 1]
+    assert [line["posted"] for line in seen] == [28, 21, 15, 10, 6, 3, 1]
+    assert {line["text"] for line in seen} == {"A present from the house"}
+
+
+def test_each_driver_sees_the_own_wallet_only(house: House) -> None:
+    rich, poor = house.driver(), house.driver()
+    fill(house, rich.tenant_id, 500)
+    assert poor.get("/v1/wallet").json()["posted"] == 0
+    for smuggled in ({"driver_id": str(rich.tenant_id)}, {"tenant_id": str(rich.tenant_id)}):
+        assert poor.get("/v1/wallet", params=smuggled).json()["posted"] == 0
+
+
+def test_other_roles_have_no_wallet(house: House) -> None:
+    for role in set(Role) - {Role.DRIVER}:
+        assert_problem(house.caller(role).get("/v1/wallet"), 403, "role-not-allowed")
+
+
+def test_a_token_for_less_does_not_open_the_wallet(house: House) -> None:
+    driver = house.driver()
+    token = house.installation.tokens.issue(driver.subject, scopes=["sessions:read"])
+    answer = house.client.get("/v1/wallet", headers={"Authorization": f"Bearer {token}"})
+    assert_problem(answer, 403, "scope-not-granted")
+
+
+def test_a_role_that_is_taken_away_is_gone(house: House) -> None:
+    driver = house.driver()
+    membership = Membership(Role.DRIVER, driver.tenant_id)
+    assert driver.get("/v1/wallet").status_code == 200
+    house.installation.database.run(lambda session: revoke_role(session, driver.subject, membership))
+    assert_problem(driver.post("/v1/idempotency-keys/k/cancel"), 403, "role-not-allowed")  # Writes at once.
+    deadline = house.installation.clock.now() + timedelta(seconds=1)
+    while house.installation.clock.now() < deadline:
+        last = driver.get("/v1/wallet")
+    assert_problem(last, 403, "role-not-allowed")  # Reads within a second.
+
+
+def test_somebody_with_two_wallets_says_which_one(house: House) -> None:
+    first, second = house.driver(), house.driver()
+    fill(house, second.tenant_id, 9)
+    now = house.installation.clock.now()
+    membership = Membership(Role.DRIVER, second.tenant_id)
+    house.installation.database.run(
+        lambda session: grant_role(session, first.subject, membership, granted_by="test", now=now)
+    )
+    body = assert_problem(first.get("/v1/wallet"), 400, "role-ambiguous")
+    assert f"driver:{second.tenant_id}" in body["detail"]
+    named = first.headers({"Nerava-Acting-As": f"driver:{second.tenant_id}"})
+    assert house.client.get("/v1/wallet", headers=named).json()["posted"] == 9
+    stranger = first.headers({"Nerava-Acting-As": f"driver:{new_id()}"})
+    assert_problem(house.client.get("/v1/wallet", headers=stranger), 403, "role-not-allowed")
+    assert len(first.get("/v1/me").json()["roles"]) == 2
+
+
+def test_ops_read_any_account_and_its_past(house: House) -> None:
+    ops = house.caller(Role.OPS_SUPPORT)
+    driver = house.driver()
+    fill(house, driver.tenant_id, 5)
+    between = house.installation.clock.now().isoformat()
+    fill(house, driver.tenant_id, 6)
+    code = f"driver:{driver.tenant_id}:nova"
+
+    assert ops.get(f"/v1/ops/accounts/{code}").json()["posted"] == 11
+    then = ops.get(f"/v1/ops/accounts/{code}/balance-at", params={"at": between}).json()
+    assert (then["posted"], then["sequence"]) == (5, 1)
+    lines = ops.get(f"/v1/ops/accounts/{PLATFORM_PROMO}/statement").json()["items"]
+    assert [line["change"] for line in lines] == [-6, 6, -5, 5]
+    assert lines[0]["counterparty"] == "nova:reserve"
+    assert_problem(ops.get("/v1/ops/accounts/nobody:here"), 404, "unknown-account")
+    assert_problem(ops.get("/v1/ops/accounts/NOVA"), 422, "invalid-input")
+    assert_problem(driver.get(f"/v1/ops/accounts/{code}"), 403, "role-not-allowed")
+
+
+def test_ops_can_run_the_audit(house: House) -> None:
+    ops = house.caller(Role.OPS_ADMIN)
+    fill(house, house.driver().tenant_id, 5)
+    answer = ops.get("/v1/ops/audit", params={"chain": "true"}).json()
+    assert answer["clean"] is True
+    assert answer["findings"] == []
