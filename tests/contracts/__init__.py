@@ -1,0 +1,1 @@
+"""What every file of a kind must keep, found by discovery."""

@@ -1,0 +1,1 @@
+"""The pure values everything rests on."""

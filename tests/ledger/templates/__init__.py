@@ -1,0 +1,1 @@
+"""Golden examples of the posting templates, and the stage they are played on."""
