@@ -1,0 +1,139 @@
+"""R05: a lost answer to COMMIT neither doubles a posting nor loses one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Final, get_args
+
+import pytest
+from sqlalchemy import make_url, text
+
+from nerava.kernel.clock import SystemClock
+from nerava.kernel.ids import fact_id, new_id
+from nerava.ledger import Ledger, Status
+from nerava.ledger.chart import driver_nova
+from nerava.ledger.templates.session_reward import SessionGrant, session_reward
+from nerava.platform.db import Database, OutcomeUnknown
+from nerava.platform.db.embedded_postgres import SOCKET_PORT
+from tests.chaos.commit_proxy import CommitProxy, Loss
+from tests.helpers.financial_helpers import Books, Note, Way
+from tests.helpers.parallel import in_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session
+
+    from nerava.ledger import Chain, Verdict
+    from nerava.platform.db.embedded_postgres import EmbeddedPostgres
+    from tests.chaos.life import Town
+
+CALLERS: Final = 4
+POINTS: Final = 7
+REPETITIONS_MAX: Final = 5
+POSTINGS: Final = [pytest.param(60, id="quick"), pytest.param(300, id="full", marks=pytest.mark.chaos)]
+LOSSES: Final = get_args(Loss)
+
+pytestmark = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+"""SQLite has no wire between COMMIT and its answer; R06 cuts there instead."""
+
+
+@pytest.fixture
+def proxy(postgres: EmbeddedPostgres) -> Callable[[Loss], CommitProxy]:
+    """Return what puts a proxy in front of the server."""
+    return lambda loss: CommitProxy(postgres.folder / f".s.PGSQL.{SOCKET_PORT}", loss=loss)
+
+
+@contextmanager
+def through(proxy: CommitProxy, books: Books) -> Iterator[Database]:
+    """Open the books' database through a proxy."""
+    url = make_url(books.database.url).difference_update_query(["host", "port"])
+    with closing(Database(url.set(host="127.0.0.1", port=proxy.port))) as database:
+        yield database
+
+
+def reward(town: Town, number: int | str) -> Chain:
+    return session_reward(SessionGrant(town.campaigns[0], fact_id(f"session:{number}"), town.drivers[0], POINTS))
+
+
+def post(database: Database, ledger: Ledger, chain: Chain, way: Way) -> Verdict:
+    """Post a chain and its effect by one of the two ways, as a client does: until it has an answer."""
+
+    def work(session: Session) -> Verdict:
+        verdict = ledger.post(session, chain)
+        if verdict.status is Status.POSTED:
+            Note.apply_batch(session, [(Note(chain.key), verdict)])
+        return verdict
+
+    for _ in range(REPETITIONS_MAX):
+        with suppress(OutcomeUnknown):  # Five attempts in a row met the proxy; the key is still good.
+            if way == "submit":
+                return ledger.submit(chain, [Note(chain.key)])
+            return database.run(work, repeatable=True)
+    raise AssertionError("a client that repeats gets an answer")
+
+
+def times_posted(books: Books) -> Counter[str]:
+    """Return how often each fact has had its effect, by its key."""
+
+    def look(session: Session) -> Counter[str]:
+        return Counter(session.execute(text("SELECT about FROM effect_note")).scalars())
+
+    return books.database.read(look)
+
+
+@pytest.mark.parametrize("postings", POSTINGS)
+@pytest.mark.parametrize("way", get_args(Way))
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_posting_happens_once_though_every_third_commit_is_cut_off(
+    books: Books, town: Town, proxy: Callable[[Loss], CommitProxy], loss: Loss, way: Way, postings: int
+) -> None:
+    books.database.run(Note.create_table)
+    chains = [reward(town, number) for number in range(postings)]
+    with (
+        proxy(loss) as line,
+        through(line, books) as database,
+        closing(Ledger(database, SystemClock())) as ledger,
+    ):
+        verdicts = in_parallel(postings, lambda index: post(database, ledger, chains[index], way), width=CALLERS)
+
+    assert line.lost == line.commits // 3 > 0
+    assert {verdict.status for verdict in verdicts} <= {Status.POSTED, Status.EXISTS}
+    assert times_posted(books) == Counter({str(chain.key): 1 for chain in chains})
+    assert books.balance(driver_nova(town.drivers[0])).posted == postings * POINTS
+    assert books.findings() == []
+    if loss == "reply":
+        # The repetition met its own first attempt, which had been carried out.
+        assert Status.EXISTS in {verdict.status for verdict in verdicts}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_work_that_may_not_be_repeated_is_told_that_nobody_knows_and_its_key_finds_out(
+    books: Books, town: Town, proxy: Callable[[Loss], CommitProxy], loss: Loss
+) -> None:
+    unknown: list[Chain] = []
+    with proxy(loss) as line, through(line, books) as database:
+        for number in range(12):
+            chain = reward(town, number)
+            try:
+                database.run(lambda session, of=chain: books.ledger.post(session, of))
+            except OutcomeUnknown:
+                unknown.append(chain)
+
+    assert len(unknown) == line.lost == 4
+    truth = Status.EXISTS if loss == "reply" else Status.POSTED
+    assert {books.status(chain) for chain in unknown} == {truth}
+    assert books.balance(driver_nova(town.drivers[0])).posted == 12 * POINTS
+    assert books.findings() == []
+
+
+def test_a_client_that_takes_a_new_key_for_its_repetition_doubles_and_is_caught(
+    books: Books, town: Town, proxy: Callable[[Loss], CommitProxy]
+) -> None:
+    """What every retry without a key does; shows that the proxy bites."""
+    with proxy("reply") as line, through(line, books) as database:
+        for _ in range(12):
+            database.run(lambda session: books.ledger.post(session, reward(town, str(new_id()))), repeatable=True)
+
+    assert books.balance(driver_nova(town.drivers[0])).posted > 12 * POINTS
