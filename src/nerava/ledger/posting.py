@@ -57,13 +57,29 @@ def post_in(session: Session, chains: Sequence[Chain], now: datetime) -> list[Ve
 
 def _post_lane(engine: Engine, chains: Sequence[Chain], now: datetime) -> list[Verdict]:
     state = load(engine, chains)
+    keys_are_current = bool(state.known)
     batch_id = new_id()
     decision = decide(chains, state, now, batch_id=batch_id, new_id=new_id)
+    if not keys_are_current and _refuses_what_exists(engine, chains, decision.verdicts):
+        state = load(engine, chains)
+        decision = decide(chains, state, now, batch_id=batch_id, new_id=new_id)
     if decision.transfers:
         content = batch_hash(row.digest for row in decision.transfers)
         batch = Batch(batch_id, chains[0].lane, len(decision.transfers), content, now)
         engine.write(decision, state, batch)
     return decision.verdicts
+
+
+def _refuses_what_exists(engine: Engine, chains: Sequence[Chain], verdicts: Sequence[Verdict]) -> bool:
+    """Whether a refused chain was posted by somebody else while we waited for the balances.
+
+    The keys may have been looked up before the balances were locked. A chain that is accepted all
+    the same fails on the uniqueness of its key; one that is refused, perhaps because its own first
+    posting took the money, would be told so although it stands.
+    """
+    refused = [one for one, verdict in zip(chains, verdicts, strict=True) if not verdict.ok]
+    keys = [str(one.key_of(position)) for one in refused for position in range(len(one.transfers))]
+    return bool(keys) and bool(engine.transfers_by_key(keys))
 
 
 def new_id() -> str:

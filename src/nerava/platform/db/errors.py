@@ -6,6 +6,7 @@ import sqlite3
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 from sqlalchemy import exc
 
 from nerava.kernel.errors import NeravaError
@@ -56,6 +57,9 @@ class LostRace(DatabaseError):
     outcome = "not_executed"
     retry_after_s = 1
 
+
+DRIVER_ERRORS: Final = (exc.DBAPIError, psycopg.Error, sqlite3.Error)
+"""What a statement may raise: the ledger speaks to the driver itself, so its errors come unwrapped."""
 
 LOST_RACE_STATES: Final = frozenset({"40001", "40P01", "23505", "55P03", "23P01"})
 """Serialization failure, deadlock, unique violation, lock not available, exclusion violation."""

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from nerava.platform.db.engine import EngineOptions, is_sqlite, open_engine
 from nerava.platform.db.errors import (
+    DRIVER_ERRORS,
     DatabaseUnavailable,
     LostRace,
     OutcomeUnknown,
@@ -85,7 +86,7 @@ class Database:
             except exc.TimeoutError as error:
                 message = "every connection is busy"
                 raise DatabaseUnavailable(message) from error
-            except exc.DBAPIError as error:
+            except DRIVER_ERRORS as error:
                 if is_storage_full(error):
                     raise StorageFull from error
                 if not (is_lost_race(error) or is_disconnect(error)):
