@@ -1,0 +1,89 @@
+# Every target does the set-up it needs. `make` alone lists them.
+#
+# The environment is .venv: made by the system's Python, filled from the hashed lock files,
+# and refilled when one of them changes. A stamp makes the second run instant.
+
+PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+RUNTIME := $(STAMPS)/runtime
+DEV := $(STAMPS)/dev
+
+# Tests run in so many processes; each has its own PostgreSQL, which is what two cores bear.
+PROCESSES ?= 2
+# More for the command, as in: make test ARGS="tests/ledger -k expiry" (without coverage, then).
+ARGS ?=
+# Which long test `make chaos` runs, as pytest -k reads it: make chaos STAGE=r06.
+STAGE ?=
+
+COVERED := --cov --cov-report= --cov-fail-under=90
+
+COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run data test coverage lint format bench chaos lock clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(DEV) ## Install everything a developer needs into .venv.
+
+demo: $(RUNTIME) ## Show the product on recorded charging sessions; Ctrl-C ends it.
+	@$(BIN)/python -m nerava demo $(ARGS)
+
+run: $(RUNTIME) ## Serve the product with your own settings (NERAVA_…).
+	@$(BIN)/python -m nerava serve $(ARGS)
+
+data: $(RUNTIME) ## Fetch the recorded charging sessions and check their SHA-256.
+	@$(BIN)/python -m nerava data fetch $(ARGS)
+
+test: $(DEV) ## Run the quick suite on SQLite and on PostgreSQL, with coverage.
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(if $(ARGS),$(ARGS),$(COVERED))
+
+coverage: $(DEV) ## Say what the last `make test` covered; the ledger must be covered whole.
+	@$(BIN)/python -m coverage report --skip-covered
+	@$(BIN)/python -m coverage report --include 'src/nerava/ledger/*' --skip-covered --fail-under 100
+
+lint: $(DEV) ## Check style, types, imports, own rules, dependencies and security.
+	@$(BIN)/ruff check src tests tools
+	@$(BIN)/ruff format --check src tests tools
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.lint src tests
+	@$(BIN)/deptry src
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+
+format: $(DEV) ## Format the code and fix what can be fixed safely.
+	@$(BIN)/ruff check --fix src tests tools || true
+	@$(BIN)/ruff format src tests tools
+
+bench: $(DEV) ## Measure the ledger beside pgbench, in one run.
+	@$(BIN)/python -m nerava bench ledger $(ARGS)
+
+chaos: $(DEV) ## Run the long forms: kills, lost replies, tampering (STAGE= picks one).
+	@$(BIN)/python -m pytest -n 0 -m chaos --timeout 7200 $(if $(STAGE),-k '$(STAGE)') tests $(ARGS)
+
+lock: $(STAMPS)/uv ## Resolve the dependencies anew and write the hashed lock files.
+	@$(COMPILE) --upgrade pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --upgrade pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@echo uv | $(COMPILE) --upgrade - --output-file requirements-setup.lock
+
+clean: ## Remove .venv and what tools left behind; databases under var/ stay.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis mutants htmlcov build dist .coverage .coverage.*
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment ---
+
+$(STAMPS)/uv: requirements-setup.lock tools/environment.sh
+	@sh tools/environment.sh create $(VENV) $(PYTHONS)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(RUNTIME): requirements.lock tools/environment.sh | $(STAMPS)/uv
+	@sh tools/environment.sh fill $(VENV) requirements.lock
+	@touch $@
+
+$(DEV): requirements-dev.lock tools/environment.sh | $(STAMPS)/uv
+	@sh tools/environment.sh fill $(VENV) requirements-dev.lock
+	@touch $@ $(RUNTIME)
