@@ -38,7 +38,8 @@ create() {
 }
 
 pip_setting() {
-    "$venv/bin/python" -m pip --disable-pip-version-check config get "$1" 2>/dev/null || true
+    # `pip config get` misses the system's file, `pip config list` does not.
+    "$venv/bin/python" -m pip config list 2>/dev/null | sed -n "s/^global\.$1='\(.*\)'\$/\1/p"
 }
 
 hand_over() {
@@ -49,14 +50,14 @@ hand_over() {
 fill() {
     # uv reads none of pip's configuration: what pip is set up with is handed over. Indexes are
     # weighed as pip weighs them; that is safe, because the lock file names every hash.
-    links=${PIP_FIND_LINKS:-$(pip_setting global.find-links)}
-    hand_over UV_DEFAULT_INDEX "${PIP_INDEX_URL:-$(pip_setting global.index-url)}"
-    hand_over UV_INDEX "${PIP_EXTRA_INDEX_URL:-$(pip_setting global.extra-index-url)}"
+    links=${PIP_FIND_LINKS:-$(pip_setting find-links)}
+    hand_over UV_DEFAULT_INDEX "${PIP_INDEX_URL:-$(pip_setting index-url)}"
+    hand_over UV_INDEX "${PIP_EXTRA_INDEX_URL:-$(pip_setting extra-index-url)}"
     hand_over UV_FIND_LINKS "$(echo "$links" | tr -s ' \n' ',,' | sed 's/,$//')"
-    hand_over SSL_CERT_FILE "${PIP_CERT:-$(pip_setting global.cert)}"
-    export UV_INDEX_STRATEGY=unsafe-best-match
+    hand_over SSL_CERT_FILE "${PIP_CERT:-$(pip_setting cert)}"
+    export UV_INDEX_STRATEGY=unsafe-best-match UV_SYSTEM_CERTS=1 UV_LINK_MODE=copy
     echo "nerava: installing $1"
-    UV_LINK_MODE=copy VIRTUAL_ENV=$venv "$venv/bin/uv" --quiet pip install --require-hashes -r "$1" ||
+    VIRTUAL_ENV=$venv "$venv/bin/uv" --quiet pip install --require-hashes -r "$1" ||
         fail "the packages of $1 could not be installed; see above"
     # A relative line is read from site-packages, so that a moved checkout keeps working.
     "$venv/bin/python" - <<'PYTHON'
