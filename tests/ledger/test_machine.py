@@ -11,6 +11,7 @@ from hypothesis import Phase, settings
 
 from nerava.ledger.accounts import account_id
 from nerava.ledger.values import Kind, PostedTransfer, Status, Verdict
+from tests.ledger.counting_oracle import CountingOracle
 from tests.ledger.lot_walk import LotWalk
 from tests.ledger.machine import run_machine
 from tests.ledger.oracle import Balance, Oracle
@@ -303,6 +304,10 @@ def test_a_right_engine_is_accepted_and_every_answer_is_met() -> None:
     met = run_machine(lambda: OraclePort(Oracle()), quick)
     assert met[Status.POSTED] >= met.total() / 2, met
     assert set(Status) - set(met) == {Status.CHAIN_FAILED}
+
+
+def test_the_counting_oracle_says_the_same_as_the_naive_one() -> None:
+    run_machine(lambda: OraclePort(CountingOracle()), settings(quick, max_examples=60))
 
 
 @pytest.mark.parametrize("wrong", WRONG_MODELS, ids=lambda one: one.__name__)
