@@ -52,7 +52,7 @@ class Evse(Base):
     __table_args__ = (UniqueConstraint("location_id", "reference"),)
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
-    location_id: Mapped[UUID] = mapped_column(ForeignKey("charging_location.id"))
+    location_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_location.id"))
     reference: Mapped[str] = mapped_column(String(200))
 
 
@@ -66,7 +66,7 @@ class Connector(Base):
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
-    evse_id: Mapped[UUID] = mapped_column(ForeignKey("evse.id"))
+    evse_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("evse.id"))
     reference: Mapped[str] = mapped_column(String(200))
     power_w_max: Mapped[int | None] = mapped_column(Integer())
 
@@ -110,9 +110,9 @@ class ChargingSession(Base):
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
     source: Mapped[str] = mapped_column(String(80))
     reference: Mapped[str] = mapped_column(String(200))
-    driver_id: Mapped[UUID] = mapped_column(ForeignKey("driver.id"))
-    location_id: Mapped[UUID] = mapped_column(ForeignKey("charging_location.id"))
-    connector_id: Mapped[UUID | None] = mapped_column(ForeignKey("connector.id"))
+    driver_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("driver.id"))
+    location_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_location.id"))
+    connector_id: Mapped[UUID | None] = mapped_column(UUIDType(), ForeignKey("connector.id"))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime())
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     energy_wh: Mapped[int] = mapped_column(BigInteger())
@@ -137,7 +137,7 @@ class SessionEvidence(Base):
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
-    session_id: Mapped[UUID] = mapped_column(ForeignKey("charging_session.id"))
+    session_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_session.id"))
     level: Mapped[int] = mapped_column(SmallInteger())
     source: Mapped[str] = mapped_column(String(80))
     reference: Mapped[str] = mapped_column(String(200))

@@ -127,7 +127,7 @@ class Finding(NamedTuple):
 
 
 class Neighbour(NamedTuple):
-    """Another session of the same driver or connector that began before this one."""
+    """Another session of the same driver or connector that was known before this one."""
 
     session_id: UUID
     started_at: datetime
@@ -136,11 +136,11 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known around a session: only sessions that began earlier and touch it in time.
+    """What is known around a session: only sessions that were known earlier and touch it in time.
 
-    The one that began later carries the finding, so the answer does not depend on whether both
-    were known when the first was judged, nor on how sessions were cut into batches. Sessions
-    without energy or of less than two minutes prove no presence and must be left out.
+    The one that became known later carries the finding (of two known together the one that began
+    later), so the answer does not depend on the order or the batches in which they are judged.
+    Sessions without energy or of less than two minutes prove no presence and must be left out.
     """
 
     of_driver: Sequence[Neighbour] = ()

@@ -28,6 +28,10 @@ def _none() -> Mapping[UUID, int]:
     return _NONE
 
 
+# The generated constructor of a named tuple costs twice as much, and there is one per campaign.
+_new: Final = tuple.__new__
+
+
 class Outcome(StrEnum):
     """What became of one campaign for one session."""
 
@@ -90,13 +94,13 @@ class RunningCampaign:
         "ends_at",
         "evidence_min",
         "fee_rate",
+        "group",
         "has_caps",
         "id",
         "judges",
         "score_min",
         "session_max",
         "settle_level",
-        "stacking_group",
         "starts_at",
         "terms",
         "tie_rank",
@@ -115,7 +119,8 @@ class RunningCampaign:
         self.day_max = terms.driver_day_points_max
         self.driver_max = terms.driver_points_max
         self.fee_rate = fee_rate
-        self.stacking_group = terms.stacking_group
+        # A colon cannot stand in the name of a group.
+        self.group = terms.stacking_group or f"{campaign_id}:alone"
         self.judges = tuple((rule.judge, rule.is_condition) for rule in terms.rules)
         self.tie_rank = (-terms.priority, campaign_id)
 
@@ -156,7 +161,8 @@ class RunningCampaign:
         if session.evidence_level < self.evidence_min:
             facts: Facts = {"level": session.evidence_level, "least": self.evidence_min}
             return self._refused("evidence.below_minimum", facts)
-        if session.score < self.score_min:
+        # Of a session under review a person decides; until then what it may earn is held.
+        if session.score < self.score_min and not session.under_review:
             return self._refused("score.below_minimum", {"score": session.score, "least": self.score_min})
         return None
 
@@ -177,12 +183,11 @@ class RunningCampaign:
                     return self._refused(f"{code}_reached", facts, answers)
                 points, reason = left, code
         held = session.under_review or session.evidence_level < self.settle_level
-        return CampaignDecision(
-            self.id, Outcome.HELD if held else Outcome.GRANTED, reason, points, facts, answers
-        )
+        outcome = Outcome.HELD if held else Outcome.GRANTED
+        return _new(CampaignDecision, (self.id, outcome, reason, points, facts, answers))
 
     def _refused(self, reason: str, facts: Facts, answers: tuple[Judgement, ...] = ()) -> CampaignDecision:
-        return CampaignDecision(self.id, Outcome.REFUSED, reason, 0, facts, answers)
+        return _new(CampaignDecision, (self.id, Outcome.REFUSED, reason, 0, facts, answers))
 
 
 def evaluate(
@@ -200,15 +205,10 @@ def evaluate(
     decisions = [campaign.appraise(session, history) for campaign in campaigns]
     rivals: dict[str, list[int]] = {}
     for index, decision in enumerate(decisions):
-        if decision.outcome is Outcome.REFUSED:
-            continue
-        group = campaigns[index].stacking_group
-        if group is not None:
-            rivals.setdefault(group, []).append(index)
-        elif afford is not None:
-            choose(decisions, campaigns, [index], afford)
+        if decision.outcome is not Outcome.REFUSED:
+            rivals.setdefault(campaigns[index].group, []).append(index)
     for indexes in rivals.values():
-        if afford is not None or len(indexes) > 1:
+        if len(indexes) > 1 or afford is not None:
             choose(decisions, campaigns, indexes, afford)
     return decisions
 
@@ -223,22 +223,25 @@ def choose(
 
     Returns the index of the winner, None when nobody can pay.
     """
-    ranked = sorted(
-        indexes,
-        key=lambda index: (
-            decisions[index].outcome is not Outcome.KEPT,
-            -decisions[index].points,
-            campaigns[index].tie_rank,
-        ),
-    )
+    ranked = indexes
+    if len(indexes) > 1:
+        ranked = sorted(
+            indexes,
+            key=lambda index: (
+                decisions[index].outcome is not Outcome.KEPT,
+                -decisions[index].points,
+                campaigns[index].tie_rank,
+            ),
+        )
     winner: int | None = None
+    winner_id = ""
     for index in ranked:
-        decision, campaign = decisions[index], campaigns[index]
+        decision = decisions[index]
         if winner is not None:
-            facts: Facts = {"points": decision.points, "winner": str(campaigns[winner].id)}
+            facts: Facts = {"points": decision.points, "winner": winner_id}
             decisions[index] = refusal_of(decision, "stacking.another_won", facts)
-        elif decision.outcome is Outcome.KEPT or afford is None or afford(campaign, decision.points):
-            winner = index
+        elif decision.outcome is Outcome.KEPT or afford is None or afford(campaigns[index], decision.points):
+            winner, winner_id = index, str(decision.campaign_id)
         else:
             decisions[index] = refusal_of(decision, "campaign.exhausted", {"points": decision.points})
     return winner
@@ -246,4 +249,6 @@ def choose(
 
 def refusal_of(decision: CampaignDecision, reason: str, facts: Facts) -> CampaignDecision:
     """Return the decision turned into a refusal; the rules' answers stay."""
-    return decision._replace(outcome=Outcome.REFUSED, reason=reason, points=0, facts=facts)
+    return _new(
+        CampaignDecision, (decision.campaign_id, Outcome.REFUSED, reason, 0, facts, decision.judgements)
+    )

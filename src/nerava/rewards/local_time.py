@@ -10,7 +10,6 @@ from typing import Final
 from nerava.charging.evidence import EPOCH, MICROSECOND, SECOND_US
 from nerava.charging.zones import zone as zone_of
 
-
 DAY_US: Final = 86_400 * SECOND_US
 WEEK_US: Final = 7 * DAY_US
 MINUTE_US: Final = 60 * SECOND_US
@@ -99,11 +98,6 @@ def _cumulated(spans: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
         covered += (total, total + closes - opens)
         total += closes - opens
     return edges, covered
-
-
-@lru_cache(maxsize=1_024)
-def _zone(timezone: str) -> tzinfo:
-    return tzinfo(timezone)
 
 
 def _offset_us(at: datetime, zone: tzinfo) -> int:

@@ -53,7 +53,7 @@ class Campaign(Base):
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
-    sponsor_id: Mapped[UUID] = mapped_column(ForeignKey("sponsor.id"), index=True)
+    sponsor_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("sponsor.id"), index=True)
     name: Mapped[str] = mapped_column(String(120))
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(String(8))
@@ -88,7 +88,7 @@ class CampaignFunding(Base):
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
-    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaign.id"), index=True)
+    campaign_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("campaign.id"), index=True)
     gross: Mapped[int] = mapped_column(BigInteger())
     net: Mapped[int] = mapped_column(BigInteger())
     fee: Mapped[int] = mapped_column(BigInteger())
@@ -110,7 +110,7 @@ class RewardDecision(Base):
         CheckConstraint("points >= 0", name="points_not_negative"),
     )
 
-    session_id: Mapped[UUID] = mapped_column(ForeignKey("charging_session.id"), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_session.id"), primary_key=True)
     evaluation: Mapped[int] = mapped_column(Integer(), primary_key=True)
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime())
     evidence_level: Mapped[int] = mapped_column(SmallInteger())
@@ -150,9 +150,9 @@ class RewardGrant(Base):
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
-    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaign.id"))
-    session_id: Mapped[UUID] = mapped_column(ForeignKey("charging_session.id"))
-    driver_id: Mapped[UUID] = mapped_column(ForeignKey("driver.id"))
+    campaign_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("campaign.id"))
+    session_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_session.id"))
+    driver_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("driver.id"))
     local_date: Mapped[str] = mapped_column(String(10))
     state: Mapped[str] = mapped_column(String(11))
     points_granted: Mapped[int] = mapped_column(BigInteger())
@@ -179,8 +179,8 @@ class RewardCap(Base):
     __tablename__ = "reward_cap"
     __table_args__ = (CheckConstraint("points_used BETWEEN 0 AND points_max", name="within_limit"),)
 
-    driver_id: Mapped[UUID] = mapped_column(ForeignKey("driver.id"), primary_key=True)
-    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaign.id"), primary_key=True)
+    driver_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("driver.id"), primary_key=True)
+    campaign_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("campaign.id"), primary_key=True)
     period: Mapped[str] = mapped_column(String(10), primary_key=True)
     points_max: Mapped[int] = mapped_column(BigInteger())
     points_used: Mapped[int] = mapped_column(BigInteger())

@@ -5,12 +5,17 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Any, Final
 
+from nerava.rewards.rules import ALL_RULES, Answer
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from nerava.rewards.evaluation import CampaignDecision
 
 TEXTS: Final[Mapping[str, str]] = {
     # What became of a campaign.
     "campaign.earned": "Every condition is met.",
+    "campaign.none": "No campaign was running.",
     "campaign.kept": "This campaign decided about the session earlier.",
     "campaign.outside_window": "The session did not begin while the campaign was running.",
     "campaign.exhausted": "The budget cannot pay {points} points any more.",
@@ -93,3 +98,34 @@ def sentence(code: str, facts: Mapping[str, object]) -> str:
 def placeholders(code: str) -> set[str]:
     """Return the names of the facts that a code's sentence needs."""
     return {name for _, name, _, _ in _UNITS.parse(TEXTS[code]) if name is not None}
+
+
+_CONDITIONS: Final = {rule.model_fields["kind"].default for rule in ALL_RULES if rule.is_condition}
+_CLOSENESS: Final = (
+    "campaign.kept",
+    "stacking.another_won",
+    "ledger.refused",
+    "campaign.exhausted",
+    "cap.driver_total_reached",
+    "cap.driver_day_reached",
+    "rules.nothing_earned",
+    "rules.condition_not_met",
+    "score.below_minimum",
+    "evidence.below_minimum",
+    "campaign.outside_window",
+)
+"""Refusals from the one that came closest to earning to the one that was farthest from it."""
+
+
+def primary_reason(decisions: Sequence[CampaignDecision]) -> str:
+    """Return the one code that says best why a session got nothing from any campaign.
+
+    Of the campaigns the one that came closest to paying; where its rules refused, the rule's own
+    code, which says more.
+    """
+    closest = min(decisions, key=lambda one: _CLOSENESS.index(one.reason))
+    if not closest.reason.startswith("rules."):
+        return closest.reason
+    refused = [one.code for one in closest.judgements if one.answer is Answer.REFUSED]
+    decisive = [code for code in refused if code.partition(".")[0] in _CONDITIONS]
+    return (decisive or refused)[0]

@@ -1,0 +1,149 @@
+"""What people may ask about charging sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select, tuple_
+
+from nerava.charging.errors import UnknownSession
+from nerava.charging.model import ChargingLocation, ChargingSession, SessionEvidence
+from nerava.charging.states import SessionState
+from nerava.charging.verification import Finding, FindingCode, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+PAGE_MAX: Final = 200
+_S: Final[Any] = ChargingSession.__table__
+_LOCATION: Final[Any] = ChargingLocation.__table__
+_EVIDENCE: Final[Any] = SessionEvidence.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One thing that speaks against a session, and the points it took from the score."""
+
+    code: str
+    severity: str
+    text: str
+    score_taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A charging session as people see it. `energy_wh` in watt-hours, instants aware UTC."""
+
+    id: UUID
+    source: str
+    reference: str
+    driver_id: UUID
+    location_id: UUID
+    location_name: str
+    timezone: str
+    connector_id: UUID | None
+    started_at: datetime
+    ended_at: datetime | None
+    energy_wh: int
+    evidence_level: int
+    state: SessionState
+    score: int | None
+    findings: tuple[FindingView, ...]
+    evaluations: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """One piece of evidence as it came."""
+
+    level: int
+    source: str
+    reference: str
+    at: datetime
+    received_at: datetime
+    body: dict[str, Any]
+
+
+def session_view(session: Session, session_id: UUID) -> SessionView:
+    """Return a session.
+
+    Raises:
+        UnknownSession: No session has this id (404).
+    """
+    row = session.execute(_viewed().where(_S.c.id == session_id)).one_or_none()
+    if row is None:
+        raise UnknownSession(f"no charging session {session_id}")
+    return _view(row)
+
+
+def sessions_of_driver(
+    session: Session, driver_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
+) -> list[SessionView]:
+    """Return a driver's sessions, the latest start first; `before` is start and id of the last one seen."""
+    query = _viewed().where(_S.c.driver_id == driver_id)
+    if before is not None:
+        query = query.where(tuple_(_S.c.started_at, _S.c.id) < before)
+    latest = query.order_by(_S.c.started_at.desc(), _S.c.id.desc()).limit(min(limit, PAGE_MAX))
+    return [_view(row) for row in session.execute(latest)]
+
+
+def evidence_of(session: Session, session_id: UUID) -> list[EvidenceView]:
+    """Return the evidence of a session in the order in which it was received."""
+    query = select(_EVIDENCE).where(_EVIDENCE.c.session_id == session_id)
+    ordered = query.order_by(_EVIDENCE.c.received_at, _EVIDENCE.c.id)
+    return [
+        EvidenceView(row.level, row.source, row.reference, row.at, row.received_at, row.body)
+        for row in session.execute(ordered)
+    ]
+
+
+def ids_by_reference(session: Session, source: str, references: Sequence[str]) -> dict[str, UUID]:
+    """Return the ids of a source's sessions by its own references; unknown ones are left out."""
+    query = select(_S.c.reference, _S.c.id).where(_S.c.source == source, _S.c.reference.in_(references))
+    return {row.reference: row.id for row in session.execute(query)}
+
+
+def decisive_finding(findings: Sequence[Sequence[Any]]) -> str | None:
+    """Return the code of the stored finding that rejected a session, None if none did."""
+    for code, _taken, _facts in findings:
+        if Finding(FindingCode(code), {}).severity is Severity.REJECT:
+            return str(code)
+    return None
+
+
+def _viewed() -> Select[Any]:
+    location = _LOCATION.c.id == _S.c.location_id
+    return select(_S, _LOCATION.c.name.label("location_name"), _LOCATION.c.timezone).join(_LOCATION, location)
+
+
+def _view(row: Any) -> SessionView:  # noqa: ANN401 - a row of `_viewed`
+    return SessionView(
+        row.id,
+        row.source,
+        row.reference,
+        row.driver_id,
+        row.location_id,
+        row.location_name,
+        row.timezone,
+        row.connector_id,
+        row.started_at,
+        row.ended_at,
+        row.energy_wh,
+        row.evidence_level,
+        SessionState(row.state),
+        row.score,
+        tuple(_finding(stored) for stored in row.findings),
+        row.evaluations,
+    )
+
+
+def _finding(stored: Sequence[Any]) -> FindingView:
+    code, taken, facts = stored
+    finding = Finding(FindingCode(code), facts)
+    return FindingView(code, finding.severity.value, finding.text, -taken)

@@ -1,0 +1,1 @@
+"""The commands of `nerava`, one module a group; each only parses, calls, and shows."""

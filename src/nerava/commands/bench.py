@@ -1,0 +1,43 @@
+"""`nerava bench`: measured beside a peer, in one run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nerava.bench import ledger
+from nerava.commands.opening import refusing
+from nerava.commands.output import EXIT_BROKEN, AsJson, Output
+
+app = typer.Typer(no_args_is_help=True, help="Measure, beside a peer in the same run.")
+
+
+@app.callback()
+def bench() -> None:
+    """Measure, beside a peer in the same run."""
+
+
+@app.command("ledger")
+def ledger_command(
+    quick: Annotated[bool, typer.Option(help="A short run that shows it works; its ratios mean little.")] = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Post, hold and read beside pgbench TPC-B, fsync on for both; exit with 1 if a goal is missed."""
+    out = Output(as_json=as_json)
+    results = []
+    with refusing(out):
+        for one in ledger.run(ledger.QUICK if quick else ledger.Size(), out.step):
+            results.append(one)
+            out.line(one.as_dict())
+    out.table(
+        "Ledger",
+        ("scenario", "database", "value", "baseline", "unit", "ratio", "goal", ""),
+        [
+            (one.scenario, one.database, f"{one.value:,.0f}", f"{one.baseline:,.0f}", one.unit, f"{one.ratio:.2f}", one.goal,
+             "met" if one.met else "missed")
+            for one in results
+        ],
+    )  # fmt: skip
+    if not quick and not all(one.met for one in results):
+        raise typer.Exit(EXIT_BROKEN)

@@ -1,0 +1,55 @@
+"""What keeps a command from starting."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from nerava.kernel.errors import NeravaError
+
+
+class SettingsInvalid(NeravaError):
+    """A setting has a value that cannot be read."""
+
+    code = "settings-invalid"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    title = "The settings cannot be used"
+
+
+class DatabaseUnusable(NeravaError):
+    """The database cannot be opened or written."""
+
+    code = "database-unusable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The database cannot be used"
+
+
+class SchemaBehind(NeravaError):
+    """The database has another schema than this version needs."""
+
+    code = "schema-behind"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The database needs `nerava migrate` first"
+
+
+class PortTaken(NeravaError):
+    """Another program listens on the port."""
+
+    code = "port-taken"
+    status = HTTPStatus.CONFLICT
+    title = "The port is taken"
+
+
+class FileUnusable(NeravaError):
+    """A file that was named cannot be read or written."""
+
+    code = "file-unusable"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The file cannot be used"
+
+
+class DemoRefused(NeravaError):
+    """The demo must not run here."""
+
+    code = "demo-refused"
+    status = HTTPStatus.CONFLICT
+    title = "The demo does not start"

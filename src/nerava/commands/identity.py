@@ -1,0 +1,42 @@
+"""`nerava token`: short-lived access tokens, until people sign in by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from nerava.commands.opening import DatabaseUrl, opened
+from nerava.commands.output import AsJson, Output
+from nerava.identity.roles import Membership, Role
+from nerava.identity.service import grant_role, issue_token
+
+if TYPE_CHECKING:
+    from nerava.app import Installation
+
+
+def token_command(
+    role: Annotated[Role, typer.Argument(help="What the token may act as.")],
+    subject: Annotated[UUID, typer.Argument(help="Whose it is: a driver's, sponsor's or partner's id, or any id for ops.")],
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Give a role to a subject, if it has it not, and print an access token valid for minutes."""
+    out = Output(as_json=as_json)
+    with opened(out, database) as installation:
+        token = token_for(installation, subject, role)
+    if as_json:
+        out.document({"access_token": token, "token_type": "Bearer", "expires_in": installation.settings.tokens.life_s})
+    else:
+        typer.echo(token)
+
+
+def token_for(installation: Installation, subject: UUID, role: Role) -> str:
+    """Give a role to a subject and return an access token for it. Repeats safely."""
+    now = installation.clock.now()
+    membership = Membership(role, subject if role.has_tenant else None)
+    installation.database.run(
+        lambda session: grant_role(session, subject, membership, granted_by="command line", now=now), repeatable=True
+    )
+    return issue_token(installation.tokens, subject, [role])

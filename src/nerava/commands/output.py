@@ -1,0 +1,86 @@
+"""How commands speak: tables and progress for people, one JSON document for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from nerava.kernel.errors import NeravaError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+EXIT_BROKEN = 1
+EXIT_REFUSED = 2
+
+
+class Output:
+    """Where a command's words go. With `as_json` only `document` prints, and only to standard output."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print a line for people."""
+        if not self.as_json:
+            self._out.print(text)
+
+    def step(self, text: str) -> None:
+        """Print what is about to happen, to standard error, so that it disturbs no pipe."""
+        self._err.print(f"[dim]{escape(text)}[/dim]")
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table for people; whole numbers stand to the right, with thousands apart."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+        body = [list(row) for row in rows]
+        for index, column in enumerate(columns):
+            numeric = bool(body) and all(isinstance(row[index], int) for row in body)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in body:
+            table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(str(cell)) for cell in row))
+        self._out.print(table)
+
+    def document(self, value: object) -> None:
+        """Print the JSON document."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+    def line(self, value: object) -> None:
+        """Print one JSON object on a line of its own."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, default=str) + "\n")
+            sys.stdout.flush()
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Yield a function that is told how far the work is; drawn on standard error."""
+        columns: Sequence[Any] = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._err, transient=not self._err.is_terminal) as bar:
+            task = bar.add_task(title, total=total)
+            yield lambda done: bar.update(task, completed=done)
+
+    def refuse(self, error: NeravaError) -> NoReturn:
+        """Say why the command cannot be carried out, and end it with status 2."""
+        self.document({"error": error.code, "detail": error.detail})
+        self._err.print(f"[red]{escape(error.title)}[/red]: {escape(error.detail)}")
+        raise typer.Exit(EXIT_REFUSED)

@@ -1,0 +1,110 @@
+"""`nerava serve` and `nerava work`: the two processes of an installation."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import typer
+import uvicorn
+
+from nerava import migrations
+from nerava.app import create_app, open_installation
+from nerava.commands.errors import PortTaken, SchemaBehind
+from nerava.commands.opening import DatabaseUrl, refusing, settings_for
+from nerava.commands.output import Output
+from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start
+from nerava.worker import BackgroundWork
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from nerava.settings import Settings
+
+
+def serve_command(database: DatabaseUrl = None) -> None:
+    """Serve the HTTP API with your settings until Ctrl-C or SIGTERM."""
+    out = Output(as_json=False)
+    settings = _checked(out, database)
+    with refusing(out):
+        listening = listen(settings)
+        out.say(f"Nerava serves on http://{settings.server.host}:{listening.getsockname()[1]}")
+        serve(create_app(settings), settings, listening)
+
+
+def work_command(database: DatabaseUrl = None) -> None:
+    """Run the background work until Ctrl-C or SIGTERM; any number of these may run on one PostgreSQL."""
+    out = Output(as_json=False)
+    settings = _checked(out, database)
+    with refusing(out):
+        installation = open_installation(settings)
+        background = BackgroundWork(installation.database, installation.ledger, installation.clock, settings.worker)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, lambda *_: background.stop())
+        try:
+            background.run()
+        finally:
+            installation.close()
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens where the settings say.
+
+    Raises:
+        PortTaken: Another program is there (409).
+        OSError: The address is not one of this machine's, or the port is reserved.
+    """
+    host, port = settings.server.host, settings.server.port
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+        opened.listen(socket.SOMAXCONN)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRINUSE:
+            message = f"something listens on {host}:{port} already; set NERAVA_SERVER__PORT to another one"
+            raise PortTaken(message) from None
+        raise
+    return opened
+
+
+def serve(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
+    """Serve an application on a listening socket until a signal ends it; requests finish first."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=settings.server.grace_s,
+        limit_concurrency=settings.server.connections_max,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # uvicorn raises the signal again once it has stopped; by then everything is closed.
+    finally:
+        listening.close()
+
+
+def _checked(out: Output, database: str | None) -> Settings:
+    with refusing(out):
+        settings = settings_for(database)
+        try:
+            check_start(settings)
+        except ConfigurationRefused as refused:
+            for finding in refused.findings:
+                out.say(f"[red]{finding.setting}[/red]: {finding.problem}")
+            raise typer.Exit(EX_CONFIG) from None
+        if migrations.current(settings.database.url) != migrations.head():
+            raise SchemaBehind
+        return settings

@@ -1,0 +1,1 @@
+"""Recorded sessions, run through evidence, evaluation, posting and settlement as if they came in now."""

@@ -1,0 +1,129 @@
+"""What a replay came to: counted from the database, so that two runs that end the same say the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nerava.ledger.audit import audit
+from nerava.rewards.checks import CHECKS
+from nerava.rewards.reasons import TEXTS
+from nerava.rewards.tally import CampaignTally, Tally, campaign_tallies, tally
+
+if TYPE_CHECKING:
+    from nerava.ledger.findings import Finding
+    from nerava.platform.db import Database
+    from nerava.replay.run import ReplayCounts
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """One run, and the state that it left.
+
+    Attributes:
+        seconds: How long taking in, evaluating, posting and settling took.
+        sessions_per_second: Sessions of the recording over those seconds.
+        findings: Breaks that the audit found; empty is clean.
+    """
+
+    counts: ReplayCounts
+    seconds: float
+    tally: Tally
+    campaigns: list[CampaignTally]
+    findings: list[Finding]
+
+    @property
+    def sessions_per_second(self) -> float:
+        """Sessions that were worked off, new and known, over the seconds it took."""
+        return (self.counts.new + self.counts.known) / self.seconds if self.seconds else 0.0
+
+    @property
+    def refused_rows(self) -> Counter[str]:
+        """Rows that are no sessions, by reason."""
+        return Counter(str(row.reason) for row in self.counts.refused)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the ledger is clean and every campaign's money adds up."""
+        return not self.findings and all(one.money.adds_up for one in self.campaigns)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON has it. Amounts in minor units, points in Nova."""
+        return {
+            "ok": self.ok,
+            "rows": self.counts.rows,
+            "rows_refused": [
+                {"row": one.row, "reference": one.reference, "reason": str(one.reason), "detail": one.detail}
+                for one in self.counts.refused
+            ],
+            "this_run": {
+                "new": self.counts.new,
+                "known": self.counts.known,
+                "evaluated": self.counts.evaluated,
+                "settled": self.counts.settled,
+                "seconds": round(self.seconds, 3),
+                "sessions_per_second": round(self.sessions_per_second, 1),
+            },
+            "sessions": {
+                "total": self.tally.sessions,
+                "states": dict(sorted(self.tally.states.items())),
+                "earned": self.tally.earned,
+                "held": self.tally.held,
+                "undecided": self.tally.undecided,
+                "not_earned": dict(self.tally.reasons.most_common()),
+            },
+            "points_granted": self.tally.points,
+            "campaigns": [_campaign_dict(one) for one in self.campaigns],
+            "audit": [
+                {"check": one.check, "subject": one.subject, "detail": one.detail} for one in self.findings
+            ],
+        }
+
+
+def report(database: Database, counts: ReplayCounts, seconds: float) -> ReplayReport:
+    """Count what is stored, add up every campaign and audit the ledger."""
+    return ReplayReport(
+        counts,
+        seconds,
+        database.read(tally, patient=True),
+        database.read(campaign_tallies, patient=True),
+        database.read(lambda session: audit(session, CHECKS), patient=True),
+    )
+
+
+def reason_text(code: str) -> str:
+    """Return a reason in plain words; facts that differ from session to session are left out."""
+    return REASONS.get(code) or TEXTS.get(code, code).partition("{")[0].rstrip(" :,(") or code
+
+
+REASONS = {
+    "campaign.exhausted": "the budget was spent",
+    "campaign.none": "no campaign was running",
+    "campaign.outside_window": "outside every campaign's dates",
+    "cap.driver_day_reached": "the driver had the day's most already",
+    "cap.driver_total_reached": "the driver had the campaign's most already",
+    "evidence.below_minimum": "not proven well enough",
+    "minimum_energy.too_little": "too little energy",
+    "minimum_minutes.too_few": "too short for the campaign",
+    "off_peak.outside": "outside the off-peak hours",
+    "off_peak.too_little": "too little energy off peak",
+    "off_peak_bonus.too_little_inside": "most of it outside the off-peak hours",
+    "per_kwh.too_little": "too little energy for a point",
+    "score.below_minimum": "too many doubts about the session",
+    "stacking.another_won": "another campaign paid instead",
+}
+
+
+def _campaign_dict(one: CampaignTally) -> dict[str, Any]:
+    money = one.money
+    return {
+        "name": one.name,
+        "state": one.state.value,
+        "funded": money.funded,
+        "left": money.left,
+        "held": money.held,
+        "granted": money.granted,
+        "fees": money.fee_left + money.fee_earned,
+        "adds_up": money.adds_up,
+    }

@@ -1,0 +1,61 @@
+"""Invariants between rewards and the ledger; the audit runs them together with the ledger's own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nerava.ledger.audit import Check
+
+CHECKS: Final = (
+    Check(
+        "campaigns-add-up",
+        "Funded is what is left, held, granted, earned or kept as fee, and refunded, by the transfers alone.",
+        """
+SELECT a.owner, 'came in ' || coalesce(m.incoming, 0) || ', went out ' || coalesce(m.outgoing, 0) || ', holds '
+       || (b.credits_posted - b.debits_posted)
+FROM ledger_account a JOIN ledger_balance b ON b.account_id = a.id
+LEFT JOIN (
+  SELECT account, sum(incoming) AS incoming, sum(outgoing) AS outgoing FROM (
+    SELECT credit AS account, amount AS incoming, 0 AS outgoing FROM ledger_transfer
+    WHERE kind IN ('direct', 'capture')
+    UNION ALL SELECT debit, 0, amount FROM ledger_transfer WHERE kind IN ('direct', 'capture')
+  ) AS sides GROUP BY account
+) m ON m.account = a.id
+WHERE a.kind IN ('campaign_budget', 'campaign_fee')
+  AND coalesce(m.incoming, 0) - coalesce(m.outgoing, 0) <> b.credits_posted - b.debits_posted""",
+    ),
+    Check(
+        "campaigns-funded-as-recorded",
+        "What was booked into a campaign is what its fundings say.",
+        """
+SELECT CAST(f.campaign_id AS TEXT), 'recorded ' || sum(f.gross) || ', booked ' || coalesce(max(t.booked), 0)
+FROM campaign_funding f LEFT JOIN (
+  SELECT a.owner, sum(t.amount) AS booked FROM ledger_transfer t JOIN ledger_account a ON a.id = t.credit
+  WHERE t.template = 'campaign_funding' AND a.kind IN ('campaign_budget', 'campaign_fee') GROUP BY a.owner
+) t ON t.owner = CAST(f.campaign_id AS TEXT)
+GROUP BY f.campaign_id HAVING sum(f.gross) <> coalesce(max(t.booked), 0)""",
+    ),
+    Check(
+        "grants-are-posted",
+        "Every grant has its transfers: settled ones moved their points, provisional ones hold them.",
+        """
+SELECT CAST(g.id AS TEXT), g.state || ' of ' || g.points || ' points, the ledger says ' || coalesce(t.kind, 'nothing')
+FROM reward_grant g
+LEFT JOIN ledger_transfer t ON t.key = g.transaction_key
+LEFT JOIN ledger_transfer r ON r.hold_id = t.id
+WHERE t.key IS NULL OR t.amount <> g.points_granted
+   OR (g.state = 'provisional' AND (t.kind <> 'hold' OR r.id IS NOT NULL))
+   OR (g.state = 'settled' AND t.kind = 'hold' AND (r.kind IS NULL OR r.kind <> 'capture' OR r.amount <> g.points))
+   OR (g.state = 'settled' AND t.kind = 'direct' AND t.amount <> g.points)
+   OR (g.state = 'released' AND (r.kind IS NULL OR r.kind NOT IN ('release', 'expire')))""",
+    ),
+    Check(
+        "rewards-have-grants",
+        "Every reward in the ledger has its grant.",
+        """
+SELECT CAST(t.id AS TEXT), 'a reward of ' || t.amount || ' that no grant names'
+FROM ledger_transfer t
+WHERE t.template = 'session_reward' AND t.position = 0 AND t.kind IN ('direct', 'hold')
+  AND NOT EXISTS (SELECT 1 FROM reward_grant g WHERE g.transaction_key = t.key)""",
+    ),
+)
