@@ -222,7 +222,7 @@ def test_no_cap_is_exceeded_one_of_a_group_wins_and_all_reasons_can_be_read(
     decisions = evaluate(drawn, offered, history)
 
     assert decisions == evaluate(drawn, offered, history)
-    winners = [one.stacking_group for one, got in zip(offered, decisions, strict=True) if got.points]
+    winners = [one.terms.stacking_group for one, got in zip(offered, decisions, strict=True) if got.points]
     grouped = [group for group in winners if group is not None]
     assert len(grouped) == len(set(grouped))
     for campaign, decision in zip(offered, decisions, strict=True):

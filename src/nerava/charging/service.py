@@ -1,0 +1,395 @@
+"""What may be done with charging sessions: start, close, attest, claim, judge."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from sqlalchemy import literal_column, select, tuple_, union_all, update
+
+from nerava.charging.errors import DriverAlreadyCharging, SessionInvalid, UnknownSession, WrongSessionState
+from nerava.charging.evidence import EvidencedSession, EvidenceLevel
+from nerava.charging.ingest import NEW_EVIDENCE, check_names
+from nerava.charging.model import ChargingLocation, ChargingSession, Connector
+from nerava.charging.states import SessionEvent, SessionState, transition
+from nerava.charging.verification import (
+    NOTHING_AROUND,
+    SCORE_OF_LEVEL,
+    SHORTEST,
+    Context,
+    Neighbour,
+    Verification,
+    verify,
+)
+from nerava.drivers import service as drivers
+from nerava.kernel.ids import new_id
+from nerava.platform.db.bulk import BulkInsert, BulkUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row, Select
+    from sqlalchemy.orm import Session
+
+LOOK_BACK: Final = timedelta(days=14)
+"""How far before a session others are looked at: twice the longest session that can be recorded."""
+
+_T: Final[Any] = ChargingSession.__table__
+_S: Final[Any] = _T.c
+_LOCATION: Final[Any] = ChargingLocation.__table__
+_CONNECTOR: Final[Any] = Connector.__table__
+
+_OPEN: Final = BulkInsert(
+    _T,
+    (
+        "id",
+        "source",
+        "reference",
+        "driver_id",
+        "location_id",
+        "connector_id",
+        "started_at",
+        "energy_wh",
+        "evidence_level",
+        "state",
+        "findings",
+        "evaluations",
+        "created_at",
+    ),
+    if_new=True,
+)
+_JUDGE: Final = BulkUpdate(
+    _T, match=("id", "state"), assign=("state", "score", "findings"), add=("evaluations",)
+)
+_ATTEST: Final = BulkUpdate(
+    _T, match=("id", "state"), assign=("state", "evidence_level", "started_at", "ended_at", "energy_wh")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStart:
+    """A session that begins now: who, where, and by which source."""
+
+    source: str
+    reference: str
+    driver_id: UUID
+    location_id: UUID
+    connector_id: UUID | None
+    started_at: datetime
+    evidence_level: int = EvidenceLevel.PRESENCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvidence:
+    """A further piece of evidence about a session.
+
+    Attributes:
+        at: When it happened; `received_at` is when it is attested.
+        energy_wh, started_at, ended_at: What it measured; None where it says nothing.
+    """
+
+    session_id: UUID
+    level: int
+    source: str
+    reference: str
+    at: datetime
+    body: Mapping[str, object]
+    energy_wh: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSession:
+    """A session, the state it is in, and what was found."""
+
+    session: EvidencedSession
+    verification: Verification
+
+
+def start(session: Session, new: SessionStart, now: datetime) -> UUID:
+    """Open a session and return its id; the same source and reference give the same id again.
+
+    Raises:
+        DriverAlreadyCharging: The driver has an open session (409).
+        SessionInvalid: A name is empty or too long (422).
+    """
+    check_names(new.source, new.reference)
+    session_id = new_id()
+    row = (
+        session_id,
+        new.source,
+        new.reference,
+        new.driver_id,
+        new.location_id,
+        new.connector_id,
+        new.started_at,
+        0,
+        int(new.evidence_level),
+        SessionState.OPEN.value,
+        "[]",
+        0,
+        now,
+    )
+    if _OPEN.run(session, [row]):
+        return session_id
+    known = select(_S.id).where(_S.source == new.source, _S.reference == new.reference)
+    existing: UUID | None = session.scalar(known)
+    if existing is None:
+        raise DriverAlreadyCharging(driver=new.driver_id)
+    return existing
+
+
+def close(session: Session, session_id: UUID, *, ended_at: datetime, energy_wh: int) -> None:
+    """Close an open session; being closed is what queues its one evaluation.
+
+    Args:
+        session: The caller's unit of work.
+        session_id: Which one.
+        ended_at: The instant of its last evidence plus grace, never simply now.
+        energy_wh: What was delivered, in watt-hours.
+
+    Raises:
+        UnknownSession: No session has this id (404).
+        WrongSessionState: It is closed already (409).
+        SessionInvalid: It would end before it started, or its energy is negative (422).
+    """
+    state, started_at, _ = _locked(session, session_id)
+    following = transition(state, SessionEvent.CLOSE)
+    if ended_at < started_at or energy_wh < 0:
+        raise SessionInvalid("a session ends after it starts and delivers no negative energy")
+    values = {"state": following.value, "ended_at": ended_at, "energy_wh": energy_wh}
+    session.execute(update(_T).where(_S.id == session_id).values(**values))
+
+
+def resolve_review(session: Session, session_id: UUID, *, accepted: bool) -> None:
+    """Record a person's decision about a session under review.
+
+    Who accepts overrules the findings, so the score becomes what the evidence alone is worth; a
+    rejected session scores 0. The findings stay as they were made.
+
+    Raises:
+        UnknownSession: No session has this id (404).
+        WrongSessionState: It is not under review (409).
+    """
+    state, _, level = _locked(session, session_id)
+    if state is not SessionState.REVIEW:
+        raise WrongSessionState(f"the session is {state}, not under review", state=state)
+    following = transition(state, SessionEvent.VERIFY if accepted else SessionEvent.REJECT)
+    score = SCORE_OF_LEVEL[level] if accepted else 0
+    session.execute(update(_T).where(_S.id == session_id).values(state=following.value, score=score))
+
+
+def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> int:
+    """Store further evidence and return how many sessions it made better proven.
+
+    A piece of a higher level than the session had replaces what was measured so far, and a
+    session that was decided is decided once more with it. A piece of the same or a lower level
+    is only kept. The same piece again changes nothing.
+
+    Raises:
+        UnknownSession: A piece is about a session that nobody knows (404).
+        SessionInvalid: With a piece the session would end before it starts (422).
+    """
+    ids = {one.session_id for one in evidence}
+    query: Select[Any] = select(_S.id, _S.state, _S.evidence_level, _S.started_at, _S.ended_at, _S.energy_wh)
+    rows = session.execute(query.where(_S.id.in_(ids)).order_by(_S.id).with_for_update(key_share=True))
+    stored = {row.id: row for row in rows}
+    if missing := ids - stored.keys():
+        raise UnknownSession(f"no charging session {min(missing)}")
+    for one in evidence:
+        check_names(one.source, one.reference)
+    NEW_EVIDENCE.run(
+        session,
+        [
+            (
+                new_id(),
+                one.session_id,
+                int(one.level),
+                one.source,
+                one.reference,
+                one.at,
+                now,
+                orjson.dumps(one.body).decode(),
+            )
+            for one in evidence
+        ],
+    )
+    best: dict[UUID, NewEvidence] = {}
+    for one in evidence:
+        standing = best.get(one.session_id)
+        level = stored[one.session_id].evidence_level if standing is None else standing.level
+        if one.level > level:
+            best[one.session_id] = one
+    return _ATTEST.run(session, [_better(stored[key], one) for key, one in best.items()])
+
+
+def claim_closed(session: Session, limit: int) -> list[EvidencedSession]:
+    """Return up to `limit` sessions that wait for evaluation, the earliest first, and lock them.
+
+    On PostgreSQL sessions that another worker has, or whose driver another worker is busy with,
+    are left to the next call, so workers never wait for each other here. On SQLite there is one
+    writer anyway.
+    """
+    query = _evidenced().where(literal_column("charging_session.state = 'closed'"))
+    claim = drivers.taking_turns(query, _S.driver_id, _T).order_by(_S.started_at, _S.id).limit(limit)
+    return [_session_of(row) for row in session.execute(claim)]
+
+
+def evidenced(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[EvidencedSession, SessionState]]:
+    """Return sessions that are over, each with its state; those still open are left out."""
+    query = _evidenced().where(_S.id.in_(ids), _S.ended_at.is_not(None))
+    return {row.id: (_session_of(row), SessionState(row.state)) for row in session.execute(query)}
+
+
+def judge(session: Session, claimed: Sequence[EvidencedSession]) -> list[JudgedSession]:
+    """Verify claimed sessions, each among those around it, and return them in the same order."""
+    contexts = _contexts(session, claimed)
+    judged = []
+    for one in claimed:
+        verification = verify(one, contexts.get(one.id, NOTHING_AROUND))
+        doubtful = verification.event is SessionEvent.DOUBT
+        judged.append(
+            JudgedSession(one.judged(score=verification.score, under_review=doubtful), verification)
+        )
+    return judged
+
+
+def record(session: Session, judged: Sequence[JudgedSession]) -> None:
+    """Write what was found about claimed sessions; they leave the queue with it."""
+    rows = [
+        (
+            one.session.id,
+            SessionState.CLOSED.value,
+            transition(SessionState.CLOSED, one.verification.event).value,
+            one.verification.score,
+            _findings_json(one.verification),
+            1,
+        )
+        for one in judged
+    ]
+    if _JUDGE.run(session, rows) != len(rows):
+        message = "a claimed session was changed by somebody else"
+        raise AssertionError(message)
+
+
+def _findings_json(verification: Verification) -> str:
+    if not verification.findings:
+        return "[]"
+    taken = dict(verification.parts[1:])
+    return orjson.dumps([[one.code, taken[one.code], one.facts] for one in verification.findings]).decode()
+
+
+def _locked(session: Session, session_id: UUID) -> tuple[SessionState, datetime, EvidenceLevel]:
+    query = select(_S.state, _S.started_at, _S.evidence_level).where(_S.id == session_id)
+    row = session.execute(query.with_for_update(key_share=True)).one_or_none()
+    if row is None:
+        raise UnknownSession(f"no charging session {session_id}")
+    return SessionState(row.state), row.started_at, EvidenceLevel(row.evidence_level)
+
+
+def _better(row: Row[Any], one: NewEvidence) -> tuple[Any, ...]:
+    following = transition(SessionState(row.state), SessionEvent.ATTEST)
+    started_at = one.started_at or row.started_at
+    ended_at = row.ended_at and (one.ended_at or row.ended_at)
+    energy_wh = row.energy_wh if one.energy_wh is None else one.energy_wh
+    if energy_wh < 0 or (ended_at is not None and ended_at < started_at):
+        raise SessionInvalid("a session ends after it starts and delivers no negative energy")
+    return (row.id, row.state, following.value, int(one.level), started_at, ended_at, energy_wh)
+
+
+def _evidenced() -> Select[Any]:
+    return (
+        select(
+            _S.id,
+            _S.source,
+            _S.reference,
+            _S.driver_id,
+            _S.location_id,
+            _S.connector_id,
+            _LOCATION.c.timezone,
+            _S.started_at,
+            _S.ended_at,
+            _S.energy_wh,
+            _CONNECTOR.c.power_w_max,
+            _S.evidence_level,
+            _LOCATION.c.is_test,
+            _S.score,
+            _S.evaluations,
+            _S.state,
+        )
+        .join(_LOCATION, _LOCATION.c.id == _S.location_id)
+        .outerjoin(_CONNECTOR, _CONNECTOR.c.id == _S.connector_id)
+    )
+
+
+def _session_of(row: Row[Any]) -> EvidencedSession:
+    return EvidencedSession(
+        id=row.id,
+        source=row.source,
+        reference=row.reference,
+        driver_id=row.driver_id,
+        location_id=row.location_id,
+        connector_id=row.connector_id,
+        timezone=row.timezone,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        energy_wh=row.energy_wh,
+        power_w_max=row.power_w_max,
+        evidence_level=row.evidence_level,
+        is_test=row.is_test,
+        score=row.score or 0,
+        under_review=row.state == SessionState.REVIEW,
+        evaluations=row.evaluations,
+    )
+
+
+def _contexts(session: Session, claimed: Sequence[EvidencedSession]) -> dict[UUID, Context]:
+    """Return what was known before each session and overlaps it, in one statement for all."""
+    if not claimed:
+        return {}
+    ids = [one.id for one in claimed]
+    earliest = min(one.started_at for one in claimed) - LOOK_BACK
+    found: dict[str, dict[UUID, list[Neighbour]]] = {
+        "driver": defaultdict(list),
+        "connector": defaultdict(list),
+    }
+    query = union_all(_overlaps("driver", ids, earliest), _overlaps("connector", ids, earliest))
+    for row in session.execute(query):
+        if row.ended_at - row.started_at >= SHORTEST:
+            found[row.shared][row.mine].append(Neighbour(row.id, row.started_at, row.ended_at))
+    of_driver, of_connector = found["driver"], found["connector"]
+    return {
+        key: Context(of_driver.get(key, ()), of_connector.get(key, ()))
+        for key in of_driver.keys() | of_connector.keys()
+    }
+
+
+def _overlaps(shared: str, ids: Sequence[UUID], earliest: datetime) -> Select[Any]:
+    other: Any = _T.alias()
+    column = f"{shared}_id"
+    known_first = tuple_(other.c.created_at, other.c.started_at, other.c.source, other.c.reference)
+    known_later = tuple_(_S.created_at, _S.started_at, _S.source, _S.reference)
+    return (
+        select(
+            literal_column(f"'{shared}'").label("shared"),
+            _S.id.label("mine"),
+            other.c.id,
+            other.c.started_at,
+            other.c.ended_at,
+        )
+        .join(other, other.c[column] == _S[column])
+        .where(
+            _S.id.in_(ids),
+            other.c.started_at >= earliest,
+            other.c.started_at < _S.ended_at,
+            other.c.ended_at > _S.started_at,
+            other.c.energy_wh > 0,
+            known_first < known_later,
+        )
+    )

@@ -1,0 +1,222 @@
+"""What people may ask about rewards: why a session earned or not, grants, campaigns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from nerava.charging.queries import session_view
+from nerava.rewards.campaigns import CampaignState, terms_of
+from nerava.rewards.decisions import from_document
+from nerava.rewards.errors import UnknownCampaign, UnknownDecision
+from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
+from nerava.rewards.reasons import sentence
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+    from nerava.charging.queries import FindingView
+    from nerava.rewards.terms import CampaignTerms
+
+_CAMPAIGN: Final[Any] = Campaign.__table__
+_DECISION: Final[Any] = RewardDecision.__table__
+_GRANT: Final[Any] = RewardGrant.__table__
+PAGE_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReason:
+    """One rule's answer. `code` is stable, `text` is English for people."""
+
+    answer: str
+    code: str
+    text: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignReason:
+    """One campaign's answer, and what its rules said.
+
+    Attributes:
+        outcome: granted, held, kept (decided by an earlier evaluation) or refused.
+        grant_state: What became of the grant since; None where there is none.
+    """
+
+    campaign_id: UUID
+    name: str
+    outcome: str
+    code: str
+    text: str
+    points: int
+    grant_state: str | None
+    rules: tuple[RuleReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a session earned what it earned.
+
+    Attributes:
+        evaluation: Which decision about the session this is, from 1.
+        points: What it earned by all campaigns, given or held, when it was decided.
+        findings: What verification found, each with the points that it took from the score.
+    """
+
+    session_id: UUID
+    evaluation: int
+    decided_at: datetime
+    verdict: str
+    score: int
+    evidence_level: int
+    points: int
+    zone_data: str
+    findings: tuple[FindingView, ...]
+    campaigns: tuple[CampaignReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """Points that a campaign gave or holds for a session. `points` is what stands now."""
+
+    id: UUID
+    campaign_id: UUID
+    session_id: UUID
+    driver_id: UUID
+    state: str
+    points: int
+    points_granted: int
+    granted_at: datetime
+    settle_by: datetime | None
+    settled_at: datetime | None
+    settlement: str | None
+    transaction_key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A campaign as it was created, and its state."""
+
+    id: UUID
+    sponsor_id: UUID
+    state: CampaignState
+    terms: CampaignTerms
+    created_at: datetime
+
+
+def explain(session: Session, session_id: UUID, *, evaluation: int | None = None) -> Explanation:
+    """Return why a session earned or not, campaign by campaign and rule by rule.
+
+    The last decision, unless an earlier one is asked for by its number.
+
+    Raises:
+        UnknownSession: No session has this id (404).
+        UnknownDecision: It was not decided yet, or not so often (404).
+    """
+    view = session_view(session, session_id)
+    query = select(_DECISION).where(_DECISION.c.session_id == session_id)
+    if evaluation is not None:
+        query = query.where(_DECISION.c.evaluation == evaluation)
+    row = session.execute(query.order_by(_DECISION.c.evaluation.desc()).limit(1)).one_or_none()
+    if row is None:
+        raise UnknownDecision
+    decisions = from_document(row.outcomes)
+    names = select(_CAMPAIGN.c.id, _CAMPAIGN.c.name).where(
+        _CAMPAIGN.c.id.in_([one.campaign_id for one in decisions])
+    )
+    name_of = {named.id: named.name for named in session.execute(names)}
+    states = {one.campaign_id: one.state for one in grants_of_session(session, session_id)}
+    campaigns = tuple(
+        CampaignReason(
+            one.campaign_id,
+            name_of[one.campaign_id],
+            one.outcome.value,
+            one.reason,
+            sentence(one.reason, one.facts),
+            one.points,
+            states.get(one.campaign_id),
+            tuple(
+                RuleReason(rule.answer.value, rule.code, sentence(rule.code, rule.facts), rule.points)
+                for rule in one.judgements
+            ),
+        )
+        for one in decisions
+    )
+    return Explanation(
+        session_id,
+        row.evaluation,
+        row.decided_at,
+        row.verdict,
+        row.score,
+        row.evidence_level,
+        row.points,
+        row.zone_data,
+        view.findings,
+        campaigns,
+    )
+
+
+def grants_of_session(session: Session, session_id: UUID) -> list[GrantView]:
+    """Return the grants of a session, the earliest first."""
+    query = select(_GRANT).where(_GRANT.c.session_id == session_id)
+    return [_grant(row) for row in session.execute(query.order_by(_GRANT.c.granted_at, _GRANT.c.id))]
+
+
+def grants_of_driver(
+    session: Session, driver_id: UUID, *, before: UUID | None = None, limit: int = 50
+) -> list[GrantView]:
+    """Return a driver's grants, the newest first, those with ids below `before` only."""
+    query = select(_GRANT).where(_GRANT.c.driver_id == driver_id)
+    if before is not None:
+        query = query.where(_GRANT.c.id < before)
+    newest = query.order_by(_GRANT.c.id.desc()).limit(min(limit, PAGE_MAX))
+    return [_grant(row) for row in session.execute(newest)]
+
+
+def campaign_view(session: Session, campaign_id: UUID) -> CampaignView:
+    """Return a campaign.
+
+    Raises:
+        UnknownCampaign: No campaign has this id (404).
+    """
+    row = session.execute(select(_CAMPAIGN).where(_CAMPAIGN.c.id == campaign_id)).one_or_none()
+    if row is None:
+        raise UnknownCampaign(f"no campaign {campaign_id}")
+    return CampaignView(row.id, row.sponsor_id, CampaignState(row.state), terms_of(row), row.created_at)
+
+
+def campaigns(
+    session: Session, *, sponsor_id: UUID | None = None, after: UUID | None = None, limit: int = 50
+) -> list[CampaignView]:
+    """Return campaigns by id, of one sponsor or of all, those with ids above `after` only."""
+    query = select(_CAMPAIGN).order_by(_CAMPAIGN.c.id).limit(min(limit, PAGE_MAX))
+    if sponsor_id is not None:
+        query = query.where(_CAMPAIGN.c.sponsor_id == sponsor_id)
+    if after is not None:
+        query = query.where(_CAMPAIGN.c.id > after)
+    return [
+        CampaignView(row.id, row.sponsor_id, CampaignState(row.state), terms_of(row), row.created_at)
+        for row in session.execute(query)
+    ]
+
+
+def _grant(row: Any) -> GrantView:  # noqa: ANN401 - a row of the table
+    return GrantView(
+        row.id,
+        row.campaign_id,
+        row.session_id,
+        row.driver_id,
+        row.state,
+        row.points,
+        row.points_granted,
+        row.granted_at,
+        row.settle_by,
+        row.settled_at,
+        row.settlement_reason,
+        row.transaction_key,
+    )
