@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.platform.idempotency_store import forget
+from nerava.rewards.service import evaluate_closed
+from nerava.rewards.settlement import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AT_ONCE: Final = timedelta(0)
 HOURLY: Final = timedelta(hours=1)
 SECONDLY: Final = timedelta(seconds=1)
 FAILED_PAUSE_S: Final = 5.0
@@ -103,7 +106,16 @@ def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequen
     def daily_seal(now: datetime) -> int:
         return len(database.run(lambda session: seal_day(session, now)))
 
+    def evaluate(now: datetime) -> int:
+        report = database.run(lambda session: evaluate_closed(session, ledger, now, settings.batch_size))
+        return report.evaluated
+
+    def settle_due(now: datetime) -> int:
+        return database.run(lambda session: settle(session, ledger, now, settings.batch_size)).looked_at
+
     return (
+        Job("evaluate closed sessions", AT_ONCE, evaluate),
+        Job("settle provisional rewards", SECONDLY, settle_due),
         Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
         Job("seal the day", HOURLY, daily_seal),
         Job("forget old answers", HOURLY, forget_answers),

@@ -59,10 +59,15 @@ class NoSuchThing(NeravaError):
 @pytest.fixture
 def effects(database: Database) -> Database:
     """The fresh database, with a table whose rows are effects."""
-    database.run(
-        lambda session: session.execute(text("CREATE TABLE effect (about VARCHAR(40) NOT NULL)")) and None
-    )
+    execute(database, "CREATE TABLE effect (about VARCHAR(40) NOT NULL)")
     return database
+
+
+def execute(database: Database, statement: str) -> None:
+    def work(session: Session) -> None:
+        session.execute(text(statement))
+
+    database.run(work)
 
 
 def asked(key: str = "k1", body: object = None, principal: str = "user:1") -> KeyedRequest:
@@ -284,7 +289,7 @@ def test_the_database_refuses_half_an_answer(effects: Database) -> None:
         "VALUES ('user:1', 'k', 'answered', '2026-11-22T00:00:00.000000+00:00')"
     )
     with pytest.raises(exc.IntegrityError):
-        effects.run(lambda session: session.execute(text(broken)) and None)
+        execute(effects, broken)
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,11 @@ class Role(StrEnum):
 SCOPES: Final[dict[Role, frozenset[str]]] = {
     Role.DRIVER: frozenset({"profile:read", "wallet:read", "sessions:read"}),
     Role.SPONSOR: frozenset({"profile:read", "campaigns:read", "campaigns:write", "campaigns:fund"}),
-    Role.PARTNER: frozenset({"profile:read", "sessions:write"}),
+    Role.PARTNER: frozenset({"profile:read", "sessions:write", "cdrs:write"}),
     Role.MERCHANT_OWNER: frozenset({"profile:read"}),
     Role.MERCHANT_MANAGER: frozenset({"profile:read"}),
     Role.MERCHANT_REGISTER: frozenset({"profile:read"}),
-    Role.OPS_SUPPORT: frozenset({"profile:read", "ledger:read", "sessions:read"}),
+    Role.OPS_SUPPORT: frozenset({"profile:read", "ledger:read"}),
     Role.OPS_FINANCE: frozenset({"profile:read", "ledger:read", "deposits:write", "grants:write"}),
     Role.OPS_ADMIN: frozenset({"profile:read", "ledger:read"}),
 }

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from nerava.identity.roles import Role
 from nerava.ledger import UnknownAccount
@@ -15,6 +15,7 @@ from nerava.ledger.verify import verify
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
+from nerava.web.api.fields import Instant
 from nerava.web.api.statements import AccountLineOut, ops_page, page_of_lines
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -87,7 +88,7 @@ def account(code: AccountCode, wired: Wired) -> AccountOut:
 @guarded(_READS)
 def account_then(
     code: AccountCode,
-    at: Annotated[AwareDatetime, Query(description="An instant with its offset")],
+    at: Annotated[Instant, Query(description="An instant with its offset")],
     wired: Wired,
 ) -> PastBalanceOut:
     """Return what the account held at an instant, as it was known then."""

@@ -1,0 +1,55 @@
+"""What fields of requests may hold: amounts, instants, names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from nerava.ledger.values import AMOUNT_MAX
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def possible(at: datetime) -> datetime:
+    """Return an instant in UTC if it lies between the years 2000 and 2200.
+
+    Raises:
+        ValueError: It does not; near the ends of the calendar it could not even be converted.
+    """
+    if at.tzinfo is None or not EARLIEST <= at < LATEST:
+        message = "an instant must lie between the years 2000 and 2200"
+        raise ValueError(message)
+    return at.astimezone(UTC)
+
+
+AmountMinor = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
+"""An amount of money in minor units; a string, a float, NaN, zero or less is 422."""
+
+EnergyWh = Annotated[int, Field(strict=True, ge=0, le=10**9)]
+"""Energy in watt-hours."""
+
+Instant = Annotated[AwareDatetime, AfterValidator(possible)]
+"""An instant with its offset, between the years 2000 and 2200."""
+
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=120,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+    ),
+]
+"""One line for people, not blank."""
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,99}$")]
+"""How another system names a thing; opaque to us, and never personal data."""
+
+
+class Body(BaseModel):
+    """A request body: frozen, and a field nobody asked for is 422 (no mass assignment)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,173 @@
+"""The charging sessions of the signed-in driver, and why each earned what it earned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from nerava.charging.errors import UnknownSession
+from nerava.charging.queries import SessionView, session_view, sessions_of_driver
+from nerava.charging.states import SessionState
+from nerava.identity.guard import TenantId
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
+from nerava.platform.policy import Policy, guarded
+from nerava.platform.problem import InvalidInput, problems
+from nerava.rewards.errors import UnknownDecision
+from nerava.rewards.queries import explain
+from nerava.web.api.fields import possible
+from nerava.web.api.wiring import Wired, router
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+routes: Final = router("sessions")
+
+_READS: Final = Policy(roles=("driver",), scope="sessions:read")
+EVALUATIONS_MAX: Final = 1_000_000
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class FindingOut(_Shown):
+    """One thing that speaks against a session."""
+
+    code: str
+    severity: str = Field(description="note, review or reject")
+    text: str
+    score_taken: int
+
+
+class SessionOut(_Shown):
+    """A charging session. Energy in watt-hours; local rules are read in `timezone`."""
+
+    id: UUID
+    source: str
+    reference: str
+    location_id: UUID
+    location_name: str
+    timezone: str
+    started_at: datetime
+    ended_at: datetime | None
+    energy_wh: int
+    evidence_level: int = Field(description="0 the phone … 4 charge detail record, 5 a signed one")
+    state: SessionState
+    score: int | None = Field(description="0 to 100; null until it is verified")
+    findings: list[FindingOut]
+    evaluations: int
+
+
+class RuleReasonOut(_Shown):
+    """One rule's answer."""
+
+    answer: str = Field(description="earned, passed or refused")
+    code: str
+    text: str
+    points: int
+
+
+class CampaignReasonOut(_Shown):
+    """One campaign's answer to a session, and what its rules said."""
+
+    campaign_id: UUID
+    name: str
+    outcome: str = Field(description="granted, held, kept or refused")
+    code: str
+    text: str
+    points: int
+    grant_state: str | None = Field(description="What became of the grant since")
+    rules: list[RuleReasonOut]
+
+
+class DecisionOut(_Shown):
+    """Why a session earned what it earned, campaign by campaign and rule by rule."""
+
+    session_id: UUID
+    evaluation: int
+    decided_at: datetime
+    verdict: str
+    score: int
+    evidence_level: int
+    points: int = Field(description="What it earned when it was decided, given or held")
+    zone_data: str = Field(description="Edition of the time-zone data that local hours were read with")
+    findings: list[FindingOut]
+    campaigns: list[CampaignReasonOut]
+
+
+@routes.get("/sessions", summary="My charging sessions")
+@guarded(_READS)
+def my_sessions(
+    driver_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
+) -> Page[SessionOut]:
+    """Return the sessions, the latest start first."""
+    before = _place(cursor)
+
+    def look(session: Session) -> list[SessionView]:
+        return sessions_of_driver(session, driver_id, before=before, limit=limit)
+
+    found = wired.database.read(look)
+    # A full page may be the last one; the next is then empty and ends the walk.
+    last = found[-1] if len(found) == limit else None
+    return Page(
+        items=[SessionOut.model_validate(one) for one in found],
+        next_cursor=encode_cursor(last.started_at.isoformat(), str(last.id)) if last else None,
+    )
+
+
+@routes.get("/sessions/{session_id}", summary="One of my sessions", responses=problems(UnknownSession))
+@guarded(_READS)
+def my_session(session_id: UUID, driver_id: TenantId, wired: Wired) -> SessionOut:
+    """Return the session; that of another driver is not found."""
+    found = wired.database.read(lambda session: own_session(session, driver_id, session_id))
+    return SessionOut.model_validate(found)
+
+
+@routes.get(
+    "/sessions/{session_id}/decision",
+    summary="Why did I (not) get this reward?",
+    responses=problems(UnknownSession, UnknownDecision),
+)
+@guarded(_READS)
+def why(
+    session_id: UUID,
+    driver_id: TenantId,
+    wired: Wired,
+    evaluation: Annotated[
+        int | None,
+        Query(ge=1, le=EVALUATIONS_MAX, description="An earlier decision; absent for the last one"),
+    ] = None,
+) -> DecisionOut:
+    """Return the decision about the session: every campaign, every rule, every reason."""
+
+    def look(session: Session) -> DecisionOut:
+        own_session(session, driver_id, session_id)
+        return DecisionOut.model_validate(explain(session, session_id, evaluation=evaluation))
+
+    return wired.database.read(look)
+
+
+def own_session(session: Session, driver_id: UUID, session_id: UUID) -> SessionView:
+    """Return a session of this driver.
+
+    Raises:
+        UnknownSession: There is none of this driver with this id (404).
+    """
+    found = session_view(session, session_id)
+    if found.driver_id != driver_id:
+        raise UnknownSession(f"no charging session {session_id}")
+    return found
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    place = decode_cursor(cursor, str, str)
+    if place is None:
+        return None
+    try:
+        return possible(datetime.fromisoformat(str(place[0]))), UUID(str(place[1]))
+    except ValueError:
+        raise InvalidInput("the cursor does not come from this list") from None

@@ -1,0 +1,106 @@
+"""What several tests of the API do on their way to what they test."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from nerava.identity.roles import Membership, Role
+from nerava.identity.service import grant_role, issue_token
+from nerava.kernel.ids import new_id
+from nerava.ledger import Ledger
+from nerava.rewards.campaigns import create_sponsor
+from nerava.settings import WorkerSettings
+from nerava.worker import BackgroundWork
+from tests.http.conftest import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.http.conftest import House
+
+STARTED: datetime = datetime(2026, 11, 2, 18, tzinfo=UTC)
+
+
+def sponsor(house: House, deposited: int = 0) -> Caller:
+    """Return a new sponsor, with money that a person at ops saw arrive."""
+    ledger: Ledger = house.installation.ledger
+    now = house.installation.clock.now()
+    sponsor_id = house.installation.database.run(
+        lambda session: create_sponsor(session, ledger, name="A sponsor", currency="USD", now=now)
+    )
+    caller = house.caller(Role.SPONSOR, sponsor_id)
+    if deposited:
+        answer = deposit(house, sponsor_id, deposited)
+        assert answer.status_code == 201, answer.text
+    return caller
+
+
+def deposit(
+    house: House, sponsor_id: UUID, gross: int, *, key: str | None = None, reference: str = ""
+) -> Any:
+    """Record a deposit as ops:finance."""
+    body = {"reference": reference or f"wire-{new_id()}", "gross_minor": gross}
+    path = f"/v1/ops/sponsors/{sponsor_id}/deposits"
+    return house.caller(Role.OPS_FINANCE).post(path, body, key=key or str(new_id()))
+
+
+def terms(**changes: object) -> dict[str, object]:
+    """Return the body of a campaign that pays ten points per session, with changes."""
+    return {
+        "name": "Autumn",
+        "starts_at": "2026-11-01T00:00:00Z",
+        "ends_at": "2026-12-01T00:00:00Z",
+        "rules": [{"kind": "fixed", "points": 10}],
+    } | changes
+
+
+def campaign(owner: Caller, gross: int, **changes: object) -> str:
+    """Return the id of a new campaign of this sponsor, funded and active."""
+    drafted = owner.post("/v1/campaigns", terms(**changes))
+    assert drafted.status_code == 201, drafted.text
+    campaign_id: str = drafted.json()["id"]
+    funded = owner.post(f"/v1/campaigns/{campaign_id}/fundings", {"gross_minor": gross}, key=str(new_id()))
+    assert funded.status_code == 201, funded.text
+    assert owner.post(f"/v1/campaigns/{campaign_id}/activate").json()["state"] == "active"
+    return campaign_id
+
+
+def partner_session(reference: str = "s-1", driver: str = "d-1", **changes: object) -> dict[str, object]:
+    """Return the body of a session of one hour and ten kilowatt-hours, with changes."""
+    return {
+        "reference": reference,
+        "driver_reference": driver,
+        "location": {"reference": "loc-1", "name": "Market Street", "timezone": "America/Chicago"},
+        "started_at": STARTED.isoformat(),
+        "ended_at": (STARTED + timedelta(hours=1)).isoformat(),
+        "energy_wh": 10_000,
+    } | changes
+
+
+def as_driver(house: House, driver_id: UUID) -> Caller:
+    """Return a caller who is this driver."""
+    subject = new_id()
+    now = house.installation.clock.now()
+    membership = Membership(Role.DRIVER, driver_id)
+    house.installation.database.run(
+        lambda session: grant_role(session, subject, membership, granted_by="test", now=now)
+    )
+    token = issue_token(house.installation.tokens, subject, [Role.DRIVER])
+    return Caller(house.client, token, driver_id, subject)
+
+
+def work_off(house: House) -> None:
+    """Run the background work until there is nothing left to do."""
+    made = house.installation
+    background = BackgroundWork(made.database, made.ledger, made.clock, WorkerSettings())
+    while background.round():
+        pass
+
+
+def same(answers: list[Any]) -> Mapping[str, Any]:
+    """Return the one body that all these answers have."""
+    assert len({answer.content for answer in answers}) == 1
+    body: Mapping[str, Any] = answers[0].json()
+    return body
