@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import exc, text
+from sqlalchemy import text
 
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import fact_id
@@ -37,6 +37,7 @@ from nerava.ledger.templates.redemption import (
 )
 from nerava.ledger.templates.session_reward import SessionGrant, StandingGrant, session_reward
 from nerava.ledger.templates.sponsor_deposit import sponsor_deposit
+from nerava.platform.db.errors import DRIVER_ERRORS
 from tests.helpers.financial_helpers import CURRENCY, PROVIDER
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ class Act:
         work: Callable[[Session], object] = getattr(self, f"_{kind}")
         try:
             return self._database.run(work, repeatable=True)
-        except exc.DBAPIError as error:  # No serial order is answered so; the schedule counts as bad.
-            return f"refused: {error.orig}"
+        except DRIVER_ERRORS as error:  # No serial order is answered so; the schedule counts as bad.
+            return f"refused: {error}"
 
     def _mine(self, what: str) -> UUID:
         return self._corner.id(f"{self._who}:{what}")
