@@ -117,7 +117,7 @@ transfer: Final = Table(
     Column("id", _UUID, primary_key=True),
     Column("key", _UUID, nullable=False, unique=True),
     Column("fingerprint", _HASH, nullable=False),
-    Column("transaction_id", _UUID, nullable=False, index=True),
+    Column("transaction_id", _UUID, nullable=False),
     Column("position", _SMALL, nullable=False),
     Column("template", _TEXT, nullable=False),
     Column("kind", _TEXT, nullable=False),

@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, case, func, literal, select, union_all
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 from nerava.ledger.errors import UnknownAccount
-from nerava.ledger.values import PostedTransfer
+from nerava.ledger.values import CHAIN_MAX, PostedTransfer, transfer_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,12 +185,13 @@ def statement(
 def transaction(session: Session, key: UUID) -> tuple[list[PostedTransfer], dict[str, str]]:
     """Return the transfers of the transaction whose chain has this key, and its accounts' codes by id.
 
-    Empty when no chain has the key.
+    Empty when no chain has the key. Their keys follow from the chain's, so this needs no index
+    beside the one that makes keys unique.
     """
-    wanted = select(_T.transaction_id).where(_T.key == key).scalar_subquery()
-    rows = session.execute(
-        select(model.transfer).where(_T.transaction_id == wanted).order_by(_T.position)
-    ).all()
+    keys = [transfer_key(key, position) for position in range(CHAIN_MAX)]
+    rows = session.execute(select(model.transfer).where(_T.key.in_(keys)).order_by(_T.position)).all()
+    if not rows or rows[0].position != 0:
+        return [], {}
     ids = {row.debit for row in rows} | {row.credit for row in rows}
     codes = session.execute(select(model.account.c.id, model.account.c.code).where(model.account.c.id.in_(ids)))
     return [posted_from(row) for row in rows], {str(row.id): row.code for row in codes}

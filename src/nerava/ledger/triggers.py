@@ -19,6 +19,10 @@ KEPT: Final = (*HISTORY, "ledger_balance", "ledger_lot")
 
 _BALANCE_FIXED: Final = ("account_id", "asset", "lane", "keeps_lots")
 _LOT_FIXED: Final = ("id", "account_id", "key", "granted", "source", "expires_at", "restores")
+_ROW: Final = "rowid"
+"""SQLite's hidden number of a row: REPLACE and UPDATE OR REPLACE can aim at it too. A new row that does not
+state one has -1 in a BEFORE trigger."""
+
 _COUNTERS: Final = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 
 _REPLACEABLE: Final = {
@@ -32,6 +36,17 @@ _REPLACEABLE: Final = {
     "ledger_seal": "lane = NEW.lane AND day = NEW.day",
 }
 """How a row that INSERT OR REPLACE would silently remove is recognised (SQLite)."""
+
+_REFERENCES: Final = {
+    "ledger_account": ("ledger_asset WHERE code = NEW.asset",),
+    "ledger_balance": ("ledger_account WHERE id = NEW.account_id AND asset = NEW.asset",),
+    "ledger_block": ("ledger_batch WHERE id = NEW.batch_id",),
+    "ledger_lot": ("ledger_account WHERE id = NEW.account_id", "ledger_transfer WHERE key = NEW.key"),
+    "ledger_lot_use": ("ledger_lot WHERE id = NEW.lot_id", "ledger_transfer WHERE key = NEW.key"),
+    "ledger_open_hold": ("ledger_transfer WHERE id = NEW.hold_id",),
+    "ledger_unsealed": ("ledger_batch WHERE id = NEW.batch_id",),
+}
+"""What a new row refers to, for connections without `foreign_keys` (SQLite)."""
 
 
 def _distinct(columns: tuple[str, ...], operator: str) -> str:
@@ -103,7 +118,7 @@ def _sqlite() -> list[str]:
     return [
         *statements,
         f"""CREATE TRIGGER ledger_balance_fixed BEFORE UPDATE ON ledger_balance
-WHEN {_distinct(_BALANCE_FIXED, "IS NOT")}
+WHEN {_distinct((*_BALANCE_FIXED, _ROW), "IS NOT")}
 BEGIN SELECT RAISE(ABORT, 'what an account is cannot change'); END""",
         """CREATE TRIGGER ledger_balance_backward BEFORE UPDATE ON ledger_balance
 WHEN NEW.debits_posted < OLD.debits_posted OR NEW.credits_posted < OLD.credits_posted OR NEW.sequence < OLD.sequence
@@ -115,7 +130,7 @@ BEGIN SELECT RAISE(ABORT, 'a balance cannot change without its sequence'); END""
 WHEN NEW.debits_posted + NEW.credits_posted + NEW.debits_pending + NEW.credits_pending + NEW.sequence <> 0
 BEGIN SELECT RAISE(ABORT, 'a balance begins at nothing'); END""",
         f"""CREATE TRIGGER ledger_lot_guard BEFORE UPDATE ON ledger_lot
-WHEN {_distinct(_LOT_FIXED, "IS NOT")} OR NEW.remaining > OLD.remaining
+WHEN {_distinct((*_LOT_FIXED, _ROW), "IS NOT")} OR NEW.remaining > OLD.remaining
 BEGIN SELECT RAISE(ABORT, 'a lot can only be consumed'); END""",
         """CREATE TRIGGER ledger_open_hold_update BEFORE UPDATE ON ledger_open_hold
 BEGIN SELECT RAISE(ABORT, 'ledger_open_hold: UPDATE refused'); END""",
@@ -124,8 +139,18 @@ BEGIN SELECT RAISE(ABORT, 'ledger_open_hold: UPDATE refused'); END""",
 WHEN NOT EXISTS (SELECT 1 FROM ledger_balance WHERE account_id = NEW.debit AND asset = NEW.asset)
   OR NOT EXISTS (SELECT 1 FROM ledger_balance WHERE account_id = NEW.credit AND asset = NEW.asset)
 BEGIN SELECT RAISE(ABORT, 'both accounts of a transfer hold its asset'); END""",
+        """CREATE TRIGGER ledger_transfer_hold BEFORE INSERT ON ledger_transfer
+WHEN NEW.hold_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.hold_id)
+BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_transfer refers to what is not there'); END""",
+        *(
+            f"CREATE TRIGGER {table}_refers BEFORE INSERT ON {table} "
+            f"WHEN {' OR '.join(f'NOT EXISTS (SELECT 1 FROM {one})' for one in wanted)} "
+            f"BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: {table} refers to what is not there'); END"
+            for table, wanted in _REFERENCES.items()
+        ),
         """CREATE TRIGGER ledger_transfer_replace BEFORE INSERT ON ledger_transfer
-WHEN EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.id)
+WHEN EXISTS (SELECT 1 FROM ledger_transfer WHERE rowid = NEW.rowid)
+  OR EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.id)
   OR EXISTS (SELECT 1 FROM ledger_transfer WHERE key = NEW.key)
   OR EXISTS (SELECT 1 FROM ledger_transfer WHERE debit = NEW.debit AND debit_sequence = NEW.debit_sequence)
   OR EXISTS (SELECT 1 FROM ledger_transfer WHERE credit = NEW.credit AND credit_sequence = NEW.credit_sequence)
@@ -133,7 +158,7 @@ WHEN EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_transfer is history: REPLACE refused'); END""",
         *(
             f"CREATE TRIGGER {table}_replace BEFORE INSERT ON {table} "
-            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {condition}) "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid OR {condition}) "
             f"BEGIN SELECT RAISE(ABORT, 'UNIQUE: {table} is history: REPLACE refused'); END"
             for table, condition in _REPLACEABLE.items()
         ),

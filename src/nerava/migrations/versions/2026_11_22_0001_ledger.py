@@ -126,7 +126,6 @@ CREATE TABLE ledger_transfer (
     CONSTRAINT uq_ledger_transfer_key UNIQUE (key)
 )
 """,
-    "CREATE INDEX ix_ledger_transfer_transaction_id ON ledger_transfer (transaction_id)",
     "CREATE UNIQUE INDEX uq_ledger_transfer_hold_id ON ledger_transfer (hold_id) WHERE hold_id IS NOT NULL",
     """\
 CREATE TABLE ledger_open_hold (
@@ -399,7 +398,6 @@ CREATE TABLE ledger_transfer (
 )
  STRICT
 """,
-    "CREATE INDEX ix_ledger_transfer_transaction_id ON ledger_transfer (transaction_id)",
     "CREATE UNIQUE INDEX uq_ledger_transfer_hold_id ON ledger_transfer (hold_id) WHERE hold_id IS NOT NULL",
     """\
 CREATE TABLE ledger_open_hold (
@@ -508,7 +506,7 @@ CREATE TABLE ledger_seal (
     "CREATE TRIGGER ledger_lot_no_delete BEFORE DELETE ON ledger_lot BEGIN SELECT RAISE(ABORT, 'ledger_lot is history: DELETE refused'); END",
     """\
 CREATE TRIGGER ledger_balance_fixed BEFORE UPDATE ON ledger_balance
-WHEN NEW.account_id IS NOT OLD.account_id OR NEW.asset IS NOT OLD.asset OR NEW.lane IS NOT OLD.lane OR NEW.keeps_lots IS NOT OLD.keeps_lots
+WHEN NEW.account_id IS NOT OLD.account_id OR NEW.asset IS NOT OLD.asset OR NEW.lane IS NOT OLD.lane OR NEW.keeps_lots IS NOT OLD.keeps_lots OR NEW.rowid IS NOT OLD.rowid
 BEGIN SELECT RAISE(ABORT, 'what an account is cannot change'); END
 """,
     """\
@@ -528,7 +526,7 @@ BEGIN SELECT RAISE(ABORT, 'a balance begins at nothing'); END
 """,
     """\
 CREATE TRIGGER ledger_lot_guard BEFORE UPDATE ON ledger_lot
-WHEN NEW.id IS NOT OLD.id OR NEW.account_id IS NOT OLD.account_id OR NEW.key IS NOT OLD.key OR NEW.granted IS NOT OLD.granted OR NEW.source IS NOT OLD.source OR NEW.expires_at IS NOT OLD.expires_at OR NEW.restores IS NOT OLD.restores OR NEW.remaining > OLD.remaining
+WHEN NEW.id IS NOT OLD.id OR NEW.account_id IS NOT OLD.account_id OR NEW.key IS NOT OLD.key OR NEW.granted IS NOT OLD.granted OR NEW.source IS NOT OLD.source OR NEW.expires_at IS NOT OLD.expires_at OR NEW.restores IS NOT OLD.restores OR NEW.rowid IS NOT OLD.rowid OR NEW.remaining > OLD.remaining
 BEGIN SELECT RAISE(ABORT, 'a lot can only be consumed'); END
 """,
     """\
@@ -542,22 +540,35 @@ WHEN NOT EXISTS (SELECT 1 FROM ledger_balance WHERE account_id = NEW.debit AND a
 BEGIN SELECT RAISE(ABORT, 'both accounts of a transfer hold its asset'); END
 """,
     """\
+CREATE TRIGGER ledger_transfer_hold BEFORE INSERT ON ledger_transfer
+WHEN NEW.hold_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.hold_id)
+BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_transfer refers to what is not there'); END
+""",
+    "CREATE TRIGGER ledger_account_refers BEFORE INSERT ON ledger_account WHEN NOT EXISTS (SELECT 1 FROM ledger_asset WHERE code = NEW.asset) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_account refers to what is not there'); END",
+    "CREATE TRIGGER ledger_balance_refers BEFORE INSERT ON ledger_balance WHEN NOT EXISTS (SELECT 1 FROM ledger_account WHERE id = NEW.account_id AND asset = NEW.asset) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_balance refers to what is not there'); END",
+    "CREATE TRIGGER ledger_block_refers BEFORE INSERT ON ledger_block WHEN NOT EXISTS (SELECT 1 FROM ledger_batch WHERE id = NEW.batch_id) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_block refers to what is not there'); END",
+    "CREATE TRIGGER ledger_lot_refers BEFORE INSERT ON ledger_lot WHEN NOT EXISTS (SELECT 1 FROM ledger_account WHERE id = NEW.account_id) OR NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE key = NEW.key) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_lot refers to what is not there'); END",
+    "CREATE TRIGGER ledger_lot_use_refers BEFORE INSERT ON ledger_lot_use WHEN NOT EXISTS (SELECT 1 FROM ledger_lot WHERE id = NEW.lot_id) OR NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE key = NEW.key) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_lot_use refers to what is not there'); END",
+    "CREATE TRIGGER ledger_open_hold_refers BEFORE INSERT ON ledger_open_hold WHEN NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.hold_id) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_open_hold refers to what is not there'); END",
+    "CREATE TRIGGER ledger_unsealed_refers BEFORE INSERT ON ledger_unsealed WHEN NOT EXISTS (SELECT 1 FROM ledger_batch WHERE id = NEW.batch_id) BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY: ledger_unsealed refers to what is not there'); END",
+    """\
 CREATE TRIGGER ledger_transfer_replace BEFORE INSERT ON ledger_transfer
-WHEN EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.id)
+WHEN EXISTS (SELECT 1 FROM ledger_transfer WHERE rowid = NEW.rowid)
+  OR EXISTS (SELECT 1 FROM ledger_transfer WHERE id = NEW.id)
   OR EXISTS (SELECT 1 FROM ledger_transfer WHERE key = NEW.key)
   OR EXISTS (SELECT 1 FROM ledger_transfer WHERE debit = NEW.debit AND debit_sequence = NEW.debit_sequence)
   OR EXISTS (SELECT 1 FROM ledger_transfer WHERE credit = NEW.credit AND credit_sequence = NEW.credit_sequence)
   OR (NEW.hold_id IS NOT NULL AND EXISTS (SELECT 1 FROM ledger_transfer WHERE hold_id = NEW.hold_id))
 BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_transfer is history: REPLACE refused'); END
 """,
-    "CREATE TRIGGER ledger_account_replace BEFORE INSERT ON ledger_account WHEN EXISTS (SELECT 1 FROM ledger_account WHERE id = NEW.id OR code = NEW.code) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_account is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_asset_replace BEFORE INSERT ON ledger_asset WHEN EXISTS (SELECT 1 FROM ledger_asset WHERE code = NEW.code) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_asset is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_balance_replace BEFORE INSERT ON ledger_balance WHEN EXISTS (SELECT 1 FROM ledger_balance WHERE account_id = NEW.account_id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_balance is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_batch_replace BEFORE INSERT ON ledger_batch WHEN EXISTS (SELECT 1 FROM ledger_batch WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_batch is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_block_replace BEFORE INSERT ON ledger_block WHEN EXISTS (SELECT 1 FROM ledger_block WHERE (lane = NEW.lane AND height = NEW.height) OR batch_id = NEW.batch_id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_block is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_lot_replace BEFORE INSERT ON ledger_lot WHEN EXISTS (SELECT 1 FROM ledger_lot WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_lot is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_lot_use_replace BEFORE INSERT ON ledger_lot_use WHEN EXISTS (SELECT 1 FROM ledger_lot_use WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_lot_use is history: REPLACE refused'); END",
-    "CREATE TRIGGER ledger_seal_replace BEFORE INSERT ON ledger_seal WHEN EXISTS (SELECT 1 FROM ledger_seal WHERE lane = NEW.lane AND day = NEW.day) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_seal is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_account_replace BEFORE INSERT ON ledger_account WHEN EXISTS (SELECT 1 FROM ledger_account WHERE rowid = NEW.rowid OR id = NEW.id OR code = NEW.code) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_account is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_asset_replace BEFORE INSERT ON ledger_asset WHEN EXISTS (SELECT 1 FROM ledger_asset WHERE rowid = NEW.rowid OR code = NEW.code) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_asset is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_balance_replace BEFORE INSERT ON ledger_balance WHEN EXISTS (SELECT 1 FROM ledger_balance WHERE rowid = NEW.rowid OR account_id = NEW.account_id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_balance is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_batch_replace BEFORE INSERT ON ledger_batch WHEN EXISTS (SELECT 1 FROM ledger_batch WHERE rowid = NEW.rowid OR id = NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_batch is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_block_replace BEFORE INSERT ON ledger_block WHEN EXISTS (SELECT 1 FROM ledger_block WHERE rowid = NEW.rowid OR (lane = NEW.lane AND height = NEW.height) OR batch_id = NEW.batch_id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_block is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_lot_replace BEFORE INSERT ON ledger_lot WHEN EXISTS (SELECT 1 FROM ledger_lot WHERE rowid = NEW.rowid OR id = NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_lot is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_lot_use_replace BEFORE INSERT ON ledger_lot_use WHEN EXISTS (SELECT 1 FROM ledger_lot_use WHERE rowid = NEW.rowid OR id = NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_lot_use is history: REPLACE refused'); END",
+    "CREATE TRIGGER ledger_seal_replace BEFORE INSERT ON ledger_seal WHEN EXISTS (SELECT 1 FROM ledger_seal WHERE rowid = NEW.rowid OR lane = NEW.lane AND day = NEW.day) BEGIN SELECT RAISE(ABORT, 'UNIQUE: ledger_seal is history: REPLACE refused'); END",
 ]
 
 TABLES: Final = (
