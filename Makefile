@@ -33,8 +33,9 @@ setup: $(DEV) ## Install everything a developer needs into .venv.
 demo: $(RUNTIME) ## Show the product on recorded charging sessions; Ctrl-C ends it.
 	@$(BIN)/python -m nerava demo $(ARGS)
 
-run: $(RUNTIME) ## Serve the product with your own settings (NERAVA_…).
-	@$(BIN)/python -m nerava serve $(ARGS)
+run: $(RUNTIME) ## Serve the product with your own settings (docs/settings.md).
+	@$(BIN)/python -m nerava migrate
+	@NERAVA_ENV=$${NERAVA_ENV:-development} $(BIN)/python -m nerava serve $(ARGS)
 
 data: $(RUNTIME) ## Fetch the recorded charging sessions and check their SHA-256.
 	@$(BIN)/python -m nerava data fetch $(ARGS)

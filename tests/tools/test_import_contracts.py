@@ -43,9 +43,8 @@ def house(tmp_path: Path) -> Path:
     by_id = {one["id"]: one for one in CONTRACTS}
     floors = [name.strip(" ()") for layer in by_id["layers"]["layers"] for name in layer.split("|")]
     for floor in floors:
-        if floor != "__main__":
-            (package / floor).mkdir(parents=True)
-            (package / floor / "__init__.py").touch()
+        (package / floor).mkdir(parents=True)
+        (package / floor / "__init__.py").touch()
     (package / "__init__.py").touch()
     for module in by_id["private-ledger"]["protected_modules"]:
         package.joinpath(*module.split(".")[1:]).with_suffix(".py").touch()
