@@ -1,4 +1,4 @@
-"""Races for money, truly parallel: threads on both databases, processes on PostgreSQL, 64 wide on a barrier."""
+"""Races for money, truly parallel: threads on both databases, processes on PostgreSQL, 64 wide."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from tests.helpers.financial_helpers import Way
     from tests.helpers.parallel import Crowd
 
-OPTIONS = EngineOptions(pool_size=16, pool_wait_ms=30_000, lock_timeout_ms=30_000, statement_timeout_ms=30_000)
+OPTIONS = EngineOptions(
+    pool_size=16, pool_wait_ms=30_000, lock_timeout_ms=30_000, statement_timeout_ms=30_000
+)
 SOON = timedelta(hours=1)
 
 
@@ -209,7 +211,9 @@ def test_grants_of_one_campaign_to_many_drivers_all_land(scene: tuple[Books, Cro
     assert books.totals(campaign_id).add_up()
 
 
-def test_a_budget_of_160_asked_200_times_for_40_grants_4_times_and_is_empty(scene: tuple[Books, Crowd]) -> None:
+def test_a_budget_of_160_asked_200_times_for_40_grants_4_times_and_is_empty(
+    scene: tuple[Books, Crowd],
+) -> None:
     books, crowd = scene
     driver_id, campaign_id = books.driver(), books.campaign(160)
 

@@ -10,7 +10,14 @@ from nerava.kernel.clock import SystemClock
 from nerava.kernel.ids import new_id
 from nerava.ledger import Asset, Effect, Ledger, Status
 from nerava.ledger.audit import audit
-from nerava.ledger.chart import account_of, campaign_budget, campaign_fee, driver_nova, house_accounts, sponsor_prepaid
+from nerava.ledger.chart import (
+    account_of,
+    campaign_budget,
+    campaign_fee,
+    driver_nova,
+    house_accounts,
+    sponsor_prepaid,
+)
 from nerava.ledger.findings import Finding
 from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.sponsor_deposit import sponsor_deposit
@@ -100,7 +107,7 @@ class Note(Effect):
     def count(session: Session, about: UUID) -> int:
         """Return how often the effect was applied for a fact."""
         query = text("SELECT count(*) FROM effect_note WHERE about = :about")
-        return session.execute(query, {"about": str(about)}).scalar_one()
+        return int(session.execute(query, {"about": str(about)}).scalar_one())
 
 
 class Books:
@@ -144,7 +151,9 @@ class Books:
         sponsor_id = new_id()
         self.open(sponsor_prepaid(sponsor_id))
         self.must(
-            sponsor_deposit(checkout_id=f"ch-{sponsor_id}", sponsor_id=sponsor_id, provider=PROVIDER, gross=deposit)
+            sponsor_deposit(
+                checkout_id=f"ch-{sponsor_id}", sponsor_id=sponsor_id, provider=PROVIDER, gross=deposit
+            )
         )
         return sponsor_id
 
@@ -246,4 +255,3 @@ def _totals(session: Session, campaign_id: UUID) -> CampaignTotals:
                 raise AssertionError(f"a campaign has nothing to do with {strange}")
     left, held = session.execute(text(_REST), names).one()
     return CampaignTotals(left=int(left), held=int(held), **sums)
-

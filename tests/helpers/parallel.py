@@ -1,4 +1,4 @@
-"""Callers that are truly parallel: threads and processes on one barrier, and the proof that they overlapped."""
+"""Truly parallel callers: threads and processes on one barrier, and the proof that they overlapped."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Call(NamedTuple):
     started_ns: int
     ended_ns: int
     pid: int
-    index: int
+    number: int
     result: Any = None
     error: str | None = None
 
 
-class NotParallel(AssertionError):  # noqa: N818 - it says what was wrong with the test
+class NotParallel(AssertionError):
     """The calls did not overlap, so they proved nothing about races."""
 
 
@@ -64,13 +64,13 @@ def results_of(calls: Sequence[Call], count: int, *, width: int, processes: int 
     pids = {call.pid for call in calls}
     if len(pids) < processes:
         raise NotParallel(f"answers came from {len(pids)} processes, not {processes}")
-    return [call.result for call in sorted(calls, key=lambda call: call.index)]
+    return [call.result for call in sorted(calls, key=lambda call: call.number)]
 
 
 def in_parallel(count: int, call: Callable[[int], Result], *, width: int | None = None) -> list[Result]:
     """Call `call(0)` to `call(count - 1)` from `width` threads that start together; return what they returned.
 
-    `width` is `count` unless it says otherwise; then each thread makes several calls in a row.
+    `width` is `count` unless given; with fewer threads each makes several calls in a row.
 
     Raises:
         AssertionError: A call raised, or fewer than half of the threads were in flight at once.
@@ -109,15 +109,20 @@ class _StartingGun:
 
 
 def _run_threads(
-    count: int, call: Callable[[int], Any], width: int, gun: _StartingGun, *, first: int = 0, step: int | None = None
+    count: int,
+    call: Callable[[int], Any],
+    width: int,
+    gun: _StartingGun,
+    *,
+    first: int = 0,
+    step: int | None = None,
 ) -> list[Call]:
     """Run indices `first`, `first + 1` … of a crowd `step` wide (all of it unless said otherwise)."""
     calls: list[Call] = []
 
     def caller(index: int) -> None:
         gun.wait()
-        for one in range(index, count, step or width):
-            calls.append(_timed(call, one))
+        calls.extend(_timed(call, one) for one in range(index, count, step or width))
 
     threads = [threading.Thread(target=caller, args=(first + index,)) for index in range(width)]
     for thread in threads:
@@ -165,7 +170,8 @@ class Processes:
 
     def __init__(self, processes: int = 4) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._gun = _StartingGun(spawn.Barrier(WIDTH), spawn.Value("q", 0))  # kept, because its semaphores live as long as it does
+        # Kept as an attribute, because its semaphores live as long as it does.
+        self._gun = _StartingGun(spawn.Barrier(WIDTH), spawn.Value("q", 0))
         self._pipes: list[Connection] = []
         self._processes = []
         for _ in range(processes):

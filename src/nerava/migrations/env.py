@@ -18,7 +18,10 @@ def run() -> None:
             context.configure(connection=connection, target_metadata=None)
             with context.begin_transaction():
                 if connection.dialect.name == "postgresql":
+                    # Another process that migrates may take its time; only locks of tables may not.
+                    connection.execute(text("SET LOCAL lock_timeout = 0"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+                    connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
                 context.run_migrations()
     finally:
         engine.dispose()
