@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from nerava.ledger.values import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -157,41 +157,46 @@ def check_accounts(
 
     `start` says what accounts held before the history began; nothing when left out.
     """
-    begun, found = start or {}, []
+    found = [f"{one.key}: unknown, and nobody asked" for one in history if one.outcome == "info"]
     entries: dict[str, list[tuple[Entry, str]]] = defaultdict(list)
     by_key: dict[str, Operation] = {}
     for one in history:
-        if one.outcome == "info":
-            found.append(f"{one.key}: unknown, and nobody asked what became of it")
         if one.posted:
             if one.key in by_key:
                 found.append(f"{one.key}: posted twice")
             by_key[one.key] = one
             for entry in one.writes:
                 entries[entry.account].append((entry, one.key))
-    versions: dict[tuple[str, int], int] = {(code, one.sequence): one.posted for code, one in begun.items()}
+    versions = {code: {one.sequence: one.posted} for code, one in (start or {}).items()}
     for account, mine in entries.items():
         mine.sort(key=lambda pair: pair[0].sequence)
-        sequence, posted = (begun[account].sequence, begun[account].posted) if account in begun else (0, 0)
-        floor = specs[account].floor if specs else None
-        for entry, key in mine:
-            if entry.sequence != sequence + 1:
-                word = "written twice" if entry.sequence <= sequence else f"follows {sequence}: lost between"
-                found.append(f"{account}: sequence {entry.sequence} of {key} {word}")
-            elif entry.posted != posted + entry.change:
-                found.append(f"{account}: {posted} {entry.change:+} is not {entry.posted} ({key})")
-            if floor is not None and entry.available < floor:
-                found.append(f"{account}: {entry.available} available, below the floor ({key})")
-            sequence, posted = entry.sequence, entry.posted
-            versions[account, sequence] = posted
+        known = versions.setdefault(account, {0: 0})
+        found += _check_account(mine, known, specs[account].floor if specs else None)
     return [*found, *_check_reads(history, versions), *_check_repeats(history, by_key)]
 
 
-def _check_reads(history: Sequence[Operation], versions: Mapping[tuple[str, int], int]) -> list[str]:
+def _check_account(
+    entries: Sequence[tuple[Entry, str]], versions: dict[int, int], floor: int | None
+) -> Iterator[str]:
+    """Yield what is wrong along one account, and add what each version held to `versions`."""
+    ((sequence, posted),) = versions.items()
+    for entry, key in entries:
+        if entry.sequence != sequence + 1:
+            word = "written twice" if entry.sequence <= sequence else f"follows {sequence}: lost between"
+            yield f"{entry.account}: sequence {entry.sequence} of {key} {word}"
+        elif entry.posted != posted + entry.change:
+            yield f"{entry.account}: {posted} {entry.change:+} is not {entry.posted} ({key})"
+        if floor is not None and entry.available < floor:
+            yield f"{entry.account}: {entry.available} available, below the floor ({key})"
+        sequence, posted = entry.sequence, entry.posted
+        versions[sequence] = posted
+
+
+def _check_reads(history: Sequence[Operation], versions: Mapping[str, Mapping[int, int]]) -> list[str]:
     found = []
     for one in history:
         for seen in one.reads:
-            written = versions.get((seen.account, seen.sequence), None if seen.sequence else 0)
+            written = versions.get(seen.account, {0: 0}).get(seen.sequence)
             if written is None:
                 found.append(f"{one.key} read sequence {seen.sequence} of {seen.account}, never written")
             elif written != seen.posted:

@@ -8,7 +8,7 @@ from tests.ledger.dependency_graph import DependencyGraph
 from tests.ledger.history import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.ledger.history import Operation
 
@@ -31,17 +31,10 @@ def dependencies(history: Sequence[Operation], *, real_time: bool = True) -> Dep
         if before is not None:
             graph.add(before, node, "ww")
     for node, one in enumerate(history):
-        if one.outcome != "ok":
-            continue
-        if one.repeats and one.key in first:
+        if one.outcome == "ok" and one.repeats and one.key in first:
             graph.add(first[one.key], node, "wr")
-        for seen in one.reads:
-            written = writers.get((seen.account, seen.sequence))
-            if written is not None:
-                graph.add(written, node, "wr")
-            overwritten = writers.get((seen.account, seen.sequence + 1))
-            if overwritten is not None:
-                graph.add(node, overwritten, "rw")
+        if one.outcome == "ok" and one.reads:
+            _add_reads(graph, node, one, writers)
     if real_time:
         graph.add_time(
             (node, one.start_ns, None if one.end_ns == NEVER else one.end_ns)
@@ -49,6 +42,18 @@ def dependencies(history: Sequence[Operation], *, real_time: bool = True) -> Dep
             if one.outcome == "ok"
         )
     return graph
+
+
+def _add_reads(
+    graph: DependencyGraph, node: int, one: Operation, writers: Mapping[tuple[str, int], int]
+) -> None:
+    for seen in one.reads:
+        written = writers.get((seen.account, seen.sequence))
+        if written is not None:
+            graph.add(written, node, "wr")
+        overwritten = writers.get((seen.account, seen.sequence + 1))
+        if overwritten is not None:
+            graph.add(node, overwritten, "rw")
 
 
 def check_order(history: Sequence[Operation], *, real_time: bool = True) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.ledger.dependency_graph import DependencyGraph
@@ -156,23 +157,27 @@ def _dependencies(history: Sequence[Transaction], lists: _Lists) -> DependencyGr
         key: [lists.writer[Append(key, value)] for value in values] for key, values in lists.order.items()
     }
     for key, nodes in writers.items():
-        for before, after in zip(nodes, nodes[1:], strict=False):
+        for before, after in pairwise(nodes):
             graph.add(before, after, "ww")
         for after in unseen[key] if nodes else ():
             graph.add(nodes[-1], after, "ww")
+    for node, key, length in _lengths_read(history):
+        if length:
+            graph.add(writers[key][length - 1], node, "wr")
+        for after in writers[key][length : length + 1] or unseen[key]:
+            graph.add(node, after, "rw")
+    return graph
+
+
+def _lengths_read(history: Sequence[Transaction]) -> Iterator[tuple[int, str, int]]:
+    """Yield who read which list, and how long it was without the reader's own appends."""
     for node, one in enumerate(history):
         mine: dict[str, int] = defaultdict(int)
         for step in one.steps if one.outcome == "ok" else ():
             if isinstance(step, Append):
                 mine[step.key] += 1
-                continue
-            length = len(step.values) - mine[step.key]
-            if length:
-                graph.add(writers[step.key][length - 1], node, "wr")
-            following = writers[step.key][length : length + 1] or unseen[step.key]
-            for after in following:
-                graph.add(node, after, "rw")
-    return graph
+            else:
+                yield node, step.key, len(step.values) - mine[step.key]
 
 
 def _without_neighbours(graph: DependencyGraph) -> DependencyGraph:

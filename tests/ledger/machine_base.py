@@ -113,7 +113,7 @@ class LedgerMachine(RuleBasedStateMachine):
         key = fact_id(f"{self.port.namespace}fact:{self.facts}")
         return Chain(key, template, transfers, lane=lane)
 
-    def send(self, chain: Chain, later: bool = False) -> Chain:  # noqa: FBT001, FBT002 - rules pass a drawn one
+    def send(self, chain: Chain, later: bool = False) -> Chain:
         """Let the chain wait for the next batch, or post it after all that wait."""
         self.waiting.append(chain)
         if not later:

@@ -97,7 +97,7 @@ class HoldRules(LedgerMachine):
         before=st.booleans(),
         later=wait,
     )
-    def hold_and_capture_in_one(  # noqa: PLR0913, PLR0917 - one parameter for each thing that is drawn
+    def hold_and_capture_in_one(
         self,
         leg: tuple[str, str, int],
         expires_in: int | None,

@@ -59,7 +59,7 @@ class LedgerPort(Protocol):
         """Give back what the run has taken."""
 
 
-class Disagreement(AssertionError):  # noqa: N818 - the referee's own word for it
+class Disagreement(AssertionError):
     """The engine and the oracle do not say the same."""
 
 

@@ -16,7 +16,6 @@ from tests.ledger.oracle import Balance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from uuid import UUID
 
     from nerava.ledger.accounts import AccountSpec

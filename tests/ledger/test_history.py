@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_true_history_is_accepted(seed: int) -> None:
     assert check(history, recording.specs) == []
     told = {one.status for one in history}
     assert {"posted", "exists", "read", "insufficient"} <= told
-    overlapping = sum(a.end_ns > b.start_ns for a, b in zip(history, history[1:], strict=False))
+    overlapping = sum(a.end_ns > b.start_ns for a, b in pairwise(history))
     assert overlapping > len(history) / 2
 
 
@@ -286,6 +287,19 @@ def test_what_was_done_before_is_met_as_a_whole() -> None:
     assert check([grant, beside, torn], record.specs) == [told]
 
 
+def test_nobody_meets_a_chain_without_the_one_before_it() -> None:
+    """What filled the account came after what emptied the other, though both ran beside the refusal."""
+    record = Recording(SPECS | {"capped": replace(SPECS["driver:1"], code="capped", ceiling=5)})
+    grant = record.post(record.chain(transfer("world", "driver:1", 5), transfer("world", "driver:2", 5)))
+    spend = record.post(record.chain(transfer("driver:1", "world", 5)))
+    fill = record.post(record.chain(transfer("world", "driver:1", 1), transfer("driver:2", "capped", 5)))
+    beside = [replace(one, start_ns=5_000, end_ns=6_000) for one in (spend, fill)]
+    asked = record.chain(transfer("driver:1", "capped", 2))
+    torn = Operation(9, "r", 5_000, 6_000, "fail", Status.CEILING, asked)
+    told = "r: refused with ceiling, by the rules insufficient or posted"
+    assert check([grant, *beside, torn], record.specs) == [told]
+
+
 def test_a_repetition_must_come_after_the_first_and_say_the_same(record: Recording) -> None:
     record.run(20)
     first = record.post(record.chain(transfer("world", "driver:1", 5)))
@@ -313,6 +327,15 @@ def test_an_unknown_operation_must_be_asked_for(record: Recording) -> None:
     assert check(resolved(history, {last.key: None}), SPECS) == []
     repeated = replace(later(last), status=Status.EXISTS)
     assert check([*history, repeated], SPECS) == []
+
+
+def test_of_two_attempts_at_one_fact_only_one_made_the_entries(record: Recording) -> None:
+    record.run(20)
+    last = record.post(record.chain(transfer("world", "driver:1", 5)))
+    first = replace(last, outcome="info", status="", writes=(), start_ns=last.start_ns - 5, end_ns=NEVER)
+    history = [*record.history, first, replace(later(last), status=Status.EXISTS)]
+    assert check(history, SPECS) == []
+    assert [one.outcome for one in resolved(history) if one.key == last.key] == ["ok", "fail", "ok"]
 
 
 def test_a_history_without_what_was_asked_is_not_passed(record: Recording) -> None:
