@@ -9,7 +9,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nerava.charging.recordings import (
@@ -53,6 +53,10 @@ KWH = ColumnMapping(
     ended_at="ended_at",
     energy="energy_wh",
 )
+
+
+# A machine with other work to do is slow at any example; that says nothing about the code.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def outcomes(
@@ -225,11 +229,13 @@ def test_energy_is_exact_and_halves_go_to_the_even_watt_hour(kwh: object, energy
     assert session_of(KWH, energy_wh=kwh).energy_wh == energy_wh
 
 
+@unhurried
 @given(st.decimals(min_value=Decimal("0.001"), max_value=1000, allow_nan=False, places=9))
 def test_every_energy_is_the_nearest_watt_hour(kwh: Decimal) -> None:
     assert session_of(KWH, energy_wh=str(kwh)).energy_wh == round(Fraction(kwh) * 1000)
 
 
+@unhurried
 @given(st.floats(min_value=1.0, max_value=100_000.0, allow_nan=False))
 def test_a_float_means_the_decimal_a_person_sees(energy_wh: float) -> None:
     assert session_of(energy_wh=energy_wh).energy_wh == round(Fraction(repr(energy_wh)))
@@ -292,6 +298,7 @@ def test_a_wall_time_is_read_in_the_zone_of_the_location(zone: str, wall: str, i
     assert session.started_at == at
 
 
+@unhurried
 @given(
     wall=st.datetimes(
         min_value=datetime.fromisoformat("2025-01-01T00:00"),
@@ -438,6 +445,7 @@ mappings = st.sampled_from([NERAVA, KWH]).flatmap(
 )
 
 
+@unhurried
 @given(
     rows=st.lists(
         st.dictionaries(st.sampled_from(list(CLEAN)), anything).map(lambda changes: CLEAN | changes)
@@ -505,15 +513,13 @@ def test_an_operators_export_is_read_by_a_mapping() -> None:
 
 def test_a_decimal_comma_is_read_where_the_mapping_says_so() -> None:
     mapping = mapping_from(DOCUMENT | {"units": {"decimal": ","}}, name="comma")
-    good, grouped = parse(
-        [Row(2, EXPORT | {"kWh": "21,5"}), Row(3, EXPORT | {"kWh": "1.021,5", "Transaction": "78"})],
-        mapping,
-        LIMITS,
-    )
+    (good,) = parse([Row(2, EXPORT | {"kWh": "21,5"})], mapping, LIMITS)
     assert isinstance(good, RecordedSession)
     assert good.energy_wh == 21_500
-    assert isinstance(grouped, RefusedRow)
-    assert grouped.reason is Reason.BAD_NUMBER
+    for grouped in ("1.021,5", "1.021", "1,021,5"):
+        (refused,) = parse([Row(3, EXPORT | {"kWh": grouped})], mapping, LIMITS)
+        assert isinstance(refused, RefusedRow)
+        assert refused.reason is Reason.BAD_NUMBER
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import gzip
+import io
 import json
 import zipfile
 from collections import Counter
@@ -12,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nerava.charging.recordings import (
@@ -35,7 +36,9 @@ from nerava.integrations.session_files import (
     read_mapping,
     read_rows,
     read_sessions,
+    records,
     sheet,
+    source,
 )
 from tests.charging.dirt import cells_of, soiled
 from tests.integrations.workbook import write_sheet_xml, write_workbook
@@ -113,6 +116,7 @@ def test_a_quote_that_is_never_closed_costs_one_row(write: Write) -> None:
     ]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     broken=st.sets(st.integers(0, 39), max_size=12),
     quotes=st.lists(st.sampled_from(['"', '"x"y', '""", "']), min_size=12),
@@ -128,6 +132,15 @@ def test_rows_between_broken_ones_survive(
     sound = [row.cells["id"] for row in read_rows(path) if isinstance(row, Row)]
     assert sound == [str(number) for number in range(40) if number not in broken]
     assert len(list(read_rows(path))) == 40
+
+
+def test_two_stray_quotes_do_not_swallow_the_rows_between_them(write: Write) -> None:
+    lines = ["id,name", *(f"{number},n{number}" for number in range(2, 100))]
+    lines[9], lines[59] = '10,"n10', '60,n60"'
+    outcomes = cells(write("a.csv", "\n".join(lines)))
+    assert len(outcomes) == 98
+    assert outcomes[8] == (10, Reason.NOT_A_ROW)
+    assert outcomes[58] == {"id": "60", "name": 'n60"'}
 
 
 def test_rows_with_too_few_or_too_many_cells_are_refused(write: Write) -> None:
@@ -157,6 +170,32 @@ def test_a_packed_file_that_breaks_off_keeps_its_rows_and_says_so(write: Write) 
     assert isinstance(last, RefusedRow)
     assert (last.row, last.reason) == (len(outcomes) + 1, Reason.CUT_OFF)
     assert sum(isinstance(outcome, RefusedRow) for outcome in outcomes) <= 2
+
+
+@pytest.mark.parametrize("line", ["1\n" * 1000, "x" * 5_000_000])
+def test_a_file_without_end_is_read_to_a_bound(
+    write: Write, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setattr(source, "STREAM_BYTES_MAX", 1 << 10)
+    outcomes = list(read_rows(write("a.csv.gz", "id\n" + line + "\n" + "2\n" * 10_000)))
+    assert len(outcomes) < 600
+    last = outcomes[-1]
+    assert isinstance(last, RefusedRow)
+    assert (last.row, last.reason) == (len(outcomes) + 1, Reason.TOO_LARGE)
+
+
+def test_a_line_without_end_is_not_followed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "STREAM_BYTES_MAX", 1 << 24)
+    read = []
+
+    class Endless(io.BytesIO):
+        def readline(self, size: int | None = -1) -> bytes:
+            read.append(size)
+            if len(read) > 100:
+                raise AssertionError("still reading")
+            return b"x" * (size or 0)
+
+    assert [line.refusal for line in source.lines(Endless())] == [Reason.TOO_LARGE, Reason.TOO_LARGE]
 
 
 def test_a_file_may_be_left_in_the_middle(write: Write) -> None:
@@ -223,6 +262,18 @@ def test_numbers_in_json_keep_every_digit_and_cannot_stall_the_reader(write: Wri
     assert row.cells["c"] == "1e400"
 
 
+def test_a_json_file_is_refused_when_it_breaks_off_or_is_too_large(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("a.json.gz", json.dumps([{"id": number * 7919} for number in range(50_000)]))
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(SessionFileUnreadable, match="is damaged"):
+        read_rows(path)
+    monkeypatch.setattr(records, "WHOLE_FILE_BYTES_MAX", 1 << 20)
+    with pytest.raises(SessionFileTooLarge, match="1 MiB"):
+        read_rows(write("a.json.gz", json.dumps(["x" * 100] * 20_000)))
+
+
 # xlsx
 
 
@@ -264,6 +315,11 @@ def test_a_sheet_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch
     assert path.stat().st_size < 20_000
     with pytest.raises(SessionFileTooLarge):
         read_rows(path)
+
+
+def test_two_columns_of_one_name_are_refused_in_a_sheet_too(tmp_path: Path) -> None:
+    with pytest.raises(SessionFileUnreadable, match="two columns called id"):
+        read_rows(write_workbook(tmp_path / "a.xlsx", [["id", "id"], [1, 2]]))
 
 
 def test_a_damaged_workbook_is_refused(tmp_path: Path) -> None:
@@ -337,6 +393,7 @@ def test_a_workbook_without_rows_says_so(tmp_path: Path) -> None:
         ("a.json", "5"),
         ("a.json", "[" * 100_000),
         ("a.json", b"\x1f\x8b\x08\x00 not packed"),
+        ("a.csv", "x" * 3_000_000),
         ("a.xlsx", "id,name\n1,2\n"),
         ("a.xlsx", b"PK\x03\x04 a zip file that ends here"),
     ],

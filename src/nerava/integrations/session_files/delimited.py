@@ -23,8 +23,9 @@ from nerava.integrations.session_files.source import (
 
 # In this order where they split the heading alike: names hold commas far more often than the others.
 _DELIMITERS: Final = ("\t", ";", ",")
-# A cell may hold line breaks (an address, a remark). More lines than this is a quote nobody closed.
-_RECORD_LINES_MAX: Final = 50
+# A cell may hold line breaks (an address, a remark). More lines than this is a quote nobody closed,
+# and without a bound the next stray quote, however far, would swallow every session in between.
+_RECORD_LINES_MAX: Final = 20
 
 
 class _RecordTooLong(Exception):

@@ -50,8 +50,8 @@ def read_list(path: Path) -> Reading:
             "write one object in each line (.jsonl), which is read piece by piece"
         )
     try:
-        # Broken bytes become lone surrogates, and the cell that holds them is refused, not the file.
-        document = _parsed(body.decode("utf-8-sig", errors="surrogateescape"))
+        # Broken bytes become U+FFFD, and the session whose cell holds one is refused, not the file.
+        document = _parsed(body.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError) as error:
         raise SessionFileUnreadable(f"{path.name} is not JSON: {error}") from None
     sessions = document.get(_LIST) if isinstance(document, dict) else document

@@ -198,7 +198,7 @@ def lines(file: BinaryIO) -> Iterator[Line]:
                 try:
                     yield Line(number, data.decode())
                 except UnicodeDecodeError:
-                    yield Line(number, data.decode(errors="surrogateescape"), Reason.BAD_ENCODING)
+                    yield Line(number, data.decode(errors="replace"), Reason.BAD_ENCODING)
             if bytes_read > STREAM_BYTES_MAX:
                 yield Line(number + 1, "", Reason.TOO_LARGE)
                 return
