@@ -27,8 +27,6 @@ from nerava.ledger import Ledger
 from nerava.platform import policy
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.edge import Edge
-from nerava.platform.openapi import document
-from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.platform.readiness import Expectations, Readiness
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
@@ -43,12 +41,6 @@ if TYPE_CHECKING:
 
 THREADS_ABOVE_POOL: Final = 4
 """Worker threads beyond database connections; more would only queue for one."""
-
-DESCRIPTION: Final = (
-    "Rewards for EV charging sessions: every point backed by cash, every decision explained. "
-    "Amounts are whole minor units; instants carry their offset; refusals are problem documents (RFC 9457) "
-    "with a stable `code`."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +109,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         redirect_slashes=False,
         lifespan=_lifespan(installation, readiness, background, close=mine),
     )
-    app.router.routes[:] = [*ALL_ROUTES, _openapi_route(app)]
+    app.router.routes[:] = ALL_ROUTES
     policy.compare(policy.walk(app.router.routes), reviewed_policies())
     app.state.wiring = Wiring(
         database=installation.database,
@@ -136,28 +128,13 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)
     app.add_exception_handler(HTTPException, problem_handlers.on_http_exception)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, requests_max=settings.server.requests_max)
     return app
 
 
 def reviewed_policies() -> str:
     """Return the table of who may call what, as it was reviewed."""
     return resources.files("nerava").joinpath("policy.toml").read_text("utf-8")
-
-
-def openapi_document() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the HTTP API."""
-    return document(ALL_ROUTES, title="Nerava", version=__version__, description=DESCRIPTION)
-
-
-def _openapi_route(app: FastAPI) -> GuardedRoute:
-    @guarded(Policy(public="the interface is no secret; clients generate themselves from it"))
-    async def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = openapi_document()
-        return app.openapi_schema
-
-    return GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False)
 
 
 def _lifespan(

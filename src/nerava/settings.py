@@ -51,8 +51,8 @@ class ServerSettings(Group):
         default=5, ge=0, le=60, description="After SIGTERM: not ready, but still serving, for so long"
     )
     grace_s: int = Field(default=20, ge=1, le=120, description="Then requests may finish for so long")
-    connections_max: int = Field(
-        default=1_000, ge=10, le=100_000, description="More connections at once are answered with 503"
+    requests_max: int = Field(
+        default=1_000, ge=1, le=100_000, description="More requests in progress at once are answered with 503"
     )
 
 
@@ -101,6 +101,10 @@ class Settings(BaseSettings):
     )
     single_node: bool = Field(
         default=False, description="Production on SQLite: one machine, one process, accepted knowingly"
+    )
+    data_dir: Path | None = Field(
+        default=None,
+        description="Where fetched recordings of charging sessions are kept; unset: the user's cache folder",
     )
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()

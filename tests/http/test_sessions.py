@@ -93,6 +93,7 @@ def test_another_drivers_session_is_not_found(house: House) -> None:
 
 def test_sessions_are_listed_latest_first_page_by_page(house: House) -> None:
     partner = house.caller(Role.PARTNER)
+    driver_id = ""
     for day in range(5):
         start = STARTED + timedelta(days=day)
         body = partner_session(
@@ -170,9 +171,7 @@ def test_a_partner_who_may_not_send_cdrs_cannot(house: House) -> None:
         {"location": {"reference": "l", "name": "L", "timezone": "UTC", "latitude": 91.0, "longitude": 0.0}},
     ],
 )
-def test_a_session_that_cannot_be_is_refused_and_leaves_nothing(
-    house: House, change: dict[str, object]
-) -> None:
+def test_a_session_that_cannot_be_is_refused_and_leaves_nothing(house: House, change: dict[str, Any]) -> None:
     partner = house.caller(Role.PARTNER)
     answer = partner.post("/v1/partner/sessions", partner_session(**change))
     assert answer.status_code == 422, answer.text

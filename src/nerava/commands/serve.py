@@ -9,14 +9,14 @@ import socket
 from typing import TYPE_CHECKING
 
 import typer
-import uvicorn
 
 from nerava import migrations
 from nerava.app import create_app, open_installation
 from nerava.commands.errors import PortTaken, SchemaBehind
 from nerava.commands.opening import DatabaseUrl, refusing, settings_for
 from nerava.commands.output import Output
-from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start
+from nerava.serving import server_for
+from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start, load_settings
 from nerava.worker import BackgroundWork
 
 if TYPE_CHECKING:
@@ -75,31 +75,18 @@ def listen(settings: Settings) -> socket.socket:
 def serve(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
     """Serve an application on a listening socket until a signal ends it; requests finish first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=settings.server.grace_s,
-        limit_concurrency=settings.server.connections_max,
-    )
-    server = uvicorn.Server(config)
+    server = server_for(app, settings.server)
     try:
         server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again once it has stopped; by then everything is closed.
     finally:
         listening.close()
 
 
 def _checked(out: Output, database: str | None) -> Settings:
     with refusing(out):
-        settings = settings_for(database)
         try:
+            load_settings()
+            settings = settings_for(database)
             check_start(settings)
         except ConfigurationRefused as refused:
             for finding in refused.findings:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import MutableHeaders
 
 from nerava.kernel.errors import NeravaError
-from nerava.platform.problem import TRACE_ID, Unexpected, problem_response
+from nerava.platform.problem import TRACE_ID, Overloaded, Unexpected, problem_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,13 +33,16 @@ HEADERS: Final = (
 class Edge:
     """ASGI middleware around everything, and the only one.
 
-    It names the request with a trace id (the caller's, when it sends a W3C `traceparent`), adds
-    the security headers, keeps answers out of caches unless they say otherwise, and turns an
-    exception that nobody handled into a problem document without a word of its text.
+    It names the request with a trace id (the caller's, when it sends a W3C `traceparent`), refuses
+    what is too much at once, adds the security headers, keeps answers out of caches unless they
+    say otherwise, and turns an exception that nobody handled into a problem document without a
+    word of its text.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, requests_max: int = 1_000) -> None:
         self._app = app
+        self._requests_max = requests_max
+        self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -56,8 +59,9 @@ class Edge:
                 _dress(message)
             await send(message)
 
+        self._in_progress += 1
         try:
-            await self._app(scope, receive, send_dressed)
+            await self._admitted(scope, receive, send_dressed)
         except Exception as error:
             if started:
                 raise
@@ -65,6 +69,13 @@ class Edge:
                 log.exception("unexpected error, trace id %s", scope[TRACE_ID])
                 error = Unexpected()
             await problem_response(error, scope[TRACE_ID])(scope, receive, send_dressed)
+        finally:
+            self._in_progress -= 1
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._in_progress > self._requests_max:
+            raise Overloaded
+        await self._app(scope, receive, send)
 
 
 def _trace_id(scope: Scope) -> str:

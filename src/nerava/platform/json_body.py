@@ -69,7 +69,7 @@ def parse_json(raw: bytes) -> object:
     return value
 
 
-class _Refused(Exception):  # noqa: N818 - becomes an InvalidInput at once
+class _Refused(Exception):
     """The reader met something that is JSON but not acceptable."""
 
 

@@ -96,6 +96,16 @@ class UnsupportedMediaType(NeravaError):
     title = "Send JSON, uncompressed"
 
 
+class Overloaded(NeravaError):
+    """More requests are in progress than this process takes on; nothing was executed."""
+
+    code = "overloaded"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Too many requests at once"
+    outcome = "not_executed"
+    retry_after_s = 1
+
+
 class Unexpected(NeravaError):
     """A mistake of ours; the trace id finds it in the log."""
 

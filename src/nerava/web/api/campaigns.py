@@ -239,7 +239,7 @@ def budget(campaign_id: UUID, sponsor_id: TenantId, wired: Wired) -> BudgetOut:
     ),
 )
 @guarded(_FUNDS)
-def fund(  # noqa: PLR0913 - each is injected by name
+def fund(
     campaign_id: UUID, body: FundingIn, sponsor_id: TenantId, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
     """Move deposited money into the campaign. Repeat safely with the same key."""
@@ -313,7 +313,7 @@ def own_campaign(session: Session, sponsor_id: UUID, campaign_id: UUID) -> Campa
     return found
 
 
-def _changed(  # noqa: PLR0913 - named, not positional
+def _changed(
     wired: Wiring,
     request: KeyedRequest,
     change: Callable[[Session, UUID], None],

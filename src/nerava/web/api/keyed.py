@@ -117,7 +117,7 @@ class StoreAnswer(Effect):
         return Answer.refusal(outcome, self.request.trace_id) if is_stored(outcome) else None
 
 
-def submit_once(  # noqa: PLR0913 - named, not positional
+def submit_once(
     wired: Wiring,
     request: KeyedRequest,
     chain: Chain,

@@ -164,7 +164,7 @@ def _recorded(
     return _shown(_known(session, source, body.reference))
 
 
-def _ingested(  # noqa: PLR0913 - named, not positional
+def _ingested(
     session: Session,
     wired: Wiring,
     partner_id: UUID,

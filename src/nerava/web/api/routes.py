@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
+from nerava import __version__
+from nerava.platform.openapi import document
+from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
     caller,
     campaigns,
@@ -19,7 +23,13 @@ from nerava.web.api import (
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-ALL_ROUTES: Final[list[BaseRoute]] = [
+DESCRIPTION: Final = (
+    "Rewards for EV charging sessions: every point backed by cash, every decision explained. "
+    "Amounts are whole minor units; instants carry their offset; refusals are problem documents (RFC 9457) "
+    "with a stable `code`."
+)
+
+_DOCUMENTED: Final[list[BaseRoute]] = [
     *wallet.routes.routes,
     *sessions.routes.routes,
     *partner.routes.routes,
@@ -30,4 +40,22 @@ ALL_ROUTES: Final[list[BaseRoute]] = [
     *ops_money.routes.routes,
     *caller.routes.routes,
     *caller.public.routes,
+]
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the HTTP API."""
+    return document(_DOCUMENTED, title="Nerava", version=__version__, description=DESCRIPTION)
+
+
+@guarded(Policy(public="the interface is no secret; clients generate themselves from it"))
+async def openapi() -> dict[str, Any]:
+    """Return the document that is committed as docs/openapi.json."""
+    return openapi_document()
+
+
+ALL_ROUTES: Final[list[BaseRoute]] = [
+    *_DOCUMENTED,
+    GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False),
 ]
