@@ -267,6 +267,17 @@ def test_without_an_index_it_says_so_and_leaves_nothing(index: Index, tmp_path: 
     assert [path.name for path in (tmp_path / "data").iterdir()] == [".lock"]
 
 
+def test_an_index_that_does_not_answer_is_said(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(PackageUnreachable, match="connection"):
+        fetch(tmp_path, source=index.source, requirements=index.requirements)
+
+
 def test_a_password_that_pip_repeats_is_not_passed_on(index: Index, tmp_path: Path) -> None:
     index.requirements.write_text("tiny==1.0 at https://someone:hunter2@127.0.0.1/simple\n")
     with pytest.raises(PackageUnreachable, match=r"//127\.0\.0\.1") as raised:

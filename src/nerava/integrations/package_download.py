@@ -119,7 +119,9 @@ def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _why(words: deque[str]) -> NeravaError:
-    said = [line for line in words if line.startswith("ERROR")] or list(words)[-3:]
+    # A connection that fails stands only in pip's warnings, once for each of its attempts.
+    said = [line for line in words if line.startswith("WARNING: Retrying")][:1]
+    said += [line for line in words if line.startswith("ERROR")] or list(words)[-3:]
     detail = " ".join(said)[:_DETAIL_LENGTH_MAX]
     if any("DO NOT MATCH THE HASHES" in line for line in words):
         return PackageDamaged(f"the index serves other bytes than the pinned ones: {detail}")
