@@ -55,6 +55,16 @@ def _named(account: str) -> str:
 
 CHECKS: Final = (
     Check(
+        "accounts-are-whole",
+        "Every account has one balance, of its own asset and lane, and its asset is defined.",
+        """
+SELECT coalesce(a.code, CAST(b.account_id AS TEXT)), 'account ' || coalesce(a.asset || ' in ' || a.lane, 'missing')
+       || ', balance ' || coalesce(b.asset || ' in ' || b.lane, 'missing')
+FROM ledger_account a FULL JOIN ledger_balance b ON b.account_id = a.id
+LEFT JOIN ledger_asset s ON s.code = a.asset
+WHERE a.id IS NULL OR b.account_id IS NULL OR s.code IS NULL OR a.asset <> b.asset OR a.lane <> b.lane""",
+    ),
+    Check(
         "debits-equal-credits",
         "Per asset, debits equal credits, posted and pending.",
         """
@@ -100,7 +110,8 @@ WHERE b.debits_pending <> coalesce(h.d, 0) OR b.credits_pending <> coalesce(h.c,
 SELECT CAST(t.id AS TEXT), 'unresolved, but not on the list' FROM ledger_transfer t
 WHERE t.kind = 'hold' AND NOT EXISTS (SELECT 1 FROM ledger_transfer r WHERE r.hold_id = t.id)
   AND NOT EXISTS (SELECT 1 FROM ledger_open_hold o WHERE o.hold_id = t.id AND o.key = t.key AND o.amount = t.amount
-                  AND o.debit = t.debit AND o.credit = t.credit)
+                  AND o.debit = t.debit AND o.credit = t.credit AND o.asset = t.asset AND o.lane = t.lane
+                  AND (o.expires_at = t.expires_at OR o.expires_at IS NULL AND t.expires_at IS NULL))
 UNION ALL
 SELECT CAST(o.hold_id AS TEXT), 'on the list, but resolved or no hold' FROM ledger_open_hold o
 WHERE EXISTS (SELECT 1 FROM ledger_transfer r WHERE r.hold_id = o.hold_id)
@@ -153,13 +164,14 @@ FROM step WHERE posted <> before + change OR posted_at < earlier""",
     ),
     Check(
         "last-balance-is-current",
-        "The balance after an account's last transfer is its balance now.",
+        "The balance after an account's last transfer, and its instant, are those of the account now.",
         f"""
 WITH {_ENTRIES}
 SELECT {_named("b.account_id")}, 'last transfer says ' || e.posted || ' and ' || e.available || ' available'
 FROM ledger_balance b JOIN entry e ON e.account = b.account_id AND e.sequence = b.sequence
 WHERE e.posted <> b.credits_posted - b.debits_posted
-   OR e.available <> b.credits_posted - b.debits_posted - b.debits_pending""",
+   OR e.available <> b.credits_posted - b.debits_posted - b.debits_pending
+   OR b.last_posted_at IS NULL OR b.last_posted_at <> e.posted_at""",
     ),
     Check(
         "one-asset-per-transfer",
@@ -207,9 +219,12 @@ WHERE l.granted - coalesce(u.used, 0) <> l.remaining""",
         """
 SELECT CAST(coalesce(b.id, t.batch_id) AS TEXT), 'states ' || coalesce(CAST(b.transfers AS TEXT), 'nothing')
        || ', has ' || coalesce(t.n, 0)
-FROM ledger_batch b FULL JOIN (SELECT batch_id, count(*) AS n FROM ledger_transfer GROUP BY batch_id) t
-  ON t.batch_id = b.id
-WHERE b.transfers IS NULL OR b.transfers <> coalesce(t.n, 0)""",
+FROM ledger_batch b FULL JOIN (SELECT batch_id, count(*) AS n, min(lane) AS first_lane, max(lane) AS last_lane
+                               FROM ledger_transfer GROUP BY batch_id) t ON t.batch_id = b.id
+WHERE b.transfers IS NULL OR b.transfers <> coalesce(t.n, 0) OR b.lane <> t.first_lane OR b.lane <> t.last_lane
+UNION ALL
+SELECT CAST(u.batch_id AS TEXT), 'waits for the chain of lane ' || u.lane
+FROM ledger_unsealed u LEFT JOIN ledger_batch b ON b.id = u.batch_id WHERE b.lane IS NULL OR b.lane <> u.lane""",
     ),
     Check(
         "transactions-are-whole",

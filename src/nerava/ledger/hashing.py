@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -50,9 +51,9 @@ def instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="microseconds")
 
 
-def batch_hash(digests: Iterable[bytes]) -> bytes:
-    """Return SHA-256 over the digests of a batch, in the order of the transfers' ids."""
-    return hashlib.sha256(b"".join(digests)).digest()
+def batch_hash(lane: str, posted_at: datetime, digests: Iterable[bytes]) -> bytes:
+    """Return the hash of a batch: its lane, its instant, and its digests in the order of the transfers' ids."""
+    return row_digest([lane, instant(posted_at.astimezone(UTC)), hashlib.sha256(b"".join(digests)).hexdigest()])
 
 
 def block_hash(lane: str, height: int, previous: bytes, batch_id: str, content: bytes) -> bytes:

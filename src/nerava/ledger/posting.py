@@ -64,7 +64,7 @@ def _post_lane(engine: Engine, chains: Sequence[Chain], now: datetime) -> list[V
         state = load(engine, chains)
         decision = decide(chains, state, now, batch_id=batch_id, new_id=new_id)
     if decision.transfers:
-        content = batch_hash(row.digest for row in decision.transfers)
+        content = batch_hash(chains[0].lane, now, (row.digest for row in decision.transfers))
         batch = Batch(batch_id, chains[0].lane, len(decision.transfers), content, now)
         engine.write(decision, state, batch)
     return decision.verdicts

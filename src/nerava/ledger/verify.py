@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from nerava.ledger import model
+from nerava.ledger.accounts import account_uuid
+from nerava.ledger.chart import UnknownAccountCode, kind_of
 from nerava.ledger.findings import Finding
 from nerava.ledger.hashing import GENESIS, batch_hash, block_hash, canonical_json, instant, row_digest
 
@@ -41,6 +43,7 @@ def verify(
     findings = _verify_rows(session, stated, on_progress)
     findings += _verify_blocks(session, stated)
     findings += _verify_outside(session, anchors)
+    findings += _verify_accounts(session)
     return findings
 
 
@@ -62,7 +65,7 @@ def _verify_rows(
         row = batches.pop(current, None)
         if row is None:
             findings.append(Finding("batch-missing", current, "transfers without their batch"))
-        elif batch_hash(digests) != row.content_hash:
+        elif batch_hash(row.lane, row.posted_at, digests) != row.content_hash:
             findings.append(Finding("batch-hash", current, "its transfers are not those that were committed"))
 
     for row in _transfers(session):
@@ -163,12 +166,17 @@ def _verify_blocks(session: Session, stated: dict[str, bytes]) -> list[Finding]:
 
 
 def _verify_outside(session: Session, anchors: Iterable[Anchor]) -> list[Finding]:
-    block = model.block.c
+    block, batch = model.block.c, model.batch.c
     found: list[Finding] = []
     kept: Sequence[tuple[str, int, bytes, str]] = [
         *((row.lane, row.height, row.hash, f"seal of {row.day}") for row in session.execute(select(model.seal))),
         *((one.lane, one.height, bytes.fromhex(one.hash), "anchor kept outside") for one in anchors),
     ]
+    for row in session.execute(select(model.seal)):
+        counted = select(func.sum(batch.transfers)).join(model.block, block.batch_id == batch.id)
+        transfers = session.execute(counted.where(block.lane == row.lane, block.height <= row.height)).scalar_one()
+        if transfers != row.transfers or row.day != row.sealed_at.date().isoformat():
+            found.append(Finding("seal-differs", f"{row.lane}/{row.height}", f"seal of {row.day}: not what was sealed"))
     for lane, height, expected, name in kept:
         query = select(block.hash).where(block.lane == lane, block.height == height)
         actual = session.execute(query).scalar_one_or_none()
@@ -177,6 +185,25 @@ def _verify_outside(session: Session, anchors: Iterable[Anchor]) -> list[Finding
         elif actual != expected:
             found.append(Finding("anchor-differs", f"{lane}/{height}", f"{name}: the chain was rewritten"))
     return found
+
+
+def _verify_accounts(session: Session) -> list[Finding]:
+    """Check that every account has the name that its id was derived from, and is what its name says."""
+    findings: list[Finding] = []
+    account = model.account.c
+    for row in session.execute(select(account.id, account.code, account.kind).execution_options(yield_per=_PAGE)):
+        if account_uuid(row.code) != row.id:
+            findings.append(Finding("account-name", row.code, f"account {row.id} was opened under another name"))
+        elif _kind_by_name(row.code) not in (None, row.kind):
+            findings.append(Finding("account-kind", row.code, f"its name does not say {row.kind}"))
+    return findings
+
+
+def _kind_by_name(code: str) -> str | None:
+    try:
+        return kind_of(code)
+    except UnknownAccountCode:  # Not of the chart: its kind is whatever it was opened with.
+        return None
 
 
 def _at(at: datetime | None) -> str | None:
