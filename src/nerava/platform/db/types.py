@@ -60,7 +60,7 @@ class UUIDType(TypeDecorator[UUID]):
             return dialect.type_descriptor(PG_UUID(as_uuid=True))
         return dialect.type_descriptor(TEXT() if self.strict else CHAR(36))
 
-    def process_bind_param(self, value: UUID | str | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: UUID | str | None, dialect: Dialect) -> UUID | str | None:
         """Check an id and give the driver what it wants."""
         if value is None:
             return None
@@ -72,10 +72,6 @@ class UUIDType(TypeDecorator[UUID]):
         if value is None or isinstance(value, UUID):
             return value
         return UUID(canonical_uuid(value))
-
-    def process_literal_param(self, value: UUID | str | None, dialect: Dialect) -> str:  # noqa: ARG002
-        """Render an id inside a statement, for migrations and check constraints."""
-        return "NULL" if value is None else f"'{canonical_uuid(value)}'"
 
     @property
     def python_type(self) -> type[UUID]:
@@ -110,7 +106,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return dialect.type_descriptor(DateTime(timezone=True))
         return dialect.type_descriptor(TEXT())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
         """Refuse naive instants and give the driver what it wants."""
         if value is None:
             return None
