@@ -6,9 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from nerava.ledger import model, reads, sealing
 from nerava.ledger.accounts import account_uuid
@@ -70,8 +69,16 @@ class Ledger:
 
     def define(self, session: Session, assets: Iterable[Asset]) -> None:
         """Add assets. Repeats safely."""
-        rows = [{"code": one.code, "scale": one.scale, "kind": one.kind} for one in assets]
-        _insert_new(session, model.asset, rows)
+        known = set(session.execute(select(model.asset.c.code)).scalars())
+        _insert_new(
+            session,
+            model.asset,
+            [
+                {"code": one.code, "scale": one.scale, "kind": one.kind}
+                for one in assets
+                if one.code not in known
+            ],
+        )
 
     def open(self, session: Session, specs: Iterable[AccountSpec]) -> None:
         """Open accounts in the caller's transaction. Repeats safely.
@@ -213,11 +220,12 @@ class Ledger:
 
 
 def _insert_new(session: Session, table: Table, rows: Sequence[dict[str, object]]) -> None:
+    """Insert rows that were not there a moment ago; on PostgreSQL another writer may have been faster."""
     if not rows:
         return
     if session.get_bind().dialect.name == "postgresql":
         session.execute(postgresql_insert(table).on_conflict_do_nothing(), rows)
     else:
-        session.execute(sqlite_insert(table).on_conflict_do_nothing(), rows)
+        session.execute(insert(table), rows)
 
 
