@@ -133,11 +133,12 @@ def test_above_the_limit_a_second_person_must_agree(second: str | None) -> None:
     case = replace(ALONE, approved_by=second)
     sides = ("platform:adjustments", "platform:promo")
 
-    assert adjusted(*sides, ADJUSTMENT_APPROVAL_ABOVE, case)
+    assert len(adjusted(*sides, ADJUSTMENT_APPROVAL_ABOVE, case).transfers) == 1
     with pytest.raises(ApprovalRequired, match=r"^more than 10000 minor units need a second ") as refused:
         adjusted(*sides, ADJUSTMENT_APPROVAL_ABOVE + 1, case)
     assert (refused.value.code, refused.value.status) == ("approval-required", 403)
-    assert adjusted(*sides, ADJUSTMENT_APPROVAL_ABOVE + 1, replace(ALONE, approved_by="ops-2"))
+    by_two = adjusted(*sides, ADJUSTMENT_APPROVAL_ABOVE + 1, replace(ALONE, approved_by="ops-2"))
+    assert by_two.metadata["approved_by"] == "ops-2"
     with pytest.raises(ApprovalRequired, match=r"^more than 5 minor units need a second person$"):
         adjusted(*sides, 6, replace(case, approval_above=5))
 
