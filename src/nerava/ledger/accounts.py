@@ -76,7 +76,7 @@ class AccountState:
         "touched",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - it mirrors one table row, read positionally
+    def __init__(  # noqa: PLR0917 - it mirrors one table row, read positionally
         self,
         id: str,  # noqa: A002 - the column's name
         asset: str,

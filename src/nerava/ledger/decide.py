@@ -102,7 +102,7 @@ def decide(
 _GIVES_BACK: Final = (Kind.RELEASE, Kind.EXPIRE)
 
 
-class _Refused(Exception):  # noqa: N818 - it is an answer on its way up, not an error
+class _Refused(Exception):
     def __init__(self, status: Status) -> None:
         super().__init__(status)
         self.status = status
@@ -280,7 +280,7 @@ class _Attempt:
         if account.id not in self.saved:
             self.saved[account.id] = (account, account.snapshot())
 
-    def _record(  # noqa: PLR0913 - the parts of a row
+    def _record(
         self,
         one: Transfer,
         debit: AccountState,
@@ -364,7 +364,7 @@ class _Attempt:
         self.rows.append(row)
         return row
 
-    def _move_lots(  # noqa: PLR0913 - the parts of a movement
+    def _move_lots(
         self,
         one: Transfer,
         debit: AccountState,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -39,6 +39,11 @@ def _refuse_floats(value: object) -> None:
     elif isinstance(value, list | tuple):
         for inner in value:
             _refuse_floats(inner)
+
+
+def metadata_of(stored: str | dict[str, Any]) -> dict[str, Any]:
+    """Return metadata as it was said; SQLite gives its text, PostgreSQL what it holds."""
+    return orjson.loads(stored) if isinstance(stored, str) else stored
 
 
 def row_digest(fields: list[object]) -> bytes:

@@ -19,7 +19,7 @@ class Lot:
 
     __slots__ = ("account", "expires_at", "granted", "id", "is_new", "key", "remaining", "restores", "source")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - it mirrors one table row, read positionally
+    def __init__(  # noqa: PLR0917 - it mirrors one table row, read positionally
         self,
         id: str,  # noqa: A002 - the column's name
         account: str,
@@ -108,7 +108,7 @@ class LotShelf:
         del self.created[made:]
         del self.uses[used:]
 
-    def consume(  # noqa: PLR0913 - the parts of a consumption
+    def consume(
         self, account: str, amount: int, *, key: str, lot_of: UUID | None, new_ids: Iterator[str]
     ) -> list[LotUse]:
         """Take `amount` from the lots of an account, oldest expiry first, as far as they reach."""
@@ -129,7 +129,7 @@ class LotShelf:
             self._remember(key, back)
         return self.uses[before:]
 
-    def create(  # noqa: PLR0913 - the parts of a lot
+    def create(
         self,
         account: str,
         amount: int,
@@ -160,7 +160,7 @@ class LotShelf:
                 owed -= taken
         return lots, self.uses[before:]
 
-    def _restore(  # noqa: PLR0913, PLR0917 - private, and each part is one word
+    def _restore(  # noqa: PLR0917 - private, and each part is one word
         self, key_used: str, account: str, amount: int, key: str, new_ids: Iterator[str], lots: list[Lot]
     ) -> int:
         uses = self._restorable.get(key_used, [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -34,7 +34,7 @@ _FLAG: Final = Boolean().with_variant(INTEGER(), "sqlite")
 _TEXT: Final = Text().with_variant(TEXT(), "sqlite")
 _HASH: Final = LargeBinary(32).with_variant(BLOB(), "sqlite")
 _JSON: Final = JSONType.with_variant(TEXT(), "sqlite")
-_STRICT: Final = {"sqlite_strict": True}
+_STRICT: Final[dict[str, Any]] = {"sqlite_strict": True}
 _metadata: Final = Base.metadata
 
 asset: Final = Table(

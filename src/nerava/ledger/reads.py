@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, case, func, literal, select, union_all
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 from nerava.ledger.errors import UnknownAccount
+from nerava.ledger.hashing import metadata_of
 from nerava.ledger.values import CHAIN_MAX, PostedTransfer, transfer_key
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _entry(session: Session, account: UUID, sequence: int) -> Row[Any]:
     return session.execute(union_all(*sides)).one()
 
 
-def _side(  # noqa: PLR0913 - one side of `statement`
+def _side(
     account: UUID, *, is_debit: bool, after: int, before: int | None, limit: int, newest_first: bool
 ) -> Select[Any]:
     mine, other = (_T.debit, _T.credit) if is_debit else (_T.credit, _T.debit)
@@ -251,10 +252,7 @@ def _line(row: Row[Any]) -> StatementLine:
     values = row._asdict()
     del values["other"]
     values["is_debit"] = bool(values["is_debit"])
-    if isinstance(values["metadata"], str):
-        import json  # noqa: PLC0415
-
-        values["metadata"] = json.loads(values["metadata"])
+    values["metadata"] = metadata_of(values["metadata"])
     return StatementLine(**values)
 
 

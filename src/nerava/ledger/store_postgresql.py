@@ -100,7 +100,7 @@ _FIRST_LOTS: Final = 16
 class PostgresEngine:
     """`Engine` for PostgreSQL, on one psycopg cursor."""
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - the driver's cursor, behind SQLAlchemy's proxy
         self._cursor = cursor
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:

@@ -86,12 +86,12 @@ _UNSEALED: Final = "INSERT INTO ledger_unsealed (batch_id, lane) VALUES (?, ?)"
 class SqliteEngine:
     """`Engine` for SQLite, on one cursor of the standard library's driver."""
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - the driver's cursor, behind SQLAlchemy's proxy
         self._cursor = cursor
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
         """Return balances (the transaction has locked the whole file), and whether a key is known."""
-        accounts = [AccountState(*row[:-1], _at(row[-1])) for row in self._all(_LOCK, ids)]
+        accounts = [AccountState(*(*row[:-1], _at(row[-1]))) for row in self._all(_LOCK, ids)]
         self._cursor.execute(_ANY_KNOWN, (orjson.dumps(keys).decode(),))
         return accounts, bool(self._cursor.fetchone()[0])
 
@@ -101,7 +101,7 @@ class SqliteEngine:
 
     def open_holds(self, keys: Sequence[str]) -> list[OpenHold]:
         """Return the open holds that have these keys."""
-        return [OpenHold(*row[:6], _at(row[6]), row[7]) for row in self._all(_OPEN_HOLDS, keys)]
+        return [OpenHold(*(*row[:6], _at(row[6]), row[7])) for row in self._all(_OPEN_HOLDS, keys)]
 
     def open_lots(self, account: str, needed: int) -> list[LotRow]:
         """Return open lots, oldest expiry first, until they cover `needed`."""
@@ -121,7 +121,7 @@ class SqliteEngine:
     def restorable(self, key: str) -> list[Restorable]:
         """Return what a transfer consumed and nothing has brought back, last use first."""
         self._cursor.execute(_RESTORABLE, (key,))
-        return [Restorable(*row[:3], _at(row[3])) for row in self._cursor.fetchall() if row[1] > 0]
+        return [Restorable(*(*row[:3], _at(row[3]))) for row in self._cursor.fetchall() if row[1] > 0]
 
     def write(self, decision: Decision, state: State, batch: Batch) -> None:
         """Write what was decided."""
@@ -188,7 +188,7 @@ class SqliteEngine:
 
 def posted_transfer(row: tuple[Any, ...]) -> PostedTransfer:
     """Return a row of `ledger_transfer`, its columns in the order of `PostedTransfer`."""
-    return PostedTransfer(*row[:12], _at(row[12]), *row[13:19], _at(row[19]), _at(row[20]), *row[21:])  # type: ignore[arg-type]
+    return PostedTransfer(*(*row[:12], _at(row[12]), *row[13:19], _at(row[19]), _at(row[20]), *row[21:]))
 
 
 def _transfer_row(row: PostedTransfer) -> tuple[object, ...]:
@@ -203,7 +203,7 @@ def _transfer_row(row: PostedTransfer) -> tuple[object, ...]:
 
 
 def _lot(row: tuple[Any, ...]) -> LotRow:
-    return LotRow(*row[:6], _at(row[6]))
+    return LotRow(*(*row[:6], _at(row[6])))
 
 
 def _at(value: str | None) -> datetime | None:

@@ -6,14 +6,13 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from sqlalchemy import func, select
 
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 from nerava.ledger.chart import UnknownAccountCode, kind_of
 from nerava.ledger.findings import Finding
-from nerava.ledger.hashing import GENESIS, batch_hash, block_hash, canonical_json, instant, row_digest
+from nerava.ledger.hashing import GENESIS, batch_hash, block_hash, canonical_json, instant, metadata_of, row_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -119,7 +118,7 @@ def _transfer_fields(row: Row[Any]) -> list[object]:
         row.lane,
         str(row.batch_id),
         row.actor,
-        canonical_json(orjson.loads(row.metadata) if isinstance(row.metadata, str) else row.metadata),
+        canonical_json(metadata_of(row.metadata)),
     ]
 
 

@@ -1,0 +1,147 @@
+"""Money between lanes: two chains and an account on either side, never one transaction over both.
+
+A lane has its own writer and may one day have its own database, so nothing can commit in two at
+once. The amount is held in the first lane, posted in the second under a key that follows from the
+first, and captured in the first. Whatever stops in between is finished by `sweep`, which finds the
+hold and looks whether the second lane has posted: there is no other state to lose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+
+from nerava.kernel.ids import fact_id
+from nerava.ledger import model
+from nerava.ledger.accounts import AccountSpec, account_uuid
+from nerava.ledger.hashing import metadata_of
+from nerava.ledger.values import Chain, Status, capture, hold, release, transfer
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+    from nerava.ledger.service import Ledger
+    from nerava.ledger.values import Transfer, Verdict
+    from nerava.platform.db import Database
+
+TEMPLATE: Final = "transit"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """An amount on its way from one lane to another. One fact, one crossing.
+
+    Attributes:
+        amount: Whole minor units of the asset of both accounts.
+    """
+
+    fact: str
+    debit: str
+    from_lane: str
+    credit: str
+    to_lane: str
+    amount: int
+
+    @property
+    def key(self) -> UUID:
+        """The key of the hold; the other steps' keys follow from it."""
+        return fact_id(f"transit:{self.fact}")
+
+
+def departure(from_lane: str, to_lane: str) -> str:
+    """Return the code of the account that takes what leaves a lane for another."""
+    return f"transit:{from_lane}:{to_lane}:out"
+
+
+def arrival(from_lane: str, to_lane: str) -> str:
+    """Return the code of the account that gives what has come from another lane."""
+    return f"transit:{from_lane}:{to_lane}:in"
+
+
+def transit_accounts(from_lane: str, to_lane: str, asset: str) -> list[AccountSpec]:
+    """Return both accounts of a way between two lanes; when nothing is on its way they cancel out."""
+    return [
+        AccountSpec(departure(from_lane, to_lane), asset, "transit", lane=from_lane),
+        AccountSpec(arrival(from_lane, to_lane), asset, "transit", floor=None, ceiling=0, lane=to_lane),
+    ]
+
+
+def move(ledger: Ledger, crossing: Crossing) -> Verdict:
+    """Move an amount from one lane to another and return how the first or the deciding step ended.
+
+    `posted` or `exists` means that it has arrived and is settled. A refusal left nothing: what was
+    held has been given back. Repeats safely, also after a crash between any two steps.
+    """
+    held = ledger.submit(_chain(crossing.key, crossing.from_lane, _hold(crossing), crossing))
+    if not held.ok:
+        return held
+    return _finish(ledger, crossing)
+
+
+def sweep(database: Database, ledger: Ledger) -> int:
+    """Finish crossings that stand still and return how many there were. Repeats safely."""
+    waiting = database.read(_waiting)
+    for crossing in waiting:
+        _finish(ledger, crossing)
+    return len(waiting)
+
+
+def _finish(ledger: Ledger, crossing: Crossing) -> Verdict:
+    arrived = ledger.submit(_chain(_step(crossing, "post"), crossing.to_lane, _post(crossing), crossing))
+    outcome = capture(crossing.key) if arrived.ok else release(crossing.key)
+    settled = ledger.submit(_chain(_step(crossing, "settle"), crossing.from_lane, outcome, crossing))
+    if arrived.ok and not settled.ok and settled.status is not Status.HOLD_RESOLVED:
+        message = f"a crossing arrived, but its hold says {settled.status}"
+        raise AssertionError(message)
+    return settled if arrived.ok else arrived
+
+
+def _hold(crossing: Crossing) -> Transfer:
+    return hold(
+        crossing.debit, departure(crossing.from_lane, crossing.to_lane), crossing.amount, expires_at=None
+    )
+
+
+def _post(crossing: Crossing) -> Transfer:
+    return transfer(arrival(crossing.from_lane, crossing.to_lane), crossing.credit, crossing.amount)
+
+
+def _step(crossing: Crossing, step: str) -> UUID:
+    return fact_id(f"transit:{crossing.fact}:{step}")
+
+
+def _chain(key: UUID, lane: str, leg: Transfer, crossing: Crossing) -> Chain:
+    # The whole crossing stands with every step, so that the sweeper needs nothing else.
+    circumstances = {
+        "fact": crossing.fact,
+        "debit": crossing.debit,
+        "from_lane": crossing.from_lane,
+        "credit": crossing.credit,
+        "to_lane": crossing.to_lane,
+        "amount": crossing.amount,
+    }
+    return Chain(key, TEMPLATE, (leg,), lane=lane, metadata=circumstances)
+
+
+def _waiting(session: Session) -> list[Crossing]:
+    query = (
+        select(model.transfer.c.metadata)
+        .join(model.open_hold, model.open_hold.c.hold_id == model.transfer.c.id)
+        .where(model.transfer.c.template == TEMPLATE)
+        .order_by(model.transfer.c.id)
+    )
+    return [Crossing(**metadata_of(stored)) for stored in session.execute(query).scalars()]
+
+
+def on_its_way(session: Session, from_lane: str, to_lane: str) -> int:
+    """Return what has arrived but is not settled, in minor units; 0 when nothing is on its way."""
+    codes = (departure(from_lane, to_lane), arrival(from_lane, to_lane))
+    ids = [account_uuid(code) for code in codes]
+    rows = session.execute(
+        select(model.balance.c.credits_posted - model.balance.c.debits_posted).where(model.balance.c.account_id.in_(ids))
+    )
+    return -sum(rows.scalars())

@@ -1,0 +1,86 @@
+"""Money between lanes arrives once or stays where it was, wherever the way is interrupted."""
+
+from __future__ import annotations
+
+import pytest
+
+from nerava.ledger import AccountSpec, Asset, Chain, Ledger, Status, chain, transfer
+from nerava.ledger.audit import audit
+from nerava.ledger.transit import Crossing, move, on_its_way, sweep, transit_accounts
+from nerava.platform.db import Database
+
+NORTH, SOUTH = "north", "south"
+CROSSING = Crossing("invoice-7", "a", NORTH, "b", SOUTH, 300)
+
+
+class Stopped(Exception):
+    """The process ended here."""
+
+
+@pytest.fixture
+def lanes(database: Database, ledger: Ledger) -> Ledger:
+    def open_accounts(session):
+        ledger.define(session, [Asset("USD", 2, "cash")])
+        specs = [
+            AccountSpec("external:bank", "USD", "external", floor=None, lane=NORTH),
+            AccountSpec("a", "USD", "x", lane=NORTH),
+            AccountSpec("b", "USD", "x", ceiling=1_000, lane=SOUTH),
+        ]
+        ledger.open(session, [*specs, *transit_accounts(NORTH, SOUTH, "USD")])
+
+    database.run(open_accounts)
+    ledger.submit(chain("fund", transfer("external:bank", "a", 500), lane=NORTH))
+    return ledger
+
+
+def settled(database: Database, ledger: Ledger) -> tuple[int, int, int]:
+    assert database.read(audit) == []
+    way = database.read(lambda session: on_its_way(session, NORTH, SOUTH))
+    return ledger.balance("a").available, ledger.balance("b").posted, way
+
+
+def test_an_amount_crosses_once_however_often_it_is_sent(database: Database, lanes: Ledger) -> None:
+    assert move(lanes, CROSSING).status is Status.POSTED
+    assert move(lanes, CROSSING).status is Status.EXISTS
+    assert settled(database, lanes) == (200, 300, 0)
+    assert sweep(database, lanes) == 0
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_crossing_that_stopped_is_finished_by_the_sweeper(
+    database: Database, lanes: Ledger, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    submit, done = lanes.submit, []
+
+    def dying(one: Chain, effects=()):
+        if len(done) == steps:
+            raise Stopped
+        done.append(one)
+        return submit(one, effects)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "submit", dying)
+        with pytest.raises(Stopped):
+            move(lanes, CROSSING)
+    assert lanes.balance("a").available == 200
+
+    assert sweep(database, lanes) == 1
+    assert settled(database, lanes) == (200, 300, 0)
+    assert sweep(database, lanes) == 0
+
+
+def test_what_the_other_lane_refuses_is_given_back(database: Database, lanes: Ledger) -> None:
+    lanes.submit(chain("fund more", transfer("external:bank", "a", 5_000), lane=NORTH))
+    too_much = Crossing("invoice-8", "a", NORTH, "b", SOUTH, 1_001)
+
+    assert move(lanes, too_much).status is Status.CEILING
+    assert settled(database, lanes) == (5_500, 0, 0)
+
+
+def test_what_is_not_there_does_not_leave(database: Database, lanes: Ledger) -> None:
+    assert move(lanes, Crossing("invoice-9", "a", NORTH, "b", SOUTH, 501)).status is Status.INSUFFICIENT
+    assert settled(database, lanes) == (500, 0, 0)
+
+
+def test_no_transfer_reaches_over_two_lanes(lanes: Ledger) -> None:
+    assert lanes.submit(chain("short cut", transfer("a", "b", 1), lane=NORTH)).status is Status.WRONG_LANE
