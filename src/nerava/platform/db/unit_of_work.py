@@ -160,7 +160,7 @@ class Database:
             yield
 
 
-class _CommitLost(Exception):  # noqa: N818 - a state on its way, not an error anybody sees
+class _CommitLost(Exception):
     """The connection broke between COMMIT and its answer."""
 
 
