@@ -1,4 +1,4 @@
-"""Writes what is committed about the API from what the code says: `python -m tools.api_documents`, then read the diff.
+"""Writes what is committed about the API, from the code: `python -m tools.api_documents`, then read the diff.
 
 The policy table decides who may call what: a change of it is a decision, not a formality.
 """

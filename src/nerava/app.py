@@ -31,7 +31,7 @@ from nerava.platform.readiness import Expectations, Readiness
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.wiring import Wiring
-from nerava.worker import BackgroundWork
+from nerava.worker import BackgroundWork, jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -82,6 +82,14 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     return Installation(settings, clock, database, Ledger(database, clock), tokens)
 
 
+def background_of(installation: Installation) -> BackgroundWork:
+    """Return the background work of an installation, not yet started."""
+    wanted = installation.settings.worker
+    return BackgroundWork(
+        jobs(installation.database, installation.ledger, wanted), installation.clock, wanted
+    )
+
+
 def create_app(settings: Settings, installation: Installation | None = None) -> FastAPI:
     """Return the web application, ready to be served; it is the only one there is.
 
@@ -97,9 +105,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     readiness = Readiness(
         installation.database, installation.clock, Expectations(schema_head=head, data_folder=folder)
     )
-    background = BackgroundWork(
-        installation.database, installation.ledger, installation.clock, settings.worker
-    )
+    background = background_of(installation)
     app = FastAPI(
         title="Nerava",
         version=__version__,

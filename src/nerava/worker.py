@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from nerava.kernel.errors import NeravaError
@@ -50,13 +50,13 @@ class Job:
 class BackgroundWork:
     """One thread that runs the jobs in turn. A job that fails is logged and tried again later."""
 
-    def __init__(self, database: Database, ledger: Ledger, clock: Clock, settings: WorkerSettings) -> None:
+    def __init__(self, jobs: Sequence[Job], clock: Clock, settings: WorkerSettings) -> None:
+        self._jobs = jobs
         self._clock = clock
         self._pause_s = settings.pause_ms / 1_000
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._jobs = jobs(database, ledger, settings)
-        self._due = {job.name: datetime.min.replace(tzinfo=clock.now().tzinfo) for job in self._jobs}
+        self._due = {job.name: datetime.min.replace(tzinfo=UTC) for job in jobs}
 
     def start(self) -> None:
         """Begin to work in a thread of its own."""

@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from nerava.app import background_of
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role, issue_token
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.rewards.campaigns import create_sponsor
-from nerava.settings import WorkerSettings
-from nerava.worker import BackgroundWork
 from tests.http.conftest import Caller
 
 if TYPE_CHECKING:
@@ -93,8 +92,7 @@ def as_driver(house: House, driver_id: UUID) -> Caller:
 
 def work_off(house: House) -> None:
     """Run the background work until there is nothing left to do."""
-    made = house.installation
-    background = BackgroundWork(made.database, made.ledger, made.clock, WorkerSettings())
+    background = background_of(house.installation)
     while background.round():
         pass
 

@@ -141,3 +141,37 @@ def test_a_mistake_of_ours_is_a_500_without_a_word_of_it(caplog: pytest.LogCaptu
 def test_an_answer_that_has_begun_is_cut_rather_than_mixed_with_another() -> None:
     with pytest.raises(RuntimeError):
         through_the_edge(_fail_late)
+
+
+def test_more_at_once_than_the_process_takes_on_is_refused_at_once() -> None:
+    async def crowd() -> list[int]:
+        inside, leave = asyncio.Event(), asyncio.Event()
+
+        async def slow(_scope: Scope, _receive: Receive, send: Send) -> None:
+            inside.set()
+            await leave.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        edge = Edge(slow, requests_max=1)
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        def request() -> Any:
+            return edge({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+
+        first = asyncio.create_task(request())
+        await inside.wait()
+        await request()
+        leave.set()
+        await first
+        await request()  # There is room again.
+        assert b'"not_executed"' in sent[1]["body"]
+        assert (b"retry-after", b"1") in sent[0]["headers"]
+        return [message["status"] for message in sent if message["type"] == "http.response.start"]
+
+    assert asyncio.run(crowd()) == [503, 200, 200]

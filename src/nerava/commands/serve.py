@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from nerava import migrations
-from nerava.app import create_app, open_installation
+from nerava.app import background_of, create_app, open_installation
 from nerava.commands.errors import PortTaken, SchemaBehind
 from nerava.commands.opening import DatabaseUrl, refusing, settings_for
 from nerava.commands.output import Output
 from nerava.serving import server_for
 from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start, load_settings
-from nerava.worker import BackgroundWork
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -41,7 +40,7 @@ def work_command(database: DatabaseUrl = None) -> None:
     settings = _checked(out, database)
     with refusing(out):
         installation = open_installation(settings)
-        background = BackgroundWork(installation.database, installation.ledger, installation.clock, settings.worker)
+        background = background_of(installation)
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, lambda *_: background.stop())
         try:
