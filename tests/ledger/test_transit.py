@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Sequence
 
-from nerava.ledger import AccountSpec, Asset, Chain, Ledger, Status, chain, transfer
+import pytest
+from sqlalchemy.orm import Session
+
+from nerava.ledger import AccountSpec, Asset, Chain, Effect, Ledger, Status, Verdict, chain, transfer
 from nerava.ledger.audit import audit
 from nerava.ledger.transit import Crossing, move, on_its_way, sweep, transit_accounts
 from nerava.platform.db import Database
@@ -19,7 +22,7 @@ class Stopped(Exception):
 
 @pytest.fixture
 def lanes(database: Database, ledger: Ledger) -> Ledger:
-    def open_accounts(session):
+    def open_accounts(session: Session) -> None:
         ledger.define(session, [Asset("USD", 2, "cash")])
         specs = [
             AccountSpec("external:bank", "USD", "external", floor=None, lane=NORTH),
@@ -52,7 +55,7 @@ def test_a_crossing_that_stopped_is_finished_by_the_sweeper(
 ) -> None:
     submit, done = lanes.submit, []
 
-    def dying(one: Chain, effects=()):
+    def dying(one: Chain, effects: Sequence[Effect] = ()) -> Verdict:
         if len(done) == steps:
             raise Stopped
         done.append(one)

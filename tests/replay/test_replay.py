@@ -19,7 +19,11 @@ from nerava.replay.run import Replay, ReplayOptions, Sorted, read_all
 from nerava.replay.scenario import SCENARIOS, ready
 
 CLOCK = SystemClock()
-EVERYTHING_IS_PROVISIONAL = {"provisional_per_mille": 500, "unconfirmed_per_mille": 100, "overstated_per_mille": 300}
+EVERYTHING_IS_PROVISIONAL = {
+    "provisional_per_mille": 500,
+    "unconfirmed_per_mille": 100,
+    "overstated_per_mille": 300,
+}
 
 
 @pytest.fixture
@@ -118,13 +122,21 @@ def test_dirty_rows_are_refused_with_their_number_and_the_others_count(
     broken = dict(rows[3])
     end_column = next(name for name in heading if "end" in name or "depart" in name)
     broken[end_column] = ""
-    lines = [heading, *(list(row.values()) for row in rows[:3]), list(broken.values()), list(rows[0].values())]
+    lines = [
+        heading,
+        *(list(row.values()) for row in rows[:3]),
+        list(broken.values()),
+        list(rows[0].values()),
+    ]
     file.write_text("".join(",".join(map(str, line)) + "\n" for line in lines), "utf-8")
 
     stream = read_rows(file)
     dirty = read_all(parse(stream, mapping_for(stream.columns), Limits(now=CLOCK.now())))
     result = replayed(database, ledger, dirty)
 
-    assert [(one.row, str(one.reason)) for one in dirty.refused] == [(5, "no-end"), (6, "duplicate-reference")]
+    assert [(one.row, str(one.reason)) for one in dirty.refused] == [
+        (5, "no-end"),
+        (6, "duplicate-reference"),
+    ]
     assert result.tally.sessions == 3
     assert result.ok

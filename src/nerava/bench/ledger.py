@@ -127,17 +127,23 @@ class _Bench:
 
     def prepare(self) -> None:
         self.tell(f"{self.name}: opening {self.size.accounts:,} accounts")
-        specs = [AccountSpec(code, "USD", "bench", floor=0) for code in (*self.codes, "bench:hot", "bench:long")]
+        specs = [
+            AccountSpec(code, "USD", "bench", floor=0) for code in (*self.codes, "bench:hot", "bench:long")
+        ]
 
         def open_all(session: Session) -> None:
             self.ledger.define(session, [Asset("USD", 2, "cash")])
             self.ledger.open(session, [AccountSpec("external:bench", "USD", "external", floor=None), *specs])
 
         self.database.run(open_all)
-        self.post_all([self.chain("external:bench", code, FUNDS) for code in (*self.codes, "bench:hot", "bench:long")])
+        self.post_all(
+            [self.chain("external:bench", code, FUNDS) for code in (*self.codes, "bench:hot", "bench:long")]
+        )
 
     def scenarios(self) -> Iterator[Result]:
-        random_rate, tps = self.beside(lambda: self.batches(self.random_chain), f"{self.name}: batches of {BATCH}")
+        random_rate, tps = self.beside(
+            lambda: self.batches(self.random_chain), f"{self.name}: batches of {BATCH}"
+        )
         yield self.result("batch", random_rate, tps, ">= 6")
         hot, again = self.interleaved(self.hot_chain, self.random_chain)
         yield self.result("batch_hot", hot, again, ">= 1")
@@ -145,7 +151,9 @@ class _Bench:
         yield self.result("submit", rate, tps, ">= 4")
         yield Result("submit_p99", self.name, p99_ms, "ms", 30.0, p99_ms / 30.0, "<= 1")
         if self.name == "postgresql":
-            rate, tps = self.beside(self.inline, f"{self.name}: inline, one chain a transaction, {INLINE_CALLERS} callers")
+            rate, tps = self.beside(
+                self.inline, f"{self.name}: inline, one chain a transaction, {INLINE_CALLERS} callers"
+            )
             yield self.result("inline", rate, tps, ">= 1")
         yield self.balance()
 
@@ -213,7 +221,9 @@ class _Bench:
         self.tell(f"{self.name}: an account of {self.size.entries:,} entries")
         missing = self.size.entries - self.ledger.balance("bench:long").sequence
         for start in range(0, missing, 2_000):
-            self.post_all([self.chain("bench:long", self.any_code(), 1) for _ in range(min(2_000, missing - start))])
+            self.post_all(
+                [self.chain("bench:long", self.any_code(), 1) for _ in range(min(2_000, missing - start))]
+            )
         pairs = [(self.read_us("bench:long"), self.read_us("bench:3")) for _ in range(7)]
         long_us, short_us = median(one for one, _ in pairs), median(two for _, two in pairs)
         return Result("balance_read", self.name, long_us, "us", short_us, long_us / short_us, "<= 1.5")

@@ -32,5 +32,8 @@ class Result:
 
     def as_dict(self) -> dict[str, object]:
         """Return the measurement as JSON wants it, rounded to three significant decimals."""
-        rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        rounded = {
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
         return {**rounded, "met": self.met}

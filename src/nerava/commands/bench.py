@@ -20,7 +20,9 @@ def bench() -> None:
 
 @app.command("ledger")
 def ledger_command(
-    quick: Annotated[bool, typer.Option(help="A short run that shows it works; its ratios mean little.")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Post, hold and read beside pgbench TPC-B, fsync on for both; exit with 1 if a goal is missed."""
@@ -34,10 +36,18 @@ def ledger_command(
         "Ledger",
         ("scenario", "database", "value", "baseline", "unit", "ratio", "goal", ""),
         [
-            (one.scenario, one.database, f"{one.value:,.0f}", f"{one.baseline:,.0f}", one.unit, f"{one.ratio:.2f}", one.goal,
-             "met" if one.met else "missed")
+            (
+                one.scenario,
+                one.database,
+                f"{one.value:,.0f}",
+                f"{one.baseline:,.0f}",
+                one.unit,
+                f"{one.ratio:.2f}",
+                one.goal,
+                "met" if one.met else "missed",
+            )
             for one in results
         ],
-    )  # fmt: skip
+    )
     if not quick and not all(one.met for one in results):
         raise typer.Exit(EXIT_BROKEN)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def token_command(
     role: Annotated[Role, typer.Argument(help="What the token may act as.")],
-    subject: Annotated[UUID, typer.Argument(help="Whose it is: a driver's, sponsor's or partner's id, or any id for ops.")],
+    subject: Annotated[
+        UUID, typer.Argument(help="Whose it is: a driver's, sponsor's or partner's id, or any id for ops.")
+    ],
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,7 +29,9 @@ def token_command(
     with opened(out, database) as installation:
         token = token_for(installation, subject, role)
     if as_json:
-        out.document({"access_token": token, "token_type": "Bearer", "expires_in": installation.settings.tokens.life_s})
+        out.document(
+            {"access_token": token, "token_type": "Bearer", "expires_in": installation.settings.tokens.life_s}
+        )
     else:
         typer.echo(token)
 
@@ -37,6 +41,7 @@ def token_for(installation: Installation, subject: UUID, role: Role) -> str:
     now = installation.clock.now()
     membership = Membership(role, subject if role.has_tenant else None)
     installation.database.run(
-        lambda session: grant_role(session, subject, membership, granted_by="command line", now=now), repeatable=True
+        lambda session: grant_role(session, subject, membership, granted_by="command line", now=now),
+        repeatable=True,
     )
     return issue_token(installation.tokens, subject, [role])

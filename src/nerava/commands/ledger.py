@@ -40,13 +40,19 @@ def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None
         findings = installation.database.read(
             lambda session: audit(session, REWARD_CHECKS, on_check=count), patient=True
         )
-    out.table("Ledger audit", ("check", "promise", "result"), [(c.name, c.promise, _mark(n)) for c, n in results])
-    _conclude(out, findings, f"clean: {total} checks", checks=[(check.name, found) for check, found in results])
+    out.table(
+        "Ledger audit", ("check", "promise", "result"), [(c.name, c.promise, _mark(n)) for c, n in results]
+    )
+    _conclude(
+        out, findings, f"clean: {total} checks", checks=[(check.name, found) for check, found in results]
+    )
 
 
 @app.command("verify")
 def verify_command(
-    anchor: Annotated[Path | None, typer.Option(help="Anchors kept outside, as `nerava ledger seal` wrote them.")] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(help="Anchors kept outside, as `nerava ledger seal` wrote them.")
+    ] = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,19 +61,24 @@ def verify_command(
     with opened(out, database) as installation:
         kept = _read_anchors(anchor)
         with out.progress("verifying transfers") as done:
-            findings = installation.database.read(lambda session: verify(session, kept, on_progress=done), patient=True)
+            findings = installation.database.read(
+                lambda session: verify(session, kept, on_progress=done), patient=True
+            )
         heads = installation.database.read(anchors)
     _conclude(
         out,
         findings,
-        "whole: " + (", ".join(f"{one.lane} at block {one.height:,}" for one in heads) or "nothing was sealed yet"),
+        "whole: "
+        + (", ".join(f"{one.lane} at block {one.height:,}" for one in heads) or "nothing was sealed yet"),
         heads=[_anchor_dict(one) for one in heads],
     )
 
 
 @app.command("seal")
 def seal_command(
-    out_file: Annotated[Path | None, typer.Option("--out", help="Write the anchors here, to be kept elsewhere.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write the anchors here, to be kept elsewhere.")
+    ] = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +96,11 @@ def seal_command(
         heads = installation.database.run(work, repeatable=True)
         if out_file is not None:
             out_file.write_text(json.dumps([_anchor_dict(one) for one in heads], indent=2) + "\n", "utf-8")
-    out.table("Head of the chain", ("lane", "block", "transfers", "hash"), [(h.lane, h.height, h.transfers, h.hash) for h in heads])
+    out.table(
+        "Head of the chain",
+        ("lane", "block", "transfers", "hash"),
+        [(h.lane, h.height, h.transfers, h.hash) for h in heads],
+    )
     out.document([_anchor_dict(one) for one in heads])
 
 
@@ -110,11 +125,19 @@ def statement_command(
         f"{code}: {balance.posted:,} {balance.asset}, {balance.available:,} available",
         ("#", "posted at", "what", "kind", "change", "balance", "available", "other side"),
         [
-            (one.sequence, one.posted_at.isoformat(" ", "seconds"), one.template, one.kind, one.change, one.posted,
-             one.available, one.counterparty)
+            (
+                one.sequence,
+                one.posted_at.isoformat(" ", "seconds"),
+                one.template,
+                one.kind,
+                one.change,
+                one.posted,
+                one.available,
+                one.counterparty,
+            )
             for one in lines
         ],
-    )  # fmt: skip
+    )
     out.document(
         {
             "code": code,
@@ -136,13 +159,17 @@ def _conclude(out: Output, findings: list[Finding], clean: str, **facts: object)
         {
             "clean": not findings,
             **facts,
-            "findings": [{"check": one.check, "subject": one.subject, "detail": one.detail} for one in findings],
+            "findings": [
+                {"check": one.check, "subject": one.subject, "detail": one.detail} for one in findings
+            ],
         }
     )
     if not findings:
         out.say(f"[green]{clean}[/green]")
         return
-    out.table("Broken", ("check", "subject", "what is wrong"), [(f.check, f.subject, f.detail) for f in findings])
+    out.table(
+        "Broken", ("check", "subject", "what is wrong"), [(f.check, f.subject, f.detail) for f in findings]
+    )
     raise typer.Exit(EXIT_BROKEN)
 
 

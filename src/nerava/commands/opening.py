@@ -43,7 +43,9 @@ def settings_for(database: str | None) -> Settings:
         chosen = DatabaseSettings(**{**settings.database.model_dump(), "url": database})
         return settings.model_copy(update={"database": chosen})
     except ValidationError as error:
-        names = ", ".join("NERAVA_" + "__".join(str(part) for part in one["loc"]).upper() for one in error.errors())
+        names = ", ".join(
+            "NERAVA_" + "__".join(str(part) for part in one["loc"]).upper() for one in error.errors()
+        )
         message = f"cannot be read: {names}"
         raise SettingsInvalid(message) from None
     except ArgumentError:

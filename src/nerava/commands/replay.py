@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 
 def replay_command(
-    dataset: Annotated[str | None, typer.Option(help="acn (27,407 real sessions, fetched first) or sample.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="acn (27,407 real sessions, fetched first) or sample.")
+    ] = None,
     file: Annotated[Path | None, typer.Option(help="Your own .csv, .json, .jsonl or .xlsx.")] = None,
-    mapping: Annotated[str | None, typer.Option(help="Columns: nerava, acn, epfl, or a .toml or .json file.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="Columns: nerava, acn, epfl, or a .toml or .json file.")
+    ] = None,
     campaigns: Annotated[int, typer.Option(help="How many campaigns: 3 or 20.")] = 20,
     seed: Annotated[int, typer.Option(help="Decides which simulated driver has which session.")] = 7,
     drivers: Annotated[int, typer.Option(min=1, max=1_000_000, help="Simulated drivers.")] = 2_000,
@@ -100,11 +104,18 @@ def show(out: Output, result: ReplayReport) -> None:
         "Campaigns, in minor units",
         ("campaign", "funded", "left", "held", "granted", "fees", "adds up"),
         [
-            (one.name, one.money.funded, one.money.left, one.money.held, one.money.granted,
-             one.money.fee_left + one.money.fee_earned, "yes" if one.money.adds_up else "NO")
+            (
+                one.name,
+                one.money.funded,
+                one.money.left,
+                one.money.held,
+                one.money.granted,
+                one.money.fee_left + one.money.fee_earned,
+                "yes" if one.money.adds_up else "NO",
+            )
             for one in result.campaigns
         ],
-    )  # fmt: skip
+    )
     for finding in result.findings:
         out.say(f"[red]{finding.check}[/red] {finding.subject}: {finding.detail}")
     out.say(

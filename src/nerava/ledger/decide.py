@@ -331,7 +331,10 @@ class _Attempt:
             chain.actor,
             self.metadata,
         )
-        lots = [[lot.id, lot.account, lot.granted, lot.source, instant(lot.expires_at), lot.restores] for lot in made]
+        lots = [
+            [lot.id, lot.account, lot.granted, lot.source, instant(lot.expires_at), lot.restores]
+            for lot in made
+        ]
         digest = row_digest([*fields, lots, [[use.id, use.lot_id, use.amount] for use in used]])
         row = PostedTransfer(
             transfer_id,

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from nerava.kernel.errors import NeravaError
-
-if TYPE_CHECKING:
-    from nerava.kernel.errors import Outcome
 
 
 class LedgerError(NeravaError):

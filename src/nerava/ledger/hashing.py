@@ -57,8 +57,10 @@ def instant(at: datetime | None) -> str | None:
 
 
 def batch_hash(lane: str, posted_at: datetime, digests: Iterable[bytes]) -> bytes:
-    """Return the hash of a batch: its lane, its instant, and its digests in the order of the transfers' ids."""
-    return row_digest([lane, instant(posted_at.astimezone(UTC)), hashlib.sha256(b"".join(digests)).hexdigest()])
+    """Return the hash of a batch: its lane, its instant, and its digests in the order of their ids."""
+    return row_digest(
+        [lane, instant(posted_at.astimezone(UTC)), hashlib.sha256(b"".join(digests)).hexdigest()]
+    )
 
 
 def block_hash(lane: str, height: int, previous: bytes, batch_id: str, content: bytes) -> bytes:

@@ -115,7 +115,9 @@ class LotShelf:
         before = len(self.uses)
         mine = self._open.get(account, [])
         mine.sort(key=lambda lot: lot.order)
-        preferred = [lot for lot in self._by_key.get(str(lot_of), []) if lot.account == account] if lot_of else []
+        preferred = (
+            [lot for lot in self._by_key.get(str(lot_of), []) if lot.account == account] if lot_of else []
+        )
         back: list[Restorable] = []
         for lot in [*preferred, *mine]:
             if amount == 0:
@@ -168,7 +170,9 @@ class LotShelf:
         for use in uses:
             back = min(amount, use.amount)
             if back:
-                lots.append(Lot(next(new_ids), account, key, back, back, use.source, use.expires_at, use.use_id))
+                lots.append(
+                    Lot(next(new_ids), account, key, back, back, use.source, use.expires_at, use.use_id)
+                )
                 amount -= back
             if use.amount > back:
                 left.append(use._replace(amount=use.amount - back))

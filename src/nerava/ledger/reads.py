@@ -152,7 +152,13 @@ def balance_at(session: Session, code: str, at: datetime) -> Balance:
 
 
 def statement(
-    session: Session, code: str, *, after: int = 0, before: int | None = None, limit: int = 100, newest_first: bool = False
+    session: Session,
+    code: str,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    limit: int = 100,
+    newest_first: bool = False,
 ) -> list[StatementLine]:
     """Return transfers of an account by its own sequence.
 
@@ -194,7 +200,9 @@ def transaction(session: Session, key: UUID) -> tuple[list[PostedTransfer], dict
     if not rows or rows[0].position != 0:
         return [], {}
     ids = {row.debit for row in rows} | {row.credit for row in rows}
-    codes = session.execute(select(model.account.c.id, model.account.c.code).where(model.account.c.id.in_(ids)))
+    codes = session.execute(
+        select(model.account.c.id, model.account.c.code).where(model.account.c.id.in_(ids))
+    )
     return [posted_from(row) for row in rows], {str(row.id): row.code for row in codes}
 
 

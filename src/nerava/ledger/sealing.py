@@ -55,7 +55,9 @@ def seal_batches(session: Session, *, limit: int = SEAL_MAX) -> int:
 
 def _seal_lane(session: Session, lane: str, limit: int) -> int:
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": zlib.crc32(f"seal:{lane}".encode())})
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": zlib.crc32(f"seal:{lane}".encode())}
+        )
     unsealed, batch = model.unsealed.c, model.batch.c
     batches = session.execute(
         select(batch.id, batch.content_hash)

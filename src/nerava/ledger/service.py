@@ -90,8 +90,12 @@ class Ledger:
         if not wanted:
             return
         existing = session.execute(
-            select(model.balance.c.account_id, model.balance.c.asset, model.balance.c.lane, model.balance.c.keeps_lots)
-            .where(model.balance.c.account_id.in_(wanted))
+            select(
+                model.balance.c.account_id,
+                model.balance.c.asset,
+                model.balance.c.lane,
+                model.balance.c.keeps_lots,
+            ).where(model.balance.c.account_id.in_(wanted))
         ).all()
         for row in existing:
             spec = wanted.pop(row.account_id)
@@ -101,17 +105,44 @@ class Ledger:
         if not wanted:
             return
         now = self._clock.now()
-        _insert_new(session, model.account, [
-            {"id": key, "code": one.code, "asset": one.asset, "kind": one.kind, "owner": one.owner, "lane": one.lane,
-             "created_at": now, "metadata": "{}" if self._database.is_sqlite else {}}
-            for key, one in wanted.items()
-        ])  # fmt: skip
-        _insert_new(session, model.balance, [
-            {"account_id": key, "asset": one.asset, "lane": one.lane, "floor": one.floor, "ceiling": one.ceiling,
-             "closed": False, "keeps_lots": one.keeps_lots, "debits_posted": 0, "credits_posted": 0,
-             "debits_pending": 0, "credits_pending": 0, "sequence": 0}
-            for key, one in wanted.items()
-        ])  # fmt: skip
+        _insert_new(
+            session,
+            model.account,
+            [
+                {
+                    "id": key,
+                    "code": one.code,
+                    "asset": one.asset,
+                    "kind": one.kind,
+                    "owner": one.owner,
+                    "lane": one.lane,
+                    "created_at": now,
+                    "metadata": "{}" if self._database.is_sqlite else {},
+                }
+                for key, one in wanted.items()
+            ],
+        )
+        _insert_new(
+            session,
+            model.balance,
+            [
+                {
+                    "account_id": key,
+                    "asset": one.asset,
+                    "lane": one.lane,
+                    "floor": one.floor,
+                    "ceiling": one.ceiling,
+                    "closed": False,
+                    "keeps_lots": one.keeps_lots,
+                    "debits_posted": 0,
+                    "credits_posted": 0,
+                    "debits_pending": 0,
+                    "credits_pending": 0,
+                    "sequence": 0,
+                }
+                for key, one in wanted.items()
+            ],
+        )
 
     def close_account(self, session: Session, code: str) -> None:
         """Close an account: it takes part in no new transfer, its open holds can only be given back.
@@ -192,7 +223,9 @@ class Ledger:
     ) -> list[reads.StatementLine]:
         """Return the transfers of an account in the order of its sequence."""
         return self._database.read(
-            lambda session: reads.statement(session, code, after=after, limit=limit, newest_first=newest_first)
+            lambda session: reads.statement(
+                session, code, after=after, limit=limit, newest_first=newest_first
+            )
         )
 
     def seal(self) -> int:
@@ -227,5 +260,3 @@ def _insert_new(session: Session, table: Table, rows: Sequence[dict[str, object]
         session.execute(postgresql_insert(table).on_conflict_do_nothing(), rows)
     else:
         session.execute(insert(table), rows)
-
-

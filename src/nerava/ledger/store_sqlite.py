@@ -28,7 +28,9 @@ SELECT account_id, asset, lane, floor, ceiling, closed, keeps_lots, debits_poste
        credits_pending, sequence, last_posted_at
 FROM ledger_balance WHERE account_id IN (SELECT value FROM json_each(?))
 """
-_ANY_KNOWN: Final = "SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key IN (SELECT value FROM json_each(?)))"
+_ANY_KNOWN: Final = (
+    "SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key IN (SELECT value FROM json_each(?)))"
+)
 _BY_KEY: Final = """
 SELECT id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset, amount, hold_id,
        expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted, credit_available,
@@ -79,7 +81,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _LOTS: Final = "UPDATE ledger_lot SET remaining = ? WHERE id = ?"
 _USES: Final = "INSERT INTO ledger_lot_use (id, lot_id, key, amount) VALUES (?, ?, ?, ?)"
-_BATCH: Final = "INSERT INTO ledger_batch (id, lane, transfers, content_hash, posted_at) VALUES (?, ?, ?, ?, ?)"
+_BATCH: Final = (
+    "INSERT INTO ledger_batch (id, lane, transfers, content_hash, posted_at) VALUES (?, ?, ?, ?, ?)"
+)
 _UNSEALED: Final = "INSERT INTO ledger_unsealed (batch_id, lane) VALUES (?, ?)"
 
 

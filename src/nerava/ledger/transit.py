@@ -142,6 +142,8 @@ def on_its_way(session: Session, from_lane: str, to_lane: str) -> int:
     codes = (departure(from_lane, to_lane), arrival(from_lane, to_lane))
     ids = [account_uuid(code) for code in codes]
     rows = session.execute(
-        select(model.balance.c.credits_posted - model.balance.c.debits_posted).where(model.balance.c.account_id.in_(ids))
+        select(model.balance.c.credits_posted - model.balance.c.debits_posted).where(
+            model.balance.c.account_id.in_(ids)
+        )
     )
-    return -sum(rows.scalars())
+    return -int(sum(rows.scalars()))

@@ -11,13 +11,22 @@ from sqlalchemy import func, select
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 from nerava.ledger.chart import UnknownAccountCode, kind_of
+from nerava.ledger.chart import keeps_lots as code_keeps_lots
 from nerava.ledger.findings import Finding
-from nerava.ledger.hashing import GENESIS, batch_hash, block_hash, canonical_json, instant, metadata_of, row_digest
+from nerava.ledger.hashing import (
+    GENESIS,
+    batch_hash,
+    block_hash,
+    canonical_json,
+    instant,
+    metadata_of,
+    row_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import Column, Row
     from sqlalchemy.orm import Session
 
     from nerava.ledger.sealing import Anchor
@@ -56,7 +65,6 @@ def _verify_rows(
     uses = _by_key(session, model.lot_use.c.key, _use_fields)
     digests: list[bytes] = []
     current: str | None = None
-    count = 0
 
     def finish() -> None:
         if current is None:
@@ -67,7 +75,7 @@ def _verify_rows(
         elif batch_hash(row.lane, row.posted_at, digests) != row.content_hash:
             findings.append(Finding("batch-hash", current, "its transfers are not those that were committed"))
 
-    for row in _transfers(session):
+    for count, row in enumerate(_transfers(session), start=1):
         batch_id = str(row.batch_id)
         if batch_id != current:
             finish()
@@ -77,7 +85,6 @@ def _verify_rows(
         if digest != row.digest:
             findings.append(Finding("row-digest", str(row.id), f"transfer {key} is not what was posted"))
         digests.append(row.digest)
-        count += 1
         if on_progress is not None and count % _PAGE == 0:
             on_progress(count)
     finish()
@@ -131,7 +138,9 @@ def _use_fields(row: Row[Any]) -> list[object]:
     return [str(row.id), str(row.lot_id), row.amount]
 
 
-def _by_key(session: Session, key: Any, fields: Callable[[Row[Any]], list[object]]) -> dict[str, list[list[object]]]:
+def _by_key(
+    session: Session, key: Column[Any], fields: Callable[[Row[Any]], list[object]]
+) -> dict[str, list[list[object]]]:
     """Return the fields of a table's rows by transfer key, in the order in which they were made."""
     rows: dict[str, list[list[object]]] = defaultdict(list)
     for row in session.execute(select(key.table).order_by(key.table.c.id).execution_options(yield_per=_PAGE)):
@@ -159,7 +168,8 @@ def _verify_blocks(session: Session, stated: dict[str, bytes]) -> list[Finding]:
             findings.append(Finding("block-hash", name, f"its batch {batch_id} is not what was sealed"))
         previous[row.lane] = (row.height, row.hash)
     findings += [
-        Finding("batch-unlinked", key, "neither in the chain nor waiting for it") for key in stated.keys() - linked - waiting
+        Finding("batch-unlinked", key, "neither in the chain nor waiting for it")
+        for key in stated.keys() - linked - waiting
     ]
     return findings
 
@@ -168,14 +178,21 @@ def _verify_outside(session: Session, anchors: Iterable[Anchor]) -> list[Finding
     block, batch = model.block.c, model.batch.c
     found: list[Finding] = []
     kept: Sequence[tuple[str, int, bytes, str]] = [
-        *((row.lane, row.height, row.hash, f"seal of {row.day}") for row in session.execute(select(model.seal))),
+        *(
+            (row.lane, row.height, row.hash, f"seal of {row.day}")
+            for row in session.execute(select(model.seal))
+        ),
         *((one.lane, one.height, bytes.fromhex(one.hash), "anchor kept outside") for one in anchors),
     ]
     for row in session.execute(select(model.seal)):
         counted = select(func.sum(batch.transfers)).join(model.block, block.batch_id == batch.id)
-        transfers = session.execute(counted.where(block.lane == row.lane, block.height <= row.height)).scalar_one()
+        transfers = session.execute(
+            counted.where(block.lane == row.lane, block.height <= row.height)
+        ).scalar_one()
         if transfers != row.transfers or row.day != row.sealed_at.date().isoformat():
-            found.append(Finding("seal-differs", f"{row.lane}/{row.height}", f"seal of {row.day}: not what was sealed"))
+            found.append(
+                Finding("seal-differs", f"{row.lane}/{row.height}", f"seal of {row.day}: not what was sealed")
+            )
     for lane, height, expected, name in kept:
         query = select(block.hash).where(block.lane == lane, block.height == height)
         actual = session.execute(query).scalar_one_or_none()
@@ -189,20 +206,23 @@ def _verify_outside(session: Session, anchors: Iterable[Anchor]) -> list[Finding
 def _verify_accounts(session: Session) -> list[Finding]:
     """Check that every account has the name that its id was derived from, and is what its name says."""
     findings: list[Finding] = []
-    account = model.account.c
-    for row in session.execute(select(account.id, account.code, account.kind).execution_options(yield_per=_PAGE)):
+    account, balance = model.account.c, model.balance.c
+    query = select(account.id, account.code, account.kind, balance.keeps_lots).join(
+        model.balance, balance.account_id == account.id
+    )
+    for row in session.execute(query.execution_options(yield_per=_PAGE)):
         if account_uuid(row.code) != row.id:
             findings.append(Finding("account-name", row.code, f"account {row.id} was opened under another name"))
-        elif _kind_by_name(row.code) not in (None, row.kind):
-            findings.append(Finding("account-kind", row.code, f"its name does not say {row.kind}"))
+        elif not _is_what_it_says(row.code, row.kind, keeps_lots=bool(row.keeps_lots)):
+            findings.append(Finding("account-kind", row.code, "its name says that it is something else"))
     return findings
 
 
-def _kind_by_name(code: str) -> str | None:
+def _is_what_it_says(code: str, kind: str, *, keeps_lots: bool) -> bool:
     try:
-        return kind_of(code)
-    except UnknownAccountCode:  # Not of the chart: its kind is whatever it was opened with.
-        return None
+        return (kind_of(code), code_keeps_lots(code)) == (kind, keeps_lots)
+    except UnknownAccountCode:  # Not of the chart: it is whatever it was opened as.
+        return True
 
 
 def _at(at: datetime | None) -> str | None:

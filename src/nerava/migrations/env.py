@@ -9,6 +9,7 @@ from nerava.platform.db.engine import EngineOptions, open_engine
 
 MIGRATION_LOCK = 7_264_531_001
 
+
 def run() -> None:
     """Run the asked steps on a connection of our own."""
     options = EngineOptions(pool_size=1, statement_timeout_ms=0, idle_in_transaction_ms=0)
@@ -25,6 +26,7 @@ def run() -> None:
                 context.run_migrations()
     finally:
         engine.dispose()
+
 
 if context.is_offline_mode():
     message = "migrations run against a database, not into a script"

@@ -17,7 +17,9 @@ def metadata() -> MetaData:
     """Import every `model` module of the product and return what they declare, triggers included."""
     for package in pkgutil.iter_modules(nerava.__path__, "nerava."):
         if package.ispkg and package.name != "nerava.migrations":
-            for module in pkgutil.iter_modules(importlib.import_module(package.name).__path__, f"{package.name}."):
+            for module in pkgutil.iter_modules(
+                importlib.import_module(package.name).__path__, f"{package.name}."
+            ):
                 if module.name.rpartition(".")[2] in {"model", "triggers"} or module.name.endswith("_store"):
                     importlib.import_module(module.name)
     return Base.metadata

@@ -103,7 +103,9 @@ class Replay:
 
     def run(self, recording: Sorted, on_progress: Callable[[int], None]) -> ReplayCounts:
         """Replay a recording; `on_progress` is told how many sessions are behind."""
-        counts = ReplayCounts(rows=len(recording.sessions) + len(recording.refused), refused=recording.refused)
+        counts = ReplayCounts(
+            rows=len(recording.sessions) + len(recording.refused), refused=recording.refused
+        )
         for start in range(0, len(recording.sessions), CHUNK):
             chunk = recording.sessions[start : start + CHUNK]
             self._chunk(chunk, counts)
@@ -150,7 +152,9 @@ class Replay:
             ]
             known = ingest.register_locations(session, new)
             self._locations.update({site: known[source, site] for site in sites})
-        stations = {(one.site, one.station): one for one in chunk if (one.site, one.station) not in self._connectors}
+        stations = {
+            (one.site, one.station): one for one in chunk if (one.site, one.station) not in self._connectors
+        }
         if stations:
             connectors = [
                 NewConnector(location_id=self._locations[site], evse=station, power_w_max=one.power_w_max)

@@ -45,33 +45,72 @@ def demo_campaigns(currency: str) -> Scenario:
     return Scenario(
         "Sunrise Utility (invented)",
         (
-            _plan("Charge and earn", 60_000_00, PerKwh(points_per_kwh=2), _least(1_000), currency=currency, cap=400),
+            _plan(
+                "Charge and earn",
+                60_000_00,
+                PerKwh(points_per_kwh=2),
+                _least(1_000),
+                currency=currency,
+                cap=400,
+            ),
             _plan("Night shift bonus", 9_000_00, _night(points=25), currency=currency, day_cap=25),
-            _plan("Welcome, first come first served", 500_00, Fixed(points=200), MinimumMinutes(minutes=15), _least(2_000),
-                  currency=currency, driver_cap=200),
+            _plan(
+                "Welcome, first come first served",
+                500_00,
+                Fixed(points=200),
+                MinimumMinutes(minutes=15),
+                _least(2_000),
+                currency=currency,
+                driver_cap=200,
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def twenty_campaigns(currency: str) -> Scenario:
     """Return twenty campaigns that overlap, compete for sessions and partly run dry."""
     plans = [
-        _plan("Charge and earn", 60_000_00, PerKwh(points_per_kwh=2), _least(1_000), currency=currency, group="energy"),
+        _plan(
+            "Charge and earn",
+            60_000_00,
+            PerKwh(points_per_kwh=2),
+            _least(1_000),
+            currency=currency,
+            group="energy",
+        ),
         _plan("Night shift bonus", 9_000_00, _night(points=25), currency=currency, group="night", day_cap=25),
-        _plan("Welcome, first come first served", 500_00, Fixed(points=200), MinimumMinutes(minutes=15), _least(2_000),
-              currency=currency, driver_cap=200),
-    ]  # fmt: skip
+        _plan(
+            "Welcome, first come first served",
+            500_00,
+            Fixed(points=200),
+            MinimumMinutes(minutes=15),
+            _least(2_000),
+            currency=currency,
+            driver_cap=200,
+        ),
+    ]
     for number in range(1, 9):
         rules: tuple[AnyRule, ...] = (PerKwh(points_per_kwh=number), _least(1_000 * number))
-        plans.append(_plan(f"Energy tier {number}", 4_000_00 * number, *rules, currency=currency, group="energy"))
+        plans.append(
+            _plan(f"Energy tier {number}", 4_000_00 * number, *rules, currency=currency, group="energy")
+        )
     for number in range(1, 6):
         until = time(4 + number)
         rule = OffPeak(from_time=time(20 + number % 3), until_time=until, points_per_kwh=3 + number)
-        plans.append(_plan(f"Night energy {number}", 1_500_00, rule, currency=currency, group="night", day_cap=300))
+        plans.append(
+            _plan(f"Night energy {number}", 1_500_00, rule, currency=currency, group="night", day_cap=300)
+        )
     for number in range(1, 5):
         weekend = PerKwh(points_per_kwh=1 + number)
         plans.append(
-            _plan(f"Big charge {number}", 800_00, weekend, _least(15_000 + 5_000 * number), currency=currency, group="energy")
+            _plan(
+                f"Big charge {number}",
+                800_00,
+                weekend,
+                _least(15_000 + 5_000 * number),
+                currency=currency,
+                group="energy",
+            )
         )
     return Scenario("Replay Fund (invented)", tuple(plans))
 
@@ -81,7 +120,7 @@ SCENARIOS: Final = {3: demo_campaigns, 20: twenty_campaigns}
 
 
 def ready(session: Session, ledger: Ledger, scenario: Scenario, now: datetime) -> UUID:
-    """Install the house and make the scenario's campaigns active and funded; return the sponsor. Repeats safely.
+    """Install the house and make the campaigns active and funded; return the sponsor. Repeats safely.
 
     In one transaction, so that a scenario is there whole or not at all.
     """
@@ -110,7 +149,7 @@ def _night(points: int) -> OffPeakBonus:
     return OffPeakBonus(from_time=time(22), until_time=time(6), points=points)
 
 
-def _plan(  # noqa: PLR0913 - named, not positional
+def _plan(
     name: str,
     gross: int,
     *rules: AnyRule,

@@ -51,8 +51,8 @@ class Tally:
 def tally(session: Session) -> Tally:
     """Count all sessions on the session's snapshot. Reads every decision, so it takes seconds for many."""
     result = Tally()
-    states = select(_SESSION.c.state, func.count()).group_by(_SESSION.c.state)
-    result.states.update({state: count for state, count in session.execute(states)})
+    states = select(_SESSION.c.state, func.count().label("sessions")).group_by(_SESSION.c.state)
+    result.states.update({row.state: row.sessions for row in session.execute(states)})
     result.sessions = result.states.total()
     result.undecided = result.states["open"] + result.states["closed"]
     granted = select(
@@ -121,11 +121,21 @@ def examples(session: Session) -> Examples | None:
     unpaid = select(_SESSION.c.driver_id).where(
         _SESSION.c.id.not_in(select(_GRANT.c.session_id)), _SESSION.c.state == "verified"
     )
-    ranked = select(_GRANT.c.driver_id).group_by(_GRANT.c.driver_id).order_by(points.desc(), _GRANT.c.driver_id).limit(1)
+    ranked = (
+        select(_GRANT.c.driver_id)
+        .group_by(_GRANT.c.driver_id)
+        .order_by(points.desc(), _GRANT.c.driver_id)
+        .limit(1)
+    )
     driver = session.scalar(ranked.where(_GRANT.c.driver_id.in_(unpaid))) or session.scalar(ranked)
     if driver is None:
         return None
-    earned = select(_GRANT.c.session_id).where(_GRANT.c.driver_id == driver).order_by(_GRANT.c.granted_at.desc()).limit(1)
+    earned = (
+        select(_GRANT.c.session_id)
+        .where(_GRANT.c.driver_id == driver)
+        .order_by(_GRANT.c.granted_at.desc())
+        .limit(1)
+    )
     refused = unpaid.with_only_columns(_SESSION.c.id).where(_SESSION.c.driver_id == driver)
     newest = refused.order_by(_SESSION.c.started_at.desc()).limit(1)
     return Examples(driver, session.execute(earned).scalar_one(), session.scalar(newest))
