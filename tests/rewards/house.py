@@ -12,10 +12,12 @@ from nerava.drivers import service as drivers
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
+from nerava.ledger.audit import audit
 from nerava.ledger.chart import driver_nova
 from nerava.platform.db import Database
 from nerava.rewards import campaigns, queries, service, settlement
 from nerava.rewards.campaigns import CampaignMoney
+from nerava.rewards.checks import CHECKS
 from nerava.rewards.queries import Explanation, GrantView
 from nerava.rewards.rules import AnyRule
 from nerava.rewards.service import BatchReport
@@ -171,4 +173,5 @@ class House:
     def close(self) -> None:
         """Assert that the books are whole, which is how every test ends."""
         assert self.books.findings() == []
+        assert self.database.read(lambda session: audit(session, CHECKS), patient=True) == []
         self.ledger.close()

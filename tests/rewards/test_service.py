@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
@@ -101,29 +103,35 @@ def test_when_the_best_of_a_group_is_exhausted_the_next_best_pays(house: House) 
     }
 
 
+def spend_first(house: House, monkeypatch: pytest.MonkeyPatch, amounts: dict[UUID, int]) -> None:
+    """Stage a race: after the budgets were read and before they are locked, somebody else spends."""
+    thief, real = house.driver("thief"), house.ledger.post_many
+    stolen: list[UUID] = []
+
+    def post_many(session: Any, chains: Any) -> Any:
+        for campaign, points in amounts.items():
+            if campaign not in stolen:
+                grant = SessionGrant(
+                    campaign_id=campaign, session_id=new_id(), driver_id=thief, points=points
+                )
+                spent = replace(session_reward(grant), template="spent_elsewhere")
+                assert house.ledger.post(session, spent).status is Status.POSTED
+                stolen.append(campaign)
+        return real(session, chains)
+
+    monkeypatch.setattr(house.ledger, "post_many", post_many)
+
+
 def test_a_budget_that_others_emptied_between_reading_and_locking_gives_way(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The race is staged: the budget is read before somebody else spends it."""
     best = house.campaign(Fixed(points=50), gross=50, stacking_group="g", driver_day_points_max=50)
     second = house.campaign(Fixed(points=30), stacking_group="g", driver_day_points_max=40)
     session, later = house.charged(), house.charged(hour=2)
-    thief, victim = house.driver("thief"), house.charged(hour=4, driver_id=house.driver("victim"))
-    stolen = []
-
-    def spend_first(real: Any) -> Any:
-        def post_many(session: Any, chains: Any) -> Any:
-            if not stolen:
-                grant = SessionGrant(campaign_id=best, session_id=new_id(), driver_id=thief, points=50)
-                stolen.append(house.ledger.post(session, session_reward(grant)))
-            return real(session, chains)
-
-        return post_many
-
-    monkeypatch.setattr(house.ledger, "post_many", spend_first(house.ledger.post_many))
+    victim = house.charged(hour=4, driver_id=house.driver("victim"))
+    spend_first(house, monkeypatch, {best: 50})
     report = house.evaluate()
 
-    assert stolen[0].status is Status.POSTED
     # The later session was judged while the first still had its place, and took its part of the
     # cap; what is left of it is what the first falls back to.
     assert [(one.campaign_id, one.points) for one in house.grants(session)] == [(second, 10)]
@@ -136,6 +144,19 @@ def test_a_budget_that_others_emptied_between_reading_and_locking_gives_way(
         (False, 40),
         (False, 30),
     }
+
+
+def test_what_a_refused_posting_would_have_used_of_a_cap_is_free_for_a_later_session(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    energy = house.campaign(PerKwh(points_per_kwh=5), gross=80, stacking_group="g", driver_day_points_max=60)
+    fixed = house.campaign(Fixed(points=40), gross=40, stacking_group="g")
+    large, small = house.charged(), house.charged(hour=2, energy_wh=4_000)
+    spend_first(house, monkeypatch, {energy: 50, fixed: 40})
+    house.evaluate()
+
+    assert house.grants(large) == []
+    assert [(one.campaign_id, one.points) for one in house.grants(small)] == [(energy, 20)]
 
 
 def test_a_posting_that_the_ledger_refuses_for_another_reason_is_named_and_harms_nobody(house: House) -> None:
