@@ -119,7 +119,7 @@ def find_sponsor(session: Session, name: str) -> UUID | None:
     return found
 
 
-def deposit(  # noqa: PLR0913 - named, not positional
+def deposit(
     session: Session, ledger: Ledger, sponsor_id: UUID, *, gross: int, provider: str, checkout_id: str
 ) -> None:
     """Book money that has cleared at a provider. The same checkout counts once.
@@ -172,7 +172,7 @@ def create_campaign(
     return campaign_id
 
 
-def fund_campaign(  # noqa: PLR0913 - named, not positional
+def fund_campaign(
     session: Session, ledger: Ledger, campaign_id: UUID, *, gross: int, funding_id: UUID, now: datetime
 ) -> Split:
     """Move deposited money into a campaign and return how it was split. The same id counts once.
