@@ -1,4 +1,4 @@
-"""What an owner with bad intentions could do to the books: guards off, then a change anywhere."""
+"""What an owner with bad intentions could do to the books: guards off, then a change of one value."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, create_engine, delete, exc, select, text, update
+from sqlalchemy import Connection, and_, create_engine, exc, select, text, update
 
 from nerava.ledger import model
-from nerava.ledger.hashing import block_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from random import Random
 
     from sqlalchemy import Column, ColumnElement, Row, Table
@@ -26,6 +25,8 @@ LOOK_AWAY: Final = frozenset({
     "ledger_balance.floor", "ledger_balance.ceiling", "ledger_balance.closed",
     # Notes about an account and when it was opened; no amount rests on them.
     "ledger_account.owner", "ledger_account.created_at", "ledger_account.metadata",
+    # How an asset is shown, and when a seal was written: no amount rests on them either.
+    "ledger_asset.scale", "ledger_asset.kind", "ledger_seal.sealed_at",
 })  # fmt: skip
 """Columns that are settings or notes, not history."""
 
@@ -34,7 +35,7 @@ class Tampering(NamedTuple):
     """One change to the books: what it was, and the names of which one must be in the finding."""
 
     what: str
-    names: tuple[str, ...]
+    names: frozenset[str]
 
 
 def drop_every_guard(database: Database) -> int:
@@ -76,7 +77,7 @@ def columns() -> list[Column[Any]]:
     return [one for table in tables for one in table.columns if f"{table.name}.{one.name}" not in LOOK_AWAY]
 
 
-def change_one_value(connection: Connection, column: Column[Any], rng: Random) -> Tampering | None:
+def change_one_value(connection: Connection, rng: Random, column: Column[Any]) -> Tampering | None:
     """Change one value of a column a little, in a row that lets itself be changed; None if there is none."""
     table = column.table
     rows = connection.execute(select(table)).all()
@@ -87,10 +88,12 @@ def change_one_value(connection: Connection, column: Column[Any], rng: Random) -
             continue
         try:
             with connection.begin_nested():
-                connection.execute(update(table).where(_is(table, row)).values({column.name: changed}))
+                connection.execute(update(table).where(is_row(table, row)).values({column.name: changed}))
         except exc.IntegrityError:
             continue  # A constraint holds this row; another may have none.
-        return Tampering(f"{table.name}.{column.name} from {value!r} to {changed!r}", _names(table, row))
+        what = f"{table.name}.{column.name} from {value!r} to {changed!r}"
+        before = row._asdict()
+        return Tampering(what, names_of(connection, before) | names_of(connection, {**before, column.name: changed}))
     return None
 
 
@@ -125,14 +128,19 @@ def _a_little_off(value: Any, column: Column[Any], rng: Random) -> Any:
     raise AssertionError(f"{column} holds a {type(value).__name__}")
 
 
-def _is(table: Table, row: Row[Any]) -> ColumnElement[bool]:
+def is_row(table: Table, row: Row[Any]) -> ColumnElement[bool]:
+    """Return the condition that finds this row of a table."""
     return and_(*(column == getattr(row, column.name) for column in table.primary_key.columns))
 
 
-def _names(table: Table, row: Row[Any]) -> tuple[str, ...]:
+def names_of(connection: Connection, values: dict[str, Any]) -> frozenset[str]:
     """Return what a finding may call a row: its id, its key, its batch, its account, its height."""
-    values = row._asdict()
-    found = [str(values[name]) for name in ("id", "key", "code", "account_id", "hold_id", "batch_id", "lot_id") if values.get(name)]
+    names = ("id", "key", "code", "account_id", "hold_id", "batch_id", "lot_id")
+    found = {str(values[name]) for name in names if values.get(name)}
     if "height" in values:
-        found.append(f"{values['lane']}/{values['height']}")
-    return tuple(found)
+        found.add(f"{values['lane']}/{values['height']}")
+    account = values.get("account_id")
+    if account is not None:
+        code = connection.execute(select(model.account.c.code).where(model.account.c.id == account)).scalar()
+        found.add(str(code))
+    return frozenset(found)
