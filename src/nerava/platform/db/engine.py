@@ -77,6 +77,11 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
+    @event.listens_for(engine, "reset")
+    def _end(connection: sqlite3.Connection, _record: object, _state: object) -> None:
+        # A COMMIT that SQLite refuses leaves its transaction open, and the session takes it for ended.
+        connection.rollback()
+
     return engine
 
 
