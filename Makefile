@@ -48,13 +48,17 @@ coverage: $(DEV) ## Say what the last `make test` covered; the ledger must be co
 	@$(BIN)/python -m coverage report --include 'src/nerava/ledger/*' --skip-covered --fail-under 100
 
 lint: $(DEV) ## Check style, types, imports, own rules, dependencies and security.
-	@$(BIN)/ruff check src tests tools
-	@$(BIN)/ruff format --check src tests tools
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/python -m tools.lint src tests
-	@$(BIN)/deptry src
-	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+	@failed=; \
+	say() { echo "lint: $$*"; "$$@" || failed="$$failed $$(basename $$1)"; }; \
+	say $(BIN)/ruff check --quiet --output-format concise src tests tools; \
+	say $(BIN)/ruff format --quiet --check src tests tools; \
+	say $(BIN)/mypy --no-error-summary; \
+	say $(BIN)/lint-imports; \
+	say $(BIN)/python -m tools.lint src tests; \
+	say $(BIN)/deptry --no-ansi src; \
+	say $(BIN)/bandit --quiet --recursive --configfile pyproject.toml src; \
+	if [ -n "$$failed" ]; then echo "lint: failed:$$failed"; exit 1; fi; \
+	echo "lint: clean"
 
 format: $(DEV) ## Format the code and fix what can be fixed safely.
 	@$(BIN)/ruff check --fix src tests tools || true

@@ -25,8 +25,11 @@ EPOCH_MILLISECONDS: Final = "epoch_ms"
 # What exports write where they mean "nothing". Without this, every anonymous session of such a
 # file would belong to one driver called "null".
 _NOTHING: Final = frozenset({"", "-", "n/a", "nan", "nat", "none", "null", "\\n"})
+_NOTHING_LENGTH_MAX: Final = max(map(len, _NOTHING))
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _NUMBER_LENGTH_MAX: Final = 40
+_INTEGER_BITS_MAX: Final = 128
+_SHOWN_LENGTH_MAX: Final = 40
 _ZONE: Final = re.compile(r"UTC|[A-Z][A-Za-z_]*(?:/[A-Z][A-Za-z0-9_+\-]*){1,2}", re.ASCII)
 # 40 digits with an exponent of two more places, times a factor: 200 digits make every product exact.
 _EXACT: Final = Context(prec=200)
@@ -91,7 +94,7 @@ class CellRefused(NeravaError):
 def shown(value: object) -> str:
     """Return a cell as one short line that is safe in a terminal: escaped, at most 40 characters."""
     text = ascii(value if isinstance(value, str | int | float | datetime | date | Decimal) else type(value))
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return text if len(text) <= _SHOWN_LENGTH_MAX else f"{text[: _SHOWN_LENGTH_MAX - 3]}..."
 
 
 def is_nothing(value: object) -> bool:
@@ -101,7 +104,7 @@ def is_nothing(value: object) -> bool:
     if type(value) is not str:
         return False
     text = value.strip()
-    return len(text) <= 4 and text.lower() in _NOTHING
+    return len(text) <= _NOTHING_LENGTH_MAX and text.lower() in _NOTHING
 
 
 def text_of(value: object, column: str) -> str:
@@ -143,7 +146,7 @@ def decimal_of(value: object, column: str, *, decimal_comma: bool = False) -> De
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise CellRefused(Reason.BAD_NUMBER, f"{column} is not a number: {shown(value)}")
-    if isinstance(value, int) and value.bit_length() > 128:
+    if isinstance(value, int) and value.bit_length() > _INTEGER_BITS_MAX:
         raise CellRefused(Reason.BAD_NUMBER, f"{column} is not a plausible number")
     text = value.strip() if isinstance(value, str) else str(value)
     if decimal_comma and isinstance(value, str):

@@ -63,6 +63,8 @@ _SECTIONS: Final = ("name", "columns", "constants", "units")
 # The last of each is what a mapping means that says nothing.
 _WH_EACH: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 _W_EACH: Final[Mapping[str, Decimal]] = {"W": Decimal(1), "kW": Decimal(1000)}
+_UNIT_MAX: Final = 1_000_000_000
+_COLUMNS_LISTED_MAX: Final = 20
 _UNITS: Final = ("energy", "power", "times", "decimal")
 _ANY_INSTANT: Final = datetime(2024, 2, 29, 13, 45, tzinfo=UTC)
 
@@ -91,7 +93,7 @@ class Constant:
 
 
 def _usable(unit: Decimal) -> bool:
-    return 0 < unit <= 1_000_000_000
+    return 0 < unit <= _UNIT_MAX
 
 
 def _is_pattern(times: str) -> bool:
@@ -272,10 +274,11 @@ def mapping_from(document: object, *, name: str) -> ColumnMapping:
     if not all(isinstance(value, str | int) and str(value).strip() for value in constants.values()):
         faults.append("constants are text or whole numbers and not empty")
     for field in _COLUMNS:
-        given = (field in columns or (field == "reference" and bool(references))) + (field in constants)
-        if given == 0 and field not in _OPTIONAL:
+        is_column = field in columns or (field == "reference" and bool(references))
+        is_constant = field in constants
+        if not (is_column or is_constant or field in _OPTIONAL):
             faults.append(f"{field} is missing")
-        if given == 2:
+        if is_column and is_constant:
             faults.append(f"{field} is both a column and a constant")
     energy_wh_each = _unit(units, "energy", _WH_EACH, faults)
     power_w_each = _unit(units, "power", _W_EACH, faults)
@@ -339,5 +342,6 @@ def _with_closest(column: str, columns: Collection[str]) -> str:
 
 def _listed(columns: Collection[str]) -> str:
     names = [repr(column) for column in columns]
-    shortened = names[:20] + ([f"and {len(names) - 20} more"] if len(names) > 20 else [])
+    more = len(names) - _COLUMNS_LISTED_MAX
+    shortened = names[:_COLUMNS_LISTED_MAX] + ([f"and {more} more"] if more > 0 else [])
     return ", ".join(shortened) or "no columns"

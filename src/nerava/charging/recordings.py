@@ -58,6 +58,7 @@ __all__ = [
 ]
 
 _SECOND_US: Final = 1_000_000
+_CONNECTOR_W_BELOW: Final = 10_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -266,7 +267,7 @@ class _Judge:
             return None
         amount = decimal_of(cell, column, decimal_comma=comma)
         power_w = whole_units(amount, mapping.power_w_each)
-        if not 0 < power_w < 10_000_000:
+        if not 0 < power_w < _CONNECTOR_W_BELOW:
             raise CellRefused(Reason.BAD_NUMBER, f"{column} is {amount}, not the power of a connector")
         return power_w
 

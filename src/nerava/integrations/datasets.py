@@ -267,7 +267,7 @@ def _alone(data_dir: Path) -> Iterator[None]:
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / _LOCK).open("wb") as lock:
         if sys.platform != "win32":
-            import fcntl
+            import fcntl  # noqa: PLC0415 - not on every system
 
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
 from sqlalchemy import exc
 
 from nerava.kernel.errors import NeravaError
-
-if TYPE_CHECKING:
-    from nerava.kernel.errors import Outcome
 
 
 class DatabaseError(NeravaError):
