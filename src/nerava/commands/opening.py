@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from nerava.app import Installation
     from nerava.commands.output import Output
 
+BACKENDS: Final = {"sqlite", "postgresql"}
+
 DatabaseUrl = Annotated[
     str | None,
     typer.Option("--database", metavar="URL", help="Database address; default: NERAVA_DATABASE__URL."),
@@ -37,20 +40,43 @@ def settings_for(database: str | None) -> Settings:
     """
     try:
         settings = Settings()
+        if make_url(database or settings.database.url).get_backend_name() not in BACKENDS:
+            message = "Nerava keeps its books in SQLite or PostgreSQL; the address names another database"
+            raise DatabaseUnusable(message)
         if database is None:
             return settings
-        make_url(database)
         chosen = DatabaseSettings(**{**settings.database.model_dump(), "url": database})
         return settings.model_copy(update={"database": chosen})
     except ValidationError as error:
-        names = ", ".join(
-            "NERAVA_" + "__".join(str(part) for part in one["loc"]).upper() for one in error.errors()
-        )
-        message = f"cannot be read: {names}"
-        raise SettingsInvalid(message) from None
+        raise unreadable(error) from None
     except ArgumentError:
         message = "a database address looks like sqlite:///folder/file.sqlite3 or postgresql+psycopg://user@host/name"
         raise DatabaseUnusable(message) from None
+
+
+def unreadable(error: ValidationError) -> SettingsInvalid:
+    """Return the refusal for settings that cannot be read; it names them, and not their values."""
+    names = ("NERAVA_" + "__".join(str(part) for part in one["loc"]).upper() for one in error.errors())
+    return SettingsInvalid(f"cannot be read: {', '.join(names)}")
+
+
+def check_schema(settings: Settings) -> None:
+    """Make sure that the database has this version's schema; creates no file to find out.
+
+    Raises:
+        SchemaBehind: It has another one, or none (503).
+    """
+    address = make_url(settings.database.url)
+    wanted = migrations.head()
+    if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
+        message = f"there is no database {address.database} yet"
+        raise SchemaBehind(message)
+    found = migrations.current(settings.database.url)
+    if found != wanted:
+        message = f"this version needs schema {wanted}, the database " + (
+            f"has {found}" if found else "is empty"
+        )
+        raise SchemaBehind(message)
 
 
 @contextmanager
@@ -78,8 +104,8 @@ def opened(out: Output, database: str | None, *, migrate: bool = False) -> Itera
         settings = settings_for(database)
         if migrate:
             migrations.upgrade(settings.database.url)
-        elif migrations.current(settings.database.url) != migrations.head():
-            raise SchemaBehind
+        else:
+            check_schema(settings)
         installation = open_installation(settings)
         try:
             yield installation

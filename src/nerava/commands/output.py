@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -55,7 +57,17 @@ class Output:
         """Print a table for people; whole numbers stand to the right, with thousands apart."""
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+        # Without frames and outer edges a screen of 80 columns has room for seven of amounts.
+        table = Table(
+            title=title,
+            title_justify="left",
+            title_style="bold",
+            header_style="dim",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
         body = [list(row) for row in rows]
         for index, column in enumerate(columns):
             numeric = bool(body) and all(isinstance(row[index], int) for row in body)
@@ -63,16 +75,17 @@ class Output:
         for row in body:
             table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(str(cell)) for cell in row))
         self._out.print(table)
+        self._out.print()
 
     def document(self, value: object) -> None:
         """Print the JSON document."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+            sys.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
 
     def line(self, value: object) -> None:
         """Print one JSON object on a line of its own."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, default=str) + "\n")
+            sys.stdout.write(json.dumps(value, default=_plain) + "\n")
             sys.stdout.flush()
 
     @contextmanager
@@ -85,7 +98,7 @@ class Output:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._err, transient=not self._err.is_terminal) as bar:
+        with Progress(*columns, console=self._err, disable=not self._err.is_terminal) as bar:
             task = bar.add_task(title, total=total)
             yield lambda done: bar.update(task, completed=done)
 
@@ -99,7 +112,7 @@ class Output:
             TextColumn("{task.percentage:.0f} %"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._err, transient=not self._err.is_terminal) as bar:
+        with Progress(*columns, console=self._err, disable=not self._err.is_terminal) as bar:
             tasks: dict[str, TaskID] = {}
 
             def tell(step: str, done: int, total: int) -> None:
@@ -112,5 +125,10 @@ class Output:
     def refuse(self, error: NeravaError) -> NoReturn:
         """Say why the command cannot be carried out, and end it with status 2."""
         self.document({"error": error.code, "detail": error.detail})
-        self._err.print(f"[red]{escape(error.title)}[/red]: {escape(error.detail)}")
+        detail = "" if error.detail == error.title else f": {escape(error.detail)}"
+        self._err.print(f"[red]{escape(error.title)}[/red]{detail}")
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

