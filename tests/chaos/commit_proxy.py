@@ -92,7 +92,8 @@ class CommitProxy:
         self._open.add(connection)
         try:
             await asyncio.gather(
-                self._from_client(client, to_server, connection), self._from_server(server, to_client, connection)
+                self._from_client(client, to_server, connection),
+                self._from_server(server, to_client, connection),
             )
         finally:
             connection.cut()

@@ -110,7 +110,11 @@ def _blame_somebody_else(connection: Connection, batch_id: UUID) -> bytes:
     for row in connection.execute(select(model.transfer).where(mine).order_by(transfer.id)).all():
         lots = connection.execute(select(model.lot).where(lot.key == row.key).order_by(lot.id)).all()
         uses = connection.execute(select(model.lot_use).where(use.key == row.key).order_by(use.id)).all()
-        fields = [*proof._transfer_fields(row), [proof._lot_fields(one) for one in lots], [proof._use_fields(one) for one in uses]]  # noqa: E501, SLF001 - a forger knows the code
+        fields = [
+            *proof._transfer_fields(row),  # noqa: SLF001 - a forger knows the code
+            [proof._lot_fields(one) for one in lots],  # noqa: SLF001
+            [proof._use_fields(one) for one in uses],  # noqa: SLF001
+        ]
         digests.append(row_digest(fields))
         connection.execute(update(model.transfer).where(transfer.id == row.id).values(digest=digests[-1]))
     batch = connection.execute(select(model.batch).where(model.batch.c.id == batch_id)).one()

@@ -163,7 +163,9 @@ def damage(url: str) -> list[Finding]:
     try:
         found = findings(database)
         if database.is_sqlite:
-            said = database.read(lambda session: session.execute(text("PRAGMA integrity_check")).scalars().all())
+            said = database.read(
+                lambda session: session.execute(text("PRAGMA integrity_check")).scalars().all()
+            )
             found += [Finding("integrity", "the file", str(line)) for line in said if line != "ok"]
         return found
     finally:

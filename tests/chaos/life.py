@@ -130,7 +130,7 @@ class Life:
         if not self._provisional:
             return self._provisional_reward()
         grant = self._provisional.pop(0)
-        if self._rng.random() < 0.3:  # noqa: PLR2004 - three of ten turn out to be nothing
+        if self._rng.random() < 0.3:
             return session_reward_release(grant, actor=self._name)
         return session_reward_capture(grant, points=self._rng.randint(1, grant.points), actor=self._name)
 
@@ -166,7 +166,7 @@ class Life:
     def _cash_out(self) -> Chain:
         if self._submitted:
             cashout = self._submitted.pop()
-            if self._rng.random() < 0.5:  # noqa: PLR2004 - heads or tails
+            if self._rng.random() < 0.5:
                 return driver_cashout_failed(cashout, actor=self._name)
             return driver_cashout_paid(cashout, provider=PROVIDER, actor=self._name)
         if self._requested:

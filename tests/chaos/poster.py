@@ -71,7 +71,7 @@ def work(order: Order) -> None:
 
     def reside(way: Way, number: int) -> None:
         resident = f"{order.name}-{way}-{number}"
-        life = Life(order.town, resident, Random(f"{order.seed} {resident}"))  # noqa: S311 - repeats
+        life = Life(order.town, resident, Random(f"{order.seed} {resident}"))
         try:
             while True:
                 chain = life.chain()

@@ -27,7 +27,11 @@ from nerava.ledger.chart import (
 from nerava.ledger.reads import balance_now
 from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.clawback import ClawbackFrom, clawback
-from nerava.ledger.templates.driver_cashout import DriverCashout, driver_cashout_request, driver_cashout_submit
+from nerava.ledger.templates.driver_cashout import (
+    DriverCashout,
+    driver_cashout_request,
+    driver_cashout_submit,
+)
 from nerava.ledger.templates.merchant_settlement import merchant_settlement
 from nerava.ledger.templates.redemption import (
     redemption_capture,
@@ -164,7 +168,9 @@ class Act:
         return self._corner.id(f"{self._who}:{what}")
 
     def _grant(self, session: Session) -> object:
-        reward = SessionGrant(self._corner.id("campaign"), self._mine("session"), self._corner.id("driver"), PRICE, 6)
+        reward = SessionGrant(
+            self._corner.id("campaign"), self._mine("session"), self._corner.id("driver"), PRICE, 6
+        )
         return self._in_time.post(session, session_reward(reward)).status
 
     def _redeem(self, session: Session) -> object:
@@ -212,7 +218,9 @@ class Act:
         merchant = self._corner.id("merchant")
         while True:
             points = balance_now(session, merchant_nova(merchant)).posted
-            settlement = merchant_settlement(merchant_id=merchant, period=f"2026-03-{self._who}", points=points)
+            settlement = merchant_settlement(
+                merchant_id=merchant, period=f"2026-03-{self._who}", points=points
+            )
             if points == 0:
                 return "nothing"
             status = self._in_time.post(session, settlement).status
@@ -238,5 +246,8 @@ def state_of(books: Books, corner: Corner) -> State:
     names = {f"c{number}": code for number, code in enumerate(codes)}
     listed = " UNION ALL ".join(f"SELECT :{name} AS code" for name in names)
     query = text(f"WITH wanted AS ({listed}) {_BALANCES}")
-    held = {code: tuple(rest) for code, *rest in books.database.read(lambda session: session.execute(query, names).all())}
+    held = {
+        code: tuple(rest)
+        for code, *rest in books.database.read(lambda session: session.execute(query, names).all())
+    }
     return tuple(held[code] for code in codes)

@@ -23,7 +23,9 @@ def schedules(first: int, second: int, limit: int, rng: Random) -> list[Schedule
     if math.comb(steps, first) <= limit:
         return [_order(steps, places) for places in combinations(range(steps), first)]
     serial = (0,) * first + (1,) * second
-    chosen = dict.fromkeys([serial, serial[::-1], _alternating(first, second, 0), _alternating(first, second, 1)])
+    chosen = dict.fromkeys(
+        [serial, serial[::-1], _alternating(first, second, 0), _alternating(first, second, 1)]
+    )
     while len(chosen) < limit:
         chosen[_order(steps, rng.sample(range(steps), first))] = None
     return list(chosen)[:limit]

@@ -149,11 +149,13 @@ class SteppedDatabase(Database):
                 self._turn_of = None
 
 
-class DeadEnd(AssertionError):  # noqa: N818 - it says what was wrong with the schedule
+class DeadEnd(AssertionError):
     """Nobody moves any more, and nobody waits for anybody."""
 
 
-def run_interleaved(database: SteppedDatabase, works: Sequence[Callable[[], object]], schedule: Sequence[int]) -> list[Actor]:
+def run_interleaved(
+    database: SteppedDatabase, works: Sequence[Callable[[], object]], schedule: Sequence[int]
+) -> list[Actor]:
     """Run works step by step as the schedule says, then to their end in turns; return the actors.
 
     A step of an actor that waits for another, or has ended, is passed over.

@@ -33,12 +33,12 @@ NO_RIGHT: Final = "42501"
 WAYS: Final = get_args(Way)
 
 COPY: Final = """
-INSERT INTO ledger_transfer (id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset,
-  amount, hold_id, expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted,
-  credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest)
-SELECT {id}, {key}, fingerprint, transaction_id, position, template, kind, {debit}, {credit}, {asset}, {amount},
-  hold_id, expires_at, {debit_sequence}, {credit_sequence}, debit_posted, debit_available, credit_posted,
-  credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest
+INSERT INTO ledger_transfer (id, key, fingerprint, transaction_id, position, template, kind, debit, credit,
+  asset, amount, hold_id, expires_at, debit_sequence, credit_sequence, debit_posted, debit_available,
+  credit_posted, credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest)
+SELECT {id}, {key}, fingerprint, transaction_id, position, template, kind, {debit}, {credit}, {asset},
+  {amount}, hold_id, expires_at, {debit_sequence}, {credit_sequence}, debit_posted, debit_available,
+  credit_posted, credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest
 FROM (SELECT * FROM ledger_transfer WHERE kind = 'direct' AND asset = 'NOVA' ORDER BY id LIMIT 1) AS one
 """
 SOUND: Final = {
@@ -80,10 +80,12 @@ HELD_BY_A_KEY_TOO: Final = {"ledger_block"}
 
 OTHER_ATTACKS: Final = {
     "a balance raised": "UPDATE ledger_balance SET credits_posted = credits_posted + 1",
-    "a balance taken back": "UPDATE ledger_balance SET debits_posted = debits_posted - 1, sequence = sequence + 1",
-    "a balance turned back in time": "UPDATE ledger_balance SET sequence = sequence - 1 WHERE sequence > 0",
+    "a balance taken back": """
+        UPDATE ledger_balance SET debits_posted = debits_posted - 1, sequence = sequence + 1""",
+    "a balance turned back": "UPDATE ledger_balance SET sequence = sequence - 1 WHERE sequence > 0",
     "a balance below its floor": """
-        UPDATE ledger_balance SET debits_posted = credits_posted + 1, sequence = sequence + 1 WHERE floor = 0""",
+        UPDATE ledger_balance SET debits_posted = credits_posted + 1, sequence = sequence + 1
+        WHERE floor = 0""",
     "another asset for an account": "UPDATE ledger_balance SET keeps_lots = NOT keeps_lots",
     "a balance gone": "DELETE FROM ledger_balance",
     "a lot refilled": "UPDATE ledger_lot SET remaining = granted WHERE remaining < granted",
@@ -119,7 +121,7 @@ def count(session: Session, table: str) -> int:
     return session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
 
 
-class Refused(Exception):  # noqa: N818 - what an attack hopes not to see
+class Refused(Exception):
     """The database's refusal, on its way past the unit of work, which would try a lost race again."""
 
 
@@ -161,7 +163,9 @@ def test_every_broken_insert_update_delete_and_truncate_of_history_is_refused(
     answers = {name: attack(application, statement) for name, statement in attacks(application).items()}
 
     assert [name for name, refusal in answers.items() if not refusal] == []
-    assert before == {table: lived.database.read(lambda session, of=table: count(session, of)) for table in CHANGES}
+    assert before == {
+        table: lived.database.read(lambda session, of=table: count(session, of)) for table in CHANGES
+    }
     assert lived.findings() == []
 
 
@@ -178,7 +182,9 @@ def test_the_attacks_would_succeed_on_a_database_without_its_guards(lived: Books
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_the_application_role_has_no_right_even_where_a_guard_is_missing(lived: Books, application: Database) -> None:
+def test_the_application_role_has_no_right_even_where_a_guard_is_missing(
+    lived: Books, application: Database
+) -> None:
     """The role and the triggers each hold alone."""
     drop_every_guard(lived.database)
     statements = [
@@ -190,7 +196,7 @@ def test_the_application_role_has_no_right_even_where_a_guard_is_missing(lived: 
         "ALTER TABLE ledger_transfer DISABLE TRIGGER ALL",
         "DROP TABLE ledger_seal",
         "CREATE TABLE ledger_shadow (id int)",
-        "CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE sql AS 'SELECT NULL'",
         "SET session_replication_role = replica",
         "UPDATE alembic_version SET version_num = '0'",
     ]
@@ -228,7 +234,9 @@ def test_the_application_role_can_do_all_that_the_ledger_does(
             if statuses[-1] is not Status.POSTED:
                 life.refused()
         assert statuses.count(Status.POSTED) > len(statuses) / 2
-        application.run(lambda session, of=books: of.ledger.close_account(session, driver_nova(town.drivers[0])))
+        application.run(
+            lambda session, of=books: of.ledger.close_account(session, driver_nova(town.drivers[0]))
+        )
         assert books.ledger.seal() > 0
         books.ledger.close()
 
@@ -241,4 +249,6 @@ def test_every_table_of_the_ledger_has_its_rights_spelt_out() -> None:
 
     assert {one.table for one in RIGHTS} == tables
     assert {one.table for one in RIGHTS if one.updates} == {"ledger_balance", "ledger_lot"}
-    assert all(one == TableRights(one.table) for one in RIGHTS if one.table in {t.name for t in model.HISTORY})
+    assert all(
+        one == TableRights(one.table) for one in RIGHTS if one.table in {t.name for t in model.HISTORY}
+    )

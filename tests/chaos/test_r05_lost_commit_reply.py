@@ -54,7 +54,9 @@ def through(proxy: CommitProxy, books: Books) -> Iterator[Database]:
 
 
 def reward(town: Town, number: int | str) -> Chain:
-    return session_reward(SessionGrant(town.campaigns[0], fact_id(f"session:{number}"), town.drivers[0], POINTS))
+    return session_reward(
+        SessionGrant(town.campaigns[0], fact_id(f"session:{number}"), town.drivers[0], POINTS)
+    )
 
 
 def post(database: Database, ledger: Ledger, chain: Chain, way: Way) -> Verdict:
@@ -96,7 +98,9 @@ def test_every_posting_happens_once_though_every_third_commit_is_cut_off(
         through(line, books) as database,
         closing(Ledger(database, SystemClock())) as ledger,
     ):
-        verdicts = in_parallel(postings, lambda index: post(database, ledger, chains[index], way), width=CALLERS)
+        verdicts = in_parallel(
+            postings, lambda index: post(database, ledger, chains[index], way), width=CALLERS
+        )
 
     assert line.lost == line.commits // 3 > 0
     assert {verdict.status for verdict in verdicts} <= {Status.POSTED, Status.EXISTS}
@@ -134,6 +138,8 @@ def test_a_client_that_takes_a_new_key_for_its_repetition_doubles_and_is_caught(
     """What every retry without a key does; shows that the proxy bites."""
     with proxy("reply") as line, through(line, books) as database:
         for _ in range(12):
-            database.run(lambda session: books.ledger.post(session, reward(town, str(new_id()))), repeatable=True)
+            database.run(
+                lambda session: books.ledger.post(session, reward(town, str(new_id()))), repeatable=True
+            )
 
     assert books.balance(driver_nova(town.drivers[0])).posted > 12 * POINTS

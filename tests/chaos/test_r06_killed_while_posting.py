@@ -12,14 +12,18 @@ from tests.chaos.kill_loop import CHILD, Death, Nursery, autopsy, damage
 from tests.helpers.financial_helpers import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.chaos.broken_builds import Build
     from tests.chaos.life import Town
     from tests.helpers.financial_helpers import Books
 
 READY_MAX_S: Final = 3
-KILLS: Final = [pytest.param(6, id="quick"), pytest.param(50, id="full", marks=[pytest.mark.chaos, pytest.mark.timeout(900)])]
+KILLS_QUICK: Final = 6
+KILLS: Final = [
+    pytest.param(KILLS_QUICK, id="quick"),
+    pytest.param(50, id="full", marks=[pytest.mark.chaos, pytest.mark.timeout(900)]),
+]
 LOOK_EVERY: Final = 10
 """The books are checked in full after so many kills, and after the last: a half never heals."""
 
@@ -27,7 +31,7 @@ LOOK_EVERY: Final = 10
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     """A process that forks posting children."""
-    rng = Random(SEED)  # noqa: S311 - a test that repeats, not a secret
+    rng = Random(SEED)
     with Nursery(tmp_path_factory.mktemp("nursery"), rng) as open_nursery:
         yield open_nursery
 
@@ -40,7 +44,7 @@ def kill(nursery: Nursery, books: Books, town: Town, number: int, build: Build =
 
 @pytest.mark.parametrize("kills", KILLS)
 def test_a_killed_process_loses_nothing_it_acknowledged(
-    books: Books, town: Town, nursery: Nursery, kills: int
+    books: Books, town: Town, nursery: Nursery, measured: Callable[[str], None], kills: int
 ) -> None:
     books.database.run(Note.create_table)
     deaths = []
@@ -55,14 +59,17 @@ def test_a_killed_process_loses_nothing_it_acknowledged(
     assert max(death.ready_s for death in deaths) < READY_MAX_S
     # Kills that meet nobody at work prove nothing.
     assert sum(death.acknowledged for death in deaths) > 5 * kills
-    print(f"R06: {sum(d.acknowledged for d in deaths)} acknowledged, {sum(d.unacknowledged for d in deaths)} more "
-          f"committed, ready within {max(d.ready_s for d in deaths):.2f} s")  # fmt: skip
+    measured(
+        f"R06 {kills} kills: {sum(death.acknowledged for death in deaths)} acknowledged and "
+        f"{sum(death.unacknowledged for death in deaths)} unacknowledged postings, "
+        f"ready within {max(death.ready_s for death in deaths):.2f} s"
+    )
 
 
 def test_a_build_that_answers_before_it_commits_is_caught(books: Books, town: Town, nursery: Nursery) -> None:
     books.database.run(Note.create_table)
 
-    deaths = [kill(nursery, books, town, number, "answers-before-commit") for number in range(2)]
+    deaths = (kill(nursery, books, town, number, "answers-before-commit") for number in range(KILLS_QUICK))
 
     assert any(death.lost for death in deaths)
 
@@ -70,9 +77,9 @@ def test_a_build_that_answers_before_it_commits_is_caught(books: Books, town: To
 def test_a_build_that_commits_halves_is_caught(books: Books, town: Town, nursery: Nursery) -> None:
     books.database.run(Note.create_table)
 
-    for number in range(6):
+    for number in range(KILLS_QUICK):
         nursery.kill_under_load(str(books.database.url), town, f"{CHILD}-{number}", "commits-half")
         if damage(str(books.database.url)):
             return
 
-    pytest.fail("the halves of six killed processes went unseen")
+    pytest.fail("the halves of all killed processes went unseen")

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 PAIRS: Final = list(combinations_with_replacement(KINDS, 2))
 FORMS: Final = [
     pytest.param({"postgresql": 16, "sqlite": 4}, id="quick"),
-    pytest.param({"postgresql": 252, "sqlite": 16}, id="full", marks=[pytest.mark.chaos, pytest.mark.timeout(900)]),
+    pytest.param(
+        {"postgresql": 252, "sqlite": 16}, id="full", marks=[pytest.mark.chaos, pytest.mark.timeout(900)]
+    ),
 ]
 """How many schedules of a pair are run. SQLite lets one transaction in at a time, so most are the same."""
 
@@ -65,15 +67,19 @@ class Crossing:
     def bad_schedules(self, pair: tuple[str, str], limit: int) -> list[tuple[Schedule, object]]:
         """Run a pair through up to `limit` schedules; return those whose outcome no serial order has."""
         corners = self._corners(limit)
-        right, steps = zip(*(self._outcome(pair, alone, corners.pop()) for alone in ONE_AFTER_THE_OTHER), strict=True)
+        right, steps = zip(
+            *(self._outcome(pair, alone, corners.pop()) for alone in ONE_AFTER_THE_OTHER), strict=True
+        )
         # Which steps an act takes may depend on what the other has done; the longest runs fit both.
         first, second = max(steps)[0], max(steps, key=lambda taken: taken[1])[1]
-        chosen = schedules(first, second, limit, Random(f"{SEED} {pair}"))  # noqa: S311 - repeats
+        chosen = schedules(first, second, limit, Random(f"{SEED} {pair}"))
         outcomes = [(one, self._outcome(pair, one, corners.pop())[0]) for one in chosen if not is_serial(one)]
         self.runs += len(outcomes)
         return [(schedule, outcome) for schedule, outcome in outcomes if outcome not in right]
 
-    def _outcome(self, pair: tuple[str, str], schedule: Schedule, corner: Corner) -> tuple[object, tuple[int, int]]:
+    def _outcome(
+        self, pair: tuple[str, str], schedule: Schedule, corner: Corner
+    ) -> tuple[object, tuple[int, int]]:
         before = state_of(self.books, corner)
         actors = run_interleaved(self.stepped, self._works(pair, corner), schedule)
         after = state_of(self.books, corner)
@@ -101,7 +107,9 @@ def crossing(books: Books) -> Iterator[Crossing]:
     if not books.database.is_sqlite:
         url = make_url(books.database.url)
         # A deadlock is found by waiting; a second of it for each would be most of the run.
-        books.database.run(lambda session: session.execute(text(f"ALTER DATABASE {url.database} SET deadlock_timeout = 10")))
+        books.database.run(
+            lambda session: session.execute(text(f"ALTER DATABASE {url.database} SET deadlock_timeout = 10"))
+        )
         conninfo = make_conninfo(dbname=url.database, user=url.username, **url.query)
     with closing(SteppedDatabase(str(books.database.url), conninfo)) as stepped:
         yield Crossing(Books(stepped, books.ledger), stepped)
@@ -171,7 +179,7 @@ def test_a_wallet_that_is_read_changed_and_written_back_has_bad_schedules(crossi
 
     database.run(lambda session: session.execute(text("CREATE TABLE wallet AS SELECT 100 AS balance")))
     right = [outcome(alone) for alone in ONE_AFTER_THE_OTHER]
-    tried = schedules(3, 3, 20, Random(SEED))  # noqa: S311 - repeats
+    tried = schedules(3, 3, 20, Random(SEED))
     bad = [schedule for schedule in tried if outcome(schedule) not in right]
 
     assert len(tried) == 20

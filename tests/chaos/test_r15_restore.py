@@ -61,12 +61,12 @@ def movements(session: Session) -> int:
 
 @contextmanager
 def business(books: Books, town: Town) -> Iterator[list[float]]:
-    """Let residents post and the sealer seal for as long as the block lasts; yield when each posting was done."""
+    """Let residents post and the sealer seal while the block lasts; yield when each posting was done."""
     ended = threading.Event()
     done: list[float] = []
 
     def reside(number: int) -> None:
-        life = Life(town, f"resident-{number}", Random(f"{SEED} {number}"))  # noqa: S311 - repeats
+        life = Life(town, f"resident-{number}", Random(f"{SEED} {number}"))
         while not ended.is_set():
             if books.post(life.chain()).ok:
                 done.append(time.monotonic())
@@ -131,7 +131,9 @@ def test_a_copy_taken_during_business_comes_back_whole_with_its_head(
         assert noted(backup)[0].height > 0
         assert 0 < database.read(movements) < books.database.read(movements)
         again = Books.of(database, "submit")
-        again.must(session_reward(SessionGrant(town.campaigns[0], fact_id("after the restore"), town.drivers[0], 5)))
+        again.must(
+            session_reward(SessionGrant(town.campaigns[0], fact_id("after the restore"), town.drivers[0], 5))
+        )
         again.ledger.close()
         assert again.findings() == []
     # Business went on while the copy was made, so this was a copy under load and nobody waited for it.
@@ -185,12 +187,12 @@ def test_a_backup_never_overwrites_books_and_fits_only_its_own_engine(
     copy_of(books, tmp_path / "books.backup")
     live(town, 3)
     held = books.database.read(movements)
+    of_the_other_engine = "postgresql:///nowhere" if books.database.is_sqlite else "sqlite:///nowhere"
 
     with pytest.raises(BackupUnfit):
         restore(tmp_path / "books.backup", books.database.url, programs=PROGRAMS)
     with pytest.raises(BackupUnfit):
-        other = "postgresql+psycopg:///nowhere" if books.database.is_sqlite else f"sqlite:///{tmp_path / 'other'}"
-        restore(tmp_path / "books.backup", other, programs=PROGRAMS)
+        restore(tmp_path / "books.backup", of_the_other_engine, programs=PROGRAMS)
 
     assert books.database.read(movements) == held
     assert books.findings() == []
@@ -219,7 +221,13 @@ def large(url: str, books: Books, town: Town) -> int:
     while (held := books.database.read(movements)) < MOVEMENTS:
         chains = [
             session_reward(
-                SessionGrant(town.campaigns[0], fact_id(f"large:{number + step}"), town.drivers[step % 6], 7, fee_share=1)
+                SessionGrant(
+                    town.campaigns[0],
+                    fact_id(f"large:{number + step}"),
+                    town.drivers[step % 6],
+                    7,
+                    fee_share=1,
+                )
             )
             for step in range(GRANTS_AT_ONCE)
         ]
@@ -233,7 +241,7 @@ def large(url: str, books: Books, town: Town) -> int:
 @pytest.mark.chaos
 @pytest.mark.timeout(1_800)
 def test_a_million_movements_come_back_within_a_minute(
-    books: Books, large: int, elsewhere: str, tmp_path: Path
+    books: Books, large: int, elsewhere: str, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     backup = copy_of(books, tmp_path / "books.backup")
     started = time.monotonic()
@@ -244,5 +252,5 @@ def test_a_million_movements_come_back_within_a_minute(
         assert database.read(movements) == large
         assert database.read(anchors) == noted(backup)
         assert damage(database, noted(backup)) == []
-    print(f"R15: {large} movements restored in {took_s:.1f} s, {backup.size >> 20} MB")
+    measured(f"R15 {large} movements, {backup.size >> 20} MB, restored in {took_s:.1f} s")
     assert took_s < RESTORE_MAX_S

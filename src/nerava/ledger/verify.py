@@ -212,7 +212,9 @@ def _verify_accounts(session: Session) -> list[Finding]:
     )
     for row in session.execute(query.execution_options(yield_per=_PAGE)):
         if account_uuid(row.code) != row.id:
-            findings.append(Finding("account-name", row.code, f"account {row.id} was opened under another name"))
+            findings.append(
+                Finding("account-name", row.code, f"account {row.id} was opened under another name")
+            )
         elif not _is_what_it_says(row.code, row.kind, keeps_lots=bool(row.keeps_lots)):
             findings.append(Finding("account-kind", row.code, "its name says that it is something else"))
     return findings

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 _PAGES_AT_ONCE: Final = 16_384
-_PATIENT: Final = EngineOptions(pool_size=1, pool_wait_ms=5_000, statement_timeout_ms=0, idle_in_transaction_ms=0)
+_PATIENT: Final = EngineOptions(
+    pool_size=1, pool_wait_ms=5_000, statement_timeout_ms=0, idle_in_transaction_ms=0
+)
 _JOBS: Final = 2
 _FAST_LOAD: Final = "-c maintenance_work_mem=256MB -c synchronous_commit=off"
 
@@ -116,10 +118,20 @@ def back_up(
                 schema, noted = _looked_at(session, note)
                 _copy_sqlite(session, part)
             else:
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+                session.connection(
+                    execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+                )
                 snapshot = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
                 schema, noted = _looked_at(session, note)
-                _run("pg_dump", programs, url, f"--snapshot={snapshot}", "--format=custom", "--compress=1", f"--file={part}")
+                _run(
+                    "pg_dump",
+                    programs,
+                    url,
+                    f"--snapshot={snapshot}",
+                    "--format=custom",
+                    "--compress=1",
+                    f"--file={part}",
+                )
         backup = Backup(engine.dialect.name, now, schema, part.stat().st_size, _checksum(part), noted)
         _publish(part, target, backup)
     except OSError as error:
@@ -213,7 +225,16 @@ def _restore_postgresql(source: Path, url: str | URL, programs: Path | None) -> 
         with engine.connect() as connection:
             if inspect(connection).get_table_names():
                 raise BackupUnfit("the database has tables; restore into a new one")
-        _run("pg_restore", programs, url, "--exit-on-error", "--no-owner", "--no-acl", f"--jobs={_JOBS}", str(source))
+        _run(
+            "pg_restore",
+            programs,
+            url,
+            "--exit-on-error",
+            "--no-owner",
+            "--no-acl",
+            f"--jobs={_JOBS}",
+            str(source),
+        )
         # Also the first commit that waits for the disk, and so for all that was loaded before it.
         _analyze(engine)
     finally:
@@ -235,7 +256,7 @@ def _run(program: str, programs: Path | None, url: str | URL, *arguments: str) -
     surroundings = {**os.environ, "PGOPTIONS": _FAST_LOAD} | ({"PGPASSWORD": password} if password else {})
     command = [str(found), f"--dbname={make_conninfo(**named)}", "--no-password", *arguments]
     try:
-        subprocess.run(command, check=True, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=True, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True)
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines()[-3:]
         raise BackupFailed(f"{program} ended with code {error.returncode}: {' / '.join(said)}") from error
