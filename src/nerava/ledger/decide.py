@@ -191,6 +191,8 @@ class _Attempt:
 
     def _direct(self, one: Transfer) -> None:
         debit, credit, amount = self._checked(one)
+        if one.lot_only and self.state.shelf.left_of(one.lot_of, debit.id) < amount:
+            raise _Refused(Status.INSUFFICIENT)
         before = credit.posted
         debit.debits_posted += amount
         credit.credits_posted += amount

@@ -108,6 +108,10 @@ class LotShelf:
         del self.created[made:]
         del self.uses[used:]
 
+    def left_of(self, key: UUID | None, account: str) -> int:
+        """Return what is left of the lots that one transfer created in an account."""
+        return sum(lot.remaining for lot in self._by_key.get(str(key), []) if lot.account == account)
+
     def consume(
         self, account: str, amount: int, *, key: str, lot_of: UUID | None, new_ids: Iterator[str]
     ) -> list[LotUse]:

@@ -90,6 +90,8 @@ class Transfer:
         lot: Terms of the points that a credit to a lot-keeping account creates; without them the
             points never expire and their source is the chain's template.
         lot_of: Key of a transfer whose lots are consumed before any other, oldest expiry first.
+        lot_only: Nothing but the lots of `lot_of` may be consumed: refused with `insufficient` when
+            less is left of them, however much the account holds.
         restores: Key of a transfer whose consumed lots come back, with their source and expiry,
             instead of a new lot.
     """
@@ -103,6 +105,7 @@ class Transfer:
     lot: LotTerms | None = None
     lot_of: UUID | None = None
     restores: UUID | None = None
+    lot_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ def _body(one: Transfer) -> list[object]:
         str(lot.source if lot else None),
         str(one.lot_of),
         str(one.restores),
+        *(["lot_only"] if one.lot_only else []),
     ]
 
 
@@ -242,9 +246,12 @@ def transfer(
     lot: LotTerms | None = None,
     lot_of: UUID | None = None,
     restores: UUID | None = None,
+    lot_only: bool = False,
 ) -> Transfer:
     """Return a movement that happens at once."""
-    return Transfer(Kind.DIRECT, debit, credit, amount, lot=lot, lot_of=lot_of, restores=restores)
+    return Transfer(
+        Kind.DIRECT, debit, credit, amount, lot=lot, lot_of=lot_of, restores=restores, lot_only=lot_only
+    )
 
 
 def hold(debit: str, credit: str, amount: int, *, expires_at: datetime | None) -> Transfer:

@@ -30,8 +30,8 @@ class DueLot:
 
     Attributes:
         created_by: Key of the transfer that created the lot.
-        remaining: Nova that are left of it. Read while the driver's balance is locked: the
-            ledger takes what the lot lacks from the next one.
+        remaining: Nova that are left of it. When some were spent since they were read, the expiry
+            is refused and nothing else is touched.
     """
 
     lot_id: UUID
@@ -51,14 +51,14 @@ def expiry(
     `platform:fees` -> `campaign:{id}:fee` (the fee that was earned with the points, unless 0):
     the campaign will pay it again when it grants them again.
     Precondition: lots that one transfer created expire in the order of their instants.
-    Refused: `insufficient` while a hold reserves points the driver would then lack; try again
-    when the hold has ended.
+    Refused: `insufficient` while a hold reserves points the driver would then lack, and when less
+    is left of the lot than was read; read it again and try again.
 
     Raises:
         BadAmount: More points than what stands of the grant they return to (422).
     """
     points = lot.remaining
-    burn = transfer(driver_nova(lot.driver_id), NOVA_ISSUANCE, points, lot_of=lot.created_by)
+    burn = transfer(driver_nova(lot.driver_id), NOVA_ISSUANCE, points, lot_of=lot.created_by, lot_only=True)
     if returns_to is None:
         cash = [transfer(NOVA_RESERVE, PLATFORM_BREAKAGE, points)]
     else:
