@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -95,10 +94,3 @@ def sessions(draw: st.DrawFn) -> EvidencedSession:
         score=draw(st.integers(0, 100)),
         under_review=draw(st.booleans()),
     )
-
-
-def one_of_each_rule() -> Sequence[AnyRule]:
-    """Return one example of every rule there is."""
-    from tests.rewards.test_rules import EXAMPLES  # noqa: PLC0415 - the table imports this module
-
-    return [rule for rule, *_ in EXAMPLES]

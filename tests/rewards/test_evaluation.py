@@ -19,12 +19,12 @@ from nerava.rewards.rules import Fixed, MinimumEnergy, MinimumMinutes, OffPeak, 
 from tests.rewards.examples import (
     NOON,
     campaign_id,
-    one_of_each_rule,
     running,
     session,
     sessions,
     terms,
 )
+from tests.rewards.rule_examples import RULES
 
 
 def outcome(
@@ -195,7 +195,7 @@ def test_what_an_earlier_evaluation_granted_keeps_its_place_and_its_group() -> N
 
 @st.composite
 def campaigns(draw: st.DrawFn) -> list[RunningCampaign]:
-    rules = st.lists(st.sampled_from(one_of_each_rule()), max_size=4)
+    rules = st.lists(st.sampled_from(RULES), max_size=4)
     cap = st.none() | st.integers(1, 60)
     return [
         running(

@@ -38,4 +38,4 @@ def _judgement(stored: Sequence[Any]) -> Judgement:
 
 def points_of(decisions: Iterable[CampaignDecision]) -> int:
     """Return what a session earns by these decisions, granted or held, earlier ones included."""
-    return sum(decision.points for decision in decisions)
+    return sum([decision.points for decision in decisions])

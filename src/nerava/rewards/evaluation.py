@@ -241,7 +241,8 @@ def choose(
             facts: Facts = {"points": decision.points, "winner": winner_id}
             decisions[index] = refusal_of(decision, "stacking.another_won", facts)
         elif decision.outcome is Outcome.KEPT or afford is None or afford(campaigns[index], decision.points):
-            winner, winner_id = index, str(decision.campaign_id)
+            winner = index
+            winner_id = str(decision.campaign_id) if len(ranked) > 1 else ""
         else:
             decisions[index] = refusal_of(decision, "campaign.exhausted", {"points": decision.points})
     return winner

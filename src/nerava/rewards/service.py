@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.charging import service as charging
 from nerava.charging import zones
+from nerava.charging.states import SessionEvent
 from nerava.charging.verification import Severity
 from nerava.kernel.ids import new_id
 from nerava.ledger import Status
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from nerava.charging.evidence import EvidencedSession
     from nerava.charging.service import JudgedSession
     from nerava.ledger import Chain, Ledger, Verdict
     from nerava.rewards.evaluation import RunningCampaign
@@ -121,6 +121,7 @@ class _Case:
     judged: JudgedSession
     local_date: str
     decisions: list[CampaignDecision] = field(default_factory=list)
+    points: int = 0
 
 
 @dataclass(slots=True)
@@ -159,10 +160,9 @@ def evaluate_closed(session: Session, ledger: Ledger, now: datetime, limit: int 
     if not judged:
         return BatchReport()
     batch = _Batch(session, ledger, now)
-    batch.load([one.session for one in judged])
+    batch.load(judged)
     hasten(session, [one.session.id for one in judged if one.session.evaluations], now)
-    for one in judged:
-        batch.decide(one)
+    batch.decide()
     batch.post()
     batch.write()
     charging.record(session, judged)
@@ -183,24 +183,26 @@ class _Batch:
         self._proposals: list[_Proposal] = []
         self._granted: list[_Proposal] = []
 
-    def load(self, sessions: Sequence[EvidencedSession]) -> None:
+    def load(self, judged: Sequence[JudgedSession]) -> None:
         """Load campaigns, what their budgets hold, and what the drivers had before."""
         self._campaigns = campaigns_running(self._session)
-        self._usage = Usage.loaded(self._session, sessions, self._campaigns)
+        sessions = [one.session for one in judged]
+        dates = [local_date(one.started_at, one.timezone).isoformat() for one in sessions]
+        self._cases = [_Case(*pair) for pair in zip(judged, dates, strict=True)]
+        self._usage = Usage.loaded(self._session, sessions, dates, self._campaigns)
         self._read_budgets()
 
-    def decide(self, judged: JudgedSession) -> None:
-        """Evaluate one session; what it earns becomes proposals."""
-        session = judged.session
-        case = _Case(judged, local_date(session.started_at, session.timezone).isoformat())
-        self._cases.append(case)
-        if any(finding.severity is Severity.REJECT for finding in judged.verification.findings):
-            return
-        history = self._usage.history(session, case.local_date)
-        case.decisions = evaluate(session, self._campaigns, history, self._afford)
-        for index, decision in enumerate(case.decisions):
-            if decision.outcome is Outcome.GRANTED or decision.outcome is Outcome.HELD:
-                self._propose(case, index)
+    def decide(self) -> None:
+        """Evaluate the sessions one after the other; what they earn becomes proposals."""
+        for case in self._cases:
+            judged = case.judged
+            if judged.verification.event is SessionEvent.REJECT:
+                continue
+            history = self._usage.history(judged.session, case.local_date)
+            case.decisions = evaluate(judged.session, self._campaigns, history, self._afford)
+            for index, decision in enumerate(case.decisions):
+                if decision.outcome is Outcome.GRANTED or decision.outcome is Outcome.HELD:
+                    self._propose(case, index)
 
     def post(self) -> None:
         """Post all proposals at once; whoever lost a race for a budget falls back to the next best.
@@ -225,6 +227,8 @@ class _Batch:
 
     def write(self) -> None:
         """Write grants, used caps and decisions, after the ledger and in one order."""
+        for case in self._cases:
+            case.points = points_of(case.decisions)
         usage.write(self._session, (one.use for one in self._granted))
         _GRANTS.run(self._session, [_grant_row(one, self._now) for one in self._granted])
         _DECISIONS.run(self._session, [_decision_row(one, self._now) for one in self._cases])
@@ -241,7 +245,7 @@ class _Batch:
             verification = case.judged.verification
             report.verdicts[verification.event.value] += 1
             report.findings.update(finding.code.value for finding in verification.findings)
-            if points_of(case.decisions) > 0:
+            if case.points > 0:
                 report.earned += 1
             elif case.decisions:
                 report.reasons[primary_reason(case.decisions)] += 1
@@ -349,7 +353,7 @@ def _decision_row(case: _Case, now: datetime) -> tuple[Any, ...]:
         session.evidence_level,
         verification.event.value,
         verification.score,
-        points_of(case.decisions),
+        case.points,
         zones.EDITION,
         to_json(case.decisions),
     )

@@ -49,16 +49,26 @@ class Usage:
 
     @classmethod
     def loaded(
-        cls, session: Session, sessions: Sequence[EvidencedSession], campaigns: Sequence[RunningCampaign]
+        cls,
+        session: Session,
+        sessions: Sequence[EvidencedSession],
+        local_dates: Sequence[str],
+        campaigns: Sequence[RunningCampaign],
     ) -> Usage:
-        """Return what the drivers of these sessions have used, and earlier grants of the sessions."""
+        """Return what the drivers of these sessions have used, and earlier grants of the sessions.
+
+        `local_dates` has the date of each session; caps of other days are not read.
+        """
         usage = cls()
         capped = [campaign.id for campaign in campaigns if campaign.has_caps]
         if capped and sessions:
-            drivers = list({one.driver_id for one in sessions})
-            query = select(_CAP.c.driver_id, _CAP.c.campaign_id, _CAP.c.period, _CAP.c.points_used)
-            query = query.where(_CAP.c.driver_id.in_(drivers), _CAP.c.campaign_id.in_(capped))
-            for row in session.execute(query):
+            wanted = (
+                _CAP.c.driver_id.in_({one.driver_id for one in sessions}),
+                _CAP.c.campaign_id.in_(capped),
+                _CAP.c.period.in_({*local_dates, TOTAL}),
+            )
+            columns = (_CAP.c.driver_id, _CAP.c.campaign_id, _CAP.c.period, _CAP.c.points_used)
+            for row in session.execute(select(*columns).where(*wanted)):
                 usage._used[row.driver_id, row.period][row.campaign_id] = row.points_used
         again = [one.id for one in sessions if one.evaluations]
         if again:

@@ -120,6 +120,9 @@ class _Codec:
 
 def _array(encode: Encode, values: Row) -> str:
     """Return one column as an array literal of PostgreSQL."""
+    first = values[0]
+    if values.count(first) == len(values):  # The instant of the batch, mostly.
+        return "{" + ",".join(["NULL" if first is None else encode(first)] * len(values)) + "}"
     return "{" + ",".join(["NULL" if value is None else encode(value) for value in values]) + "}"
 
 
@@ -127,6 +130,9 @@ def _column(encode: Encode | None, values: Row) -> Row:
     """Return one column as SQLite stores it."""
     if encode is None:
         return values
+    first = values[0]
+    if values.count(first) == len(values):  # The instant of the batch, mostly.
+        return [None if first is None else encode(first)] * len(values)
     return [None if value is None else encode(value) for value in values]
 
 
