@@ -69,10 +69,16 @@ class Client:
             self._ask_something()
 
     def ask(self, one: Chain) -> None:
-        """Post a chain and repeat it with the same key for as long as nobody knows."""
+        """Post a chain; once nobody knows what became of it, repeat the same key until the ledger answers."""
         self._sent.append(one)
-        while self._ask_once(one) == "info":
-            time.sleep(PAUSE_S)
+        answer = self._ask_once(one)
+        unknown = answer == "info"
+        while unknown and answer in ("info", "no answer"):
+            answer = self._ask_once(one)
+        if answer == "no answer":
+            # Asked again later, `exists` would say either that this promise was broken or that the unit
+            # of work had met its own lost commit then; a history that cannot tell them apart is no use.
+            self._sent = [other for other in self._sent if other.key != one.key]
 
     def _ask_something(self) -> None:
         kind = self._rng.random()
@@ -125,13 +131,13 @@ class Client:
         self.served_at.append(time.monotonic())
 
     def _note_error(self, key: str, start: int, error: NeravaError, one: Chain | None = None) -> str:
-        """Note what was refused by the machinery; nothing is known unless the error promises it."""
-        outcome = "fail" if error.outcome == "not_executed" or one is None else "info"
-        end = time.monotonic_ns() if outcome == "fail" else NEVER
-        self.history.append(Operation(self._number, key, start, end, outcome, str(error.code), one))
+        """Note what the machinery could not do; nothing is known unless the error promises it."""
+        done_not = error.outcome == "not_executed" or one is None
+        outcome, end = ("fail", time.monotonic_ns()) if done_not else ("info", NEVER)
+        self.history.append(Operation(self._number, key, start, end, outcome, error.code, one))
         self.errors.append(error)
         time.sleep(PAUSE_S)
-        return outcome
+        return "no answer" if done_not else "info"
 
 
 def open_accounts(books: Books) -> Operation:
@@ -175,9 +181,17 @@ def settled(history: Iterable[Operation]) -> list[Operation]:
     nothing was executed, the answer stays what it is, and the checkers will say so.
     """
     kept = sorted(history, key=lambda one: one.start_ns)
+    words = set(Status)
     posted = {one.key for one in kept if one.posted}
     asked = {one.key for one in kept if one.outcome == "info"}
-    promised = {one.key for one in kept if one.outcome == "fail" and one.status not in set(Status)}
+    promised = {one.key for one in kept if one.outcome == "fail" and one.status not in words}
+    refused: set[str] = set()
+    unknown: set[str] = set()
+    for one in kept:
+        if one.outcome == "info":
+            unknown.add(one.key)
+        elif one.outcome == "fail" and one.status in words and one.key in unknown:
+            refused.add(one.key)
     found = []
     for one in kept:
         if one.repeats and one.outcome == "ok" and one.key not in posted | asked | promised:
@@ -185,7 +199,8 @@ def settled(history: Iterable[Operation]) -> list[Operation]:
             found.append(replace(one, status=Status.POSTED))
         else:
             found.append(one)
-    return resolved(found, dict.fromkeys(posted & asked))
+    # A key that a repetition posted, or was refused, had not been done by the attempt nobody knew about.
+    return resolved(found, dict.fromkeys((posted | refused) & asked))
 
 
 def in_flight(history: Iterable[Operation]) -> int:
