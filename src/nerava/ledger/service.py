@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from nerava.ledger import model, reads, sealing
 from nerava.ledger.accounts import account_uuid
-from nerava.ledger.errors import AccountDiffers, UnknownAccount
+from nerava.ledger.errors import AccountDiffers, LedgerClosed, UnknownAccount
 from nerava.ledger.posting import checked, post_in
 from nerava.ledger.writer import LaneWriter
 
@@ -66,6 +66,7 @@ class Ledger:
         self._options = options or LedgerOptions()
         self._writers: dict[str, LaneWriter] = {}
         self._guard = threading.Lock()
+        self._closed = False
 
     def define(self, session: Session, assets: Iterable[Asset]) -> None:
         """Add assets. Repeats safely."""
@@ -233,10 +234,10 @@ class Ledger:
         return self._database.run(sealing.seal_batches, repeatable=True)
 
     def close(self) -> None:
-        """Finish what is queued and end the writers."""
+        """Finish what is queued, end the writers and refuse what is submitted later. Repeats safely."""
         with self._guard:
+            self._closed = True
             writers = list(self._writers.values())
-            self._writers.clear()
         for writer in writers:
             writer.close()
 
@@ -246,6 +247,8 @@ class Ledger:
             with self._guard:
                 writer = self._writers.get(lane)
                 if writer is None:
+                    if self._closed:
+                        raise LedgerClosed
                     wait_max_s = self._options.wait_max_ms / 1_000
                     writer = LaneWriter(self._database, self._clock, lane, wait_max_s=wait_max_s)
                     self._writers[lane] = writer

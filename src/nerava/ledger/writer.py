@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import defaultdict, deque
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.ledger.errors import LedgerClosed, LedgerOverloaded
 from nerava.ledger.posting import apply_effects, checked, post_in
-from nerava.platform.db.errors import DatabaseError
+from nerava.platform.db.errors import DatabaseError, LostRace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +121,10 @@ class LaneWriter:
             self._ready.notify()
 
     def _expected_wait_s(self) -> float:
+        if self._busy_since is None and not self._queue:
+            # However slow the batches before were, nobody is ahead, and only another one can show
+            # that they are faster now.
+            return 0.0
         running_s = 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
         batches_ahead = 1 + len(self._queue) // BATCH_MAX
         return max(running_s, self._batch_s * batches_ahead)
@@ -143,15 +148,21 @@ class LaneWriter:
     def _commit(self, entries: Sequence[_Entry]) -> None:
         try:
             self._commit_together(entries)
+        except LostRace as error:
+            self._commit_apart(entries, error)  # A row of one caller's effect may be taken for good.
         except DatabaseError as error:
             for entry in entries:
                 entry.error = error
         except Exception as error:  # noqa: BLE001 - an effect may raise anything; its caller gets it
-            if len(entries) == 1:
-                entries[0].error = error
-                return
-            for entry in entries:  # One bad caller must not fail its neighbours.
-                self._commit([entry])
+            self._commit_apart(entries, error)
+
+    def _commit_apart(self, entries: Sequence[_Entry], error: Exception) -> None:
+        """Commit each chain alone, because one bad caller must not fail its neighbours."""
+        if len(entries) == 1:
+            entries[0].error = error
+            return
+        for entry in entries:
+            self._commit([entry])
 
     def _commit_together(self, entries: Sequence[_Entry]) -> None:
         def work(session: Session) -> list[Verdict]:
@@ -174,7 +185,7 @@ def _answer(entries: Sequence[_Entry]) -> None:
             loops[entry.loop].append(entry)
     for loop, waiting in loops.items():
         # A loop may have been closed while its callers waited; their chains stand all the same.
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, waiting)
 
 
