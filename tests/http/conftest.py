@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,3 +110,27 @@ def sqlite_house(database_url: Callable[..., Any], tmp_path: Path) -> Iterator[H
     """A fresh house on SQLite, for what has nothing to do with the database."""
     with database_url("sqlite") as url, opened_house(url, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def database_url_of_module(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], AbstractContextManager[str]]:
+    """Do what `database_url` does, for what many tests of one module share."""
+
+    @contextmanager
+    def fresh(dialect: str) -> Iterator[str]:
+        name = f"m_{uuid.uuid4().hex[:16]}"
+        if dialect == "sqlite":
+            path = tmp_path_factory.mktemp("module") / f"{name}.sqlite3"
+            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+            yield f"sqlite:///{path}"
+            return
+        server = request.getfixturevalue("postgres")
+        server.create_database(name, template=request.getfixturevalue("postgres_template"))
+        try:
+            yield server.url(name)
+        finally:
+            server.drop_database(name)
+
+    return fresh

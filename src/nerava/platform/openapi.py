@@ -21,6 +21,7 @@ from nerava.platform.policy import GuardedRoute, Repeats, policy_of
 from nerava.platform.problem import (
     BodyTooLarge,
     InvalidInput,
+    NotFound,
     Problem,
     Unexpected,
     UnsupportedMediaType,
@@ -81,6 +82,8 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) ->
     errors: list[type[NeravaError]] = [Unexpected, DatabaseUnavailable]
     if has_input:
         errors.append(InvalidInput)
+    if route.param_convertors:
+        errors.append(NotFound)
     if route.body_field is not None:
         errors += [BodyTooLarge, UnsupportedMediaType]
     if not policy.public:
@@ -102,6 +105,7 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) ->
         known = responses.get(str(status))
         if known is not None:
             stated["description"] = f"{known['description']}; {stated['description']}"
+            stated["content"] |= known.get("content", {})
         responses[str(status)] = stated
     operation["responses"] = dict(sorted(responses.items()))
 

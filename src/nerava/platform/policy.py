@@ -15,10 +15,13 @@ from fastapi.routing import APIRoute
 from nerava.kernel.errors import NeravaError
 from nerava.platform.idempotency import idempotency_key
 from nerava.platform.json_body import read_json
+from nerava.platform.problem import InputError, InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from fastapi.dependencies.models import Dependant
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -114,6 +117,7 @@ class GuardedRoute(APIRoute):
         inner = super().get_route_handler()
         policy = policy_of(self)
         takes_body = self.body_field is not None
+        parameters = frozenset(_query_names(self.dependant))
         if policy is None:
             raise RoutesAndPoliciesDiffer([f"{self.path} has no policy"])
         keyed = policy.repeats in {Repeats.KEY_ACCEPTED, Repeats.KEY_REQUIRED}
@@ -127,11 +131,28 @@ class GuardedRoute(APIRoute):
                     request.headers.getlist("idempotency-key"),
                     required=policy.repeats is Repeats.KEY_REQUIRED,
                 )
+            if request.scope["query_string"]:
+                _refuse_unknown(request, parameters)
             if takes_body:
                 request = await read_json(request)
             return await inner(request)
 
         return handle
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for one in dependant.query_params:
+        yield one.alias
+    for dependency in dependant.dependencies:
+        yield from _query_names(dependency)
+
+
+def _refuse_unknown(request: Request, parameters: AbstractSet[str]) -> None:
+    """Refuse a query parameter that nobody reads, because whoever sent it expects something of it."""
+    unknown = [name for name in request.query_params if name not in parameters]
+    if unknown:
+        message = f"this address knows no such parameter; it knows: {', '.join(sorted(parameters)) or 'none'}"
+        raise InvalidInput(message, errors=[InputError(pointer="query", message=message, kind="unknown")])
 
 
 def walk(routes: Iterable[BaseRoute]) -> dict[str, Policy]:

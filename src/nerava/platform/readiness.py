@@ -110,7 +110,9 @@ class Readiness:
             faults = (f"database: {type(error).__name__}",)
         before = self._checked[1] if self._checked else None
         if faults != before:
-            log.warning("readiness: %s", "; ".join(faults) or "ready")
+            log.log(
+                logging.WARNING if faults else logging.INFO, "readiness: %s", "; ".join(faults) or "ready"
+            )
         self._checked = (self._clock.now(), faults)
         return faults
 

@@ -1,0 +1,109 @@
+"""Whatever anybody sends, signed in with the right role: no 5xx, and only what the document promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from nerava.identity.roles import Role
+from nerava.platform.policy import ANY_ROLE, walk
+from nerava.web.api.routes import openapi_document
+from tests.http.conftest import Caller, House, opened_house
+from tests.http.flows import campaign, partner_session, sponsor, work_off
+
+EXAMPLES = 12
+
+
+class Fuzzed:
+    """A house with people, money and sessions in it, and who calls what there."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.schema = schemathesis.openapi.from_asgi("/openapi.json", house.app)
+        self._policies = walk(house.app.router.routes)
+        owner, partner = sponsor(house, 1_000_000), house.caller(Role.PARTNER)
+        paying = campaign(owner, 100_000)
+        stored = partner.post("/v1/partner/sessions", partner_session()).json()
+        work_off(house)
+        self._ids = {"campaign_id": paying, "session_id": stored["session_id"], "sponsor_id": owner.tenant_id}
+        self._people = {role: house.caller(role) for role in Role}
+        self._people |= {Role.SPONSOR: owner, Role.PARTNER: partner, Role.DRIVER: house.driver()}
+
+    def caller_of(self, case: Case[Any]) -> Caller | None:
+        """Return somebody who may do this; nobody for a public address."""
+        policy = self._policies[f"{case.method} {case.path}"]
+        if policy.public:
+            return None
+        return self._people[Role.DRIVER if policy.roles == ANY_ROLE else Role(policy.roles[0])]
+
+    def aim(self, case: Case[Any]) -> None:
+        """Put ids of things that exist where the fuzzer made up good ones, so that it gets somewhere."""
+        for name in case.path_parameters:
+            if name in self._ids and _is_uuid(case.path_parameters[name]):
+                case.path_parameters[name] = str(self._ids[name])
+
+
+def _is_uuid(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def fuzzed(
+    request: pytest.FixtureRequest,
+    database_url_of_module: Callable[[str], AbstractContextManager[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Fuzzed]:
+    with (
+        database_url_of_module(request.param) as url,
+        opened_house(url, tmp_path_factory.mktemp("fuzz")) as house,
+    ):
+        yield Fuzzed(house)
+        assert house.findings() == []
+
+
+RUNS = [
+    pytest.param(method, path, mode, id=f"{method} {path} {mode.value}")
+    for path, item in openapi_document()["paths"].items()
+    if path != "/readyz"  # Its 503 is an answer, and nobody has started the checks here.
+    for method, operation in item.items()
+    for mode in GenerationMode
+    # Without any input there is nothing that could be wrong with it.
+    if mode is GenerationMode.POSITIVE or "parameters" in operation or "requestBody" in operation
+]
+
+
+@pytest.mark.parametrize(("method", "path", "mode"), RUNS)
+def test_every_answer_is_one_that_the_document_promises(
+    fuzzed: Fuzzed, method: str, path: str, mode: GenerationMode
+) -> None:
+    operation = fuzzed.schema[path][method]
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def send(case: Case[Any]) -> None:
+        caller = fuzzed.caller_of(case)
+        fuzzed.aim(case)
+        # What a schema cannot say is still refused: 1.0 as an amount, a cursor of another list.
+        case.call_and_validate(
+            headers=caller.headers() if caller else {}, excluded_checks=[positive_data_acceptance]
+        )
+
+    send()
