@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from nerava.ledger import posting
 from nerava.ledger.store_postgresql import PostgresEngine
 from nerava.ledger.store_sqlite import SqliteEngine
-from nerava.platform.db import Database
+from nerava.platform.db import Database, DatabaseUnavailable, OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,16 @@ class AnswersBeforeCommit(Database):
 
         threading.Thread(target=later, daemon=True).start()
         return result
+
+
+class CallsTheUnknownFailed(Database):
+    """A unit of work that says "not executed" when the answer to COMMIT was lost."""
+
+    def run(self, work: Callable[[Session], Result], *, repeatable: bool = False) -> Result:
+        try:
+            return super().run(work, repeatable=False)
+        except OutcomeUnknown as error:
+            raise DatabaseUnavailable from error
 
 
 class _CommitsHalf:

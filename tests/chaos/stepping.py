@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 PATIENCE_S: Final = 10
 """A step that neither ends nor waits for another actor by then is a mistake of the test."""
 
-GLANCE_S: Final = 0.001
+GLANCE_S: Final = 0.002
 """How long a step may take until it is asked whether it waits for a lock."""
 
 _here = threading.local()
@@ -179,20 +179,29 @@ def run_interleaved(
 
 
 def _step(database: SteppedDatabase, actor: Actor, actors: Sequence[Actor]) -> None:
-    if actor.at_gate:
+    moved = actor.at_gate
+    if moved:
         actor.grant()
     # Whoever was waiting may go on now; where everybody stands must be known before the next step.
     for one in (actor, *(other for other in actors if other is not actor)):
-        _settle(database, one, actors)
+        _settle(database, one, actors, patient=one is actor and moved)
 
 
-def _settle(database: SteppedDatabase, actor: Actor, actors: Sequence[Actor]) -> None:
-    """Wait until an actor stands before a step, has ended, or waits for another."""
+def _settle(
+    database: SteppedDatabase, actor: Actor, actors: Sequence[Actor], *, patient: bool = True
+) -> None:
+    """Wait until an actor stands before a step, has ended, or waits for another.
+
+    One that has just been granted a step is given a glance of time before anybody asks about locks;
+    one that was waiting before is most likely waiting still.
+    """
     deadline = time.monotonic() + PATIENCE_S
     others = [one for one in actors if one is not actor]
-    while not actor.arrived(GLANCE_S):
+    glance_s = GLANCE_S if patient else 0
+    while not actor.arrived(glance_s):
         if database.waits(actor, others):
             return
+        glance_s = GLANCE_S
         if time.monotonic() > deadline:
             raise DeadEnd("a step does not end, and nobody holds it up")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, get_args
@@ -16,9 +17,12 @@ from nerava.ledger.chart import driver_nova
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward
 from nerava.platform.db import Database, OutcomeUnknown
 from nerava.platform.db.embedded_postgres import SOCKET_PORT
+from tests.chaos.broken_builds import CallsTheUnknownFailed
 from tests.chaos.commit_proxy import CommitProxy, Loss
+from tests.chaos.recorder import SPECS, Client, open_accounts, record, settled
 from tests.helpers.financial_helpers import Books, Note, Way
 from tests.helpers.parallel import in_parallel
+from tests.ledger.replay import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 CALLERS: Final = 4
 POINTS: Final = 7
 REPETITIONS_MAX: Final = 5
+BROKEN_S: Final = 1.0
 POSTINGS: Final = [pytest.param(60, id="quick"), pytest.param(300, id="full", marks=pytest.mark.chaos)]
 LOSSES: Final = get_args(Loss)
 
@@ -46,10 +51,10 @@ def proxy(postgres: EmbeddedPostgres) -> Callable[[Loss], CommitProxy]:
 
 
 @contextmanager
-def through(proxy: CommitProxy, books: Books) -> Iterator[Database]:
+def through(proxy: CommitProxy, books: Books, build: type[Database] = Database) -> Iterator[Database]:
     """Open the books' database through a proxy."""
     url = make_url(books.database.url).difference_update_query(["host", "port"])
-    with closing(Database(url.set(host="127.0.0.1", port=proxy.port))) as database:
+    with closing(build(url.set(host="127.0.0.1", port=proxy.port))) as database:
         yield database
 
 
@@ -143,3 +148,23 @@ def test_a_client_that_takes_a_new_key_for_its_repetition_doubles_and_is_caught(
             )
 
     assert books.balance(driver_nova(town.drivers[0])).posted > 12 * POINTS
+
+
+@pytest.mark.parametrize("build", [Database, CallsTheUnknownFailed])
+def test_a_build_that_calls_the_unknown_failed_is_caught_by_its_clients_history(
+    books: Books, proxy: Callable[[Loss], CommitProxy], build: type[Database]
+) -> None:
+    first = open_accounts(books)
+    with (
+        proxy("reply") as line,
+        through(line, books, build) as database,
+        closing(Ledger(database, SystemClock())) as ledger,
+    ):
+        clients = [Client(Books(database, ledger, "inline"), number, "lost replies") for number in range(2)]
+        record(clients, lambda: time.sleep(BROKEN_S))
+
+    history = [first, *(one for client in clients for one in client.history)]
+    found = check(settled(history), SPECS)
+    assert line.lost > 0
+    assert any("lost between" in one for one in found) == (build is CallsTheUnknownFailed), found[:3]
+    assert bool(found) == (build is CallsTheUnknownFailed), found[:3]
