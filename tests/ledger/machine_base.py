@@ -36,19 +36,19 @@ HOUR = timedelta(hours=1)
 OTHER_LANE = "north"
 
 MAIN_ACCOUNTS = (
-    AccountSpec("world", "NOVA", "nova_issuance", floor=None),
-    AccountSpec("alice", "NOVA", "driver_nova", owner="alice", keeps_lots=True),
-    AccountSpec("bob", "NOVA", "driver_nova", owner="bob", keeps_lots=True),
-    AccountSpec("carol", "NOVA", "driver_nova", owner="carol", floor=-15, keeps_lots=True),
-    AccountSpec("shop", "NOVA", "merchant_nova", owner="shop"),
-    AccountSpec("capped", "NOVA", "merchant_nova", owner="capped", ceiling=60),
+    AccountSpec("world", "NOVA", "test_source", floor=None),
+    AccountSpec("alice", "NOVA", "test_holder", owner="alice", keeps_lots=True),
+    AccountSpec("bob", "NOVA", "test_holder", owner="bob", keeps_lots=True),
+    AccountSpec("carol", "NOVA", "test_holder", owner="carol", floor=-15, keeps_lots=True),
+    AccountSpec("shop", "NOVA", "test_shop", owner="shop"),
+    AccountSpec("capped", "NOVA", "test_shop", owner="capped", ceiling=60),
 )
-RECEIVABLE = AccountSpec("owed", "NOVA", "merchant_receivable", owner="shop", floor=None, ceiling=0)
+RECEIVABLE = AccountSpec("owed", "NOVA", "test_debtor", owner="shop", floor=None, ceiling=0)
 OTHER_ACCOUNTS = (
-    AccountSpec("bank", "USD", "external", floor=None),
-    AccountSpec("till", "USD", "campaign_budget"),
-    AccountSpec("north-world", "NOVA", "nova_issuance", floor=None, lane=OTHER_LANE),
-    AccountSpec("dora", "NOVA", "driver_nova", owner="dora", keeps_lots=True, lane=OTHER_LANE),
+    AccountSpec("bank", "USD", "test_source", floor=None),
+    AccountSpec("till", "USD", "test_holder"),
+    AccountSpec("north-world", "NOVA", "test_source", floor=None, lane=OTHER_LANE),
+    AccountSpec("dora", "NOVA", "test_holder", owner="dora", keeps_lots=True, lane=OTHER_LANE),
 )
 FUNDED = {"alice": 40, "bob": 30, "carol": 10, "shop": 40, "capped": 25}
 
@@ -179,7 +179,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def open_account(self, floor: int | None, ceiling: int | None, keeps_lots: bool) -> MultipleResults[str]:
         self.facts += 1
         spec = AccountSpec(
-            f"new:{self.facts}", "NOVA", "driver_nova", floor=floor, ceiling=ceiling, keeps_lots=keeps_lots
+            f"new:{self.facts}", "NOVA", "test_holder", floor=floor, ceiling=ceiling, keeps_lots=keeps_lots
         )
         return self.opened([spec])
 

@@ -124,7 +124,7 @@ class HoldRules(LedgerMachine):
         self, hoarding: bool, amount: int, expires_in: int | None, way: int, at: int
     ) -> Chain:
         self.facts += 1
-        spec = AccountSpec(f"shut:{self.facts}", "NOVA", "merchant_nova", floor=None, keeps_lots=hoarding)
+        spec = AccountSpec(f"shut:{self.facts}", "NOVA", "test_shop", floor=None, keeps_lots=hoarding)
         self.opened([spec])
         sides = [self.named("world"), self.named(spec.code)][:: 1 if at else -1]
         held = self.send(self.chain(hold(sides[0], sides[1], amount, expires_at=self.in_hours(expires_in))))

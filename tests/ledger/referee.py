@@ -37,11 +37,11 @@ class LedgerPort(Protocol):
     def post_batch(self, chains: Sequence[Chain], now: datetime) -> list[Verdict]:
         """Decide chains of one lane as one group commit, in this order."""
 
-    def balance(self, code: str) -> Balance:
-        """Return the account's counters as stored."""
+    def balances(self, codes: Collection[str]) -> Mapping[str, Balance]:
+        """Return the counters of these accounts as stored."""
 
-    def lots(self, code: str) -> Collection[LotView]:
-        """Return every lot of the account as stored, the used-up ones included."""
+    def lots(self, codes: Collection[str]) -> Mapping[str, Collection[LotView]]:
+        """Return every lot of these accounts as stored, the used-up ones included."""
 
     def open_holds(self) -> Mapping[UUID, datetime | None]:
         """Return the work list for expiry: hold keys and their instants.
@@ -153,12 +153,14 @@ class Referee:
 
     def compare(self) -> None:
         """Compare everything that is stored, and ask the engine's own audit."""
-        stored = {code: self.port.balance(code) for code in self.oracle.accounts}
-        for code, balance in stored.items():
-            _same(f"balance of {code}", self.oracle.balances(code), balance)
+        stored = self.port.balances(self.oracle.accounts)
+        for code in self.oracle.accounts:
+            _same(f"balance of {code}", self.oracle.balances(code), stored[code])
         self._compare_sums(stored)
-        for code, lots in self.oracle.all_lots().items():
-            _same(f"lots of {code}", lots, Counter(self.port.lots(code)))
+        expected_lots = self.oracle.all_lots()
+        stored_lots = self.port.lots(expected_lots)
+        for code, lots in expected_lots.items():
+            _same(f"lots of {code}", lots, Counter(stored_lots[code]))
             remaining = sum(lot.remaining for lot in lots.elements())
             _same(f"sum of the lots of {code}", max(0, stored[code].posted), remaining)
         expected = {key: one.asked.expires_at for key, one in self.oracle.open_holds().items()}

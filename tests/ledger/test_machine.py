@@ -18,7 +18,7 @@ from tests.ledger.oracle import Balance, Oracle
 from tests.ledger.referee import Disagreement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from nerava.ledger.accounts import AccountSpec
@@ -83,11 +83,11 @@ class OraclePort:
             digest=b"",
         )
 
-    def balance(self, code: str) -> Balance:
-        return self.model.balances(code)
+    def balances(self, codes: Collection[str]) -> dict[str, Balance]:
+        return {code: self.model.balances(code) for code in codes}
 
-    def lots(self, code: str) -> list[LotView]:
-        return list(self.model.lots(code).elements())
+    def lots(self, codes: Collection[str]) -> dict[str, list[LotView]]:
+        return {code: list(self.model.lots(code).elements()) for code in codes}
 
     def open_holds(self) -> dict[UUID, datetime | None]:
         return {key: one.asked.expires_at for key, one in self.model.open_holds().items()}
@@ -261,9 +261,12 @@ class CrashLosesTheLastTransfer(OraclePort):
 
 
 class SequenceHasAGap(OraclePort):
-    def balance(self, code: str) -> Balance:
-        right = super().balance(code)
-        return right._replace(sequence=right.sequence + (right.debits_pending > 0))
+    def balances(self, codes: Collection[str]) -> dict[str, Balance]:
+        right = super().balances(codes)
+        return {
+            code: one._replace(sequence=one.sequence + (one.debits_pending > 0))
+            for code, one in right.items()
+        }
 
 
 class AuditFinds(OraclePort):

@@ -8,18 +8,20 @@ from itertools import count
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import pytest
 from hypothesis import settings
 
 from nerava.ledger.accounts import AccountState, account_id
 from nerava.ledger.decide import OpenHold, State, decide
 from nerava.ledger.lots import Lot, LotUse, Restorable
 from nerava.ledger.values import Kind, Status
+from tests.ledger.found import FOUND, Scene
 from tests.ledger.lot_walk import LotView
 from tests.ledger.machine import run_machine
 from tests.ledger.oracle import Balance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from nerava.ledger.accounts import AccountSpec
@@ -126,15 +128,24 @@ class MemoryPort:
         if not fact:
             self.found.append(f"not so: {what}")
 
-    def balance(self, code: str) -> Balance:
-        one = self.accounts[account_id(code)]
-        return Balance(
-            one.debits_posted, one.credits_posted, one.debits_pending, one.credits_pending, one.sequence
-        )
+    def balances(self, codes: Collection[str]) -> dict[str, Balance]:
+        states = {code: self.accounts[account_id(code)] for code in codes}
+        return {
+            code: Balance(
+                one.debits_posted, one.credits_posted, one.debits_pending, one.credits_pending, one.sequence
+            )
+            for code, one in states.items()
+        }
 
-    def lots(self, code: str) -> list[LotView]:
-        mine = [lot for lot in self.stored_lots.values() if lot.account == account_id(code)]
-        return [LotView(lot.granted, lot.remaining, lot.source, lot.expires_at) for lot in mine]
+    def lots(self, codes: Collection[str]) -> dict[str, list[LotView]]:
+        return {
+            code: [
+                LotView(lot.granted, lot.remaining, lot.source, lot.expires_at)
+                for lot in self.stored_lots.values()
+                if lot.account == account_id(code)
+            ]
+            for code in codes
+        }
 
     def open_holds(self) -> dict[UUID, datetime | None]:
         return {UUID(key): one.expires_at for key, one in self.holds.items()}
@@ -175,3 +186,8 @@ def test_decide_and_the_oracle_agree_on_everything() -> None:
     met = run_machine(MemoryPort, RUNS)
     assert met[Status.POSTED] >= met.total() / 2, met
     assert set(Status) - set(met) == {Status.CHAIN_FAILED}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once_is_found_no_more(name: str) -> None:
+    FOUND[name](Scene(MemoryPort()))
