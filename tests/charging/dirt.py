@@ -24,8 +24,10 @@ _COLUMNS = NERAVA.columns
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of dirt. With `reason` the row is refused; with `finding` it is a session, and its
-    verification must name it."""
+    """One kind of dirt.
+
+    With `reason` the row is refused; with `finding` it is a session, and its verification must name it.
+    """
 
     name: str
     soil: Callable[[Cells, random.Random], Cells | bytes | None]
@@ -70,7 +72,7 @@ def soiled(rows: Sequence[Cells], *, seed: int, each: int = 2) -> Soiled:
     A dirty row is a changed copy of a clean one, somewhere behind it, and the clean one stays. A kind
     that fits no row (watt-hours for kilowatt-hours need some power to be noticed) is an error.
     """
-    rng = random.Random(seed)  # noqa: S311 - dirt, not secrets
+    rng = random.Random(seed)
     behind: dict[int, list[tuple[Fault, bytes]]] = {}
     for fault in FAULTS:
         made = 0

@@ -163,7 +163,7 @@ class Index:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
-    """pip set up as somebody has it who uses a folder instead of an index."""
+    """Pip set up as somebody has it who uses a folder instead of an index."""
     folder = tmp_path / "index"
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -70,7 +70,7 @@ def test_prorated_parts_of_a_whole_never_add_up_to_more_than_the_amount(
     [
         lambda: share_bps(-1, 2_000),
         lambda: share_bps(1.5, 2_000),  # type: ignore[arg-type]
-        lambda: share_bps(True, 2_000),  # noqa: FBT003 - a truth value is what must be refused
+        lambda: share_bps(True, 2_000),
         lambda: share_bps(100, -1),
         lambda: share_bps(100, 10_001),
         lambda: split_fee(-1, 0),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from nerava.ledger import AccountSpec, Asset, Ledger, Status, chain, transfer
 from nerava.platform.db import Database
 
 
 def test_a_chain_moves_money_once_however_often_it_is_submitted(database: Database, ledger: Ledger) -> None:
-    def open_accounts(session):
+    def open_accounts(session: Session) -> None:
         ledger.define(session, [Asset("USD", 2, "cash")])
-        ledger.open(session, [AccountSpec("external:bank", "USD", "external", floor=None), AccountSpec("a", "USD", "x")])
+        ledger.open(
+            session,
+            [AccountSpec("external:bank", "USD", "external", floor=None), AccountSpec("a", "USD", "x")],
+        )
 
     database.run(open_accounts)
     deposit = chain("deposit:1", transfer("external:bank", "a", 500))

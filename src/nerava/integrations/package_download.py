@@ -97,7 +97,7 @@ def _progress_bar() -> str:
 def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     """Run a command until it ends; it never outlives this process's interest in it."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, no shell, no input from outside
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -95,7 +95,7 @@ class RowStream(Iterator[Row | RefusedRow]):
     def __next__(self) -> Row | RefusedRow:
         row = next(self._rows)
         if isinstance(row, Heading):
-            raise AssertionError("a reader yields one heading")  # noqa: TRY004 - our own mistake
+            raise AssertionError("a reader yields one heading")
         return row
 
     def __enter__(self) -> Self:

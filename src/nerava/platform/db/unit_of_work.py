@@ -143,7 +143,8 @@ class Database:
     def _look(self, work: Work[Result], *, patient: bool) -> Result:
         with Session(self._readers) as session:
             if not self.is_sqlite:
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+                snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+                session.connection(execution_options=snapshot)
                 if patient:
                     session.execute(text("SET LOCAL statement_timeout = 0"))
             return work(session)
