@@ -52,8 +52,19 @@ def row_digest(fields: list[object]) -> bytes:
 
 
 def instant(at: datetime | None) -> str | None:
-    """Return an instant the way it enters a digest: ISO 8601 with microseconds."""
-    return None if at is None else at.isoformat(timespec="microseconds")
+    """Return an instant the way it enters a digest, whatever its zone: ISO 8601 in UTC with microseconds.
+
+    Raises:
+        ValueError: The instant is naive.
+    """
+    if at is None:
+        return None
+    if at.tzinfo is not UTC:
+        if at.tzinfo is None:
+            message = "the ledger knows no naive instants; say which zone"
+            raise ValueError(message)
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds")
 
 
 def batch_hash(lane: str, posted_at: datetime, digests: Iterable[bytes]) -> bytes:

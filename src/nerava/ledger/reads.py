@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, case, func, literal, select, union_all
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 from nerava.ledger.errors import UnknownAccount
-from nerava.ledger.hashing import metadata_of
+from nerava.ledger.hashing import canonical_json, metadata_of
 from nerava.ledger.values import CHAIN_MAX, PostedTransfer, transfer_key
 
 if TYPE_CHECKING:
@@ -207,10 +207,11 @@ def transaction(session: Session, key: UUID) -> tuple[list[PostedTransfer], dict
 
 
 def posted_from(row: Row[Any]) -> PostedTransfer:
-    """Return a row read through SQLAlchemy the way the writer has it: ids and keys as text."""
+    """Return a row read through SQLAlchemy the way the writer has it: ids, keys and metadata as text."""
     values = row._asdict()
     for name in ("id", "key", "transaction_id", "debit", "credit", "hold_id", "batch_id"):
         values[name] = values[name] and str(values[name])
+    values["metadata"] = canonical_json(metadata_of(values["metadata"]))
     return PostedTransfer(**values)
 
 

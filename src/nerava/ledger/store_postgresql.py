@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.ledger.accounts import AccountState
 from nerava.ledger.decide import OpenHold
+from nerava.ledger.hashing import canonical_json, metadata_of
 from nerava.ledger.lots import Restorable
 from nerava.ledger.store import LotRow
 from nerava.ledger.values import PostedTransfer
@@ -111,7 +112,7 @@ class PostgresEngine:
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
         """Return the rows that have these keys."""
-        return [PostedTransfer(*row) for row in self._all(_BY_KEY, keys)]
+        return [_posted(row) for row in self._all(_BY_KEY, keys)]
 
     def open_holds(self, keys: Sequence[str]) -> list[OpenHold]:
         """Return the open holds that have these keys."""
@@ -160,6 +161,12 @@ class PostgresEngine:
         self._cursor.execute(statement, (_plain(ids),))
         rows: list[tuple[Any, ...]] = self._cursor.fetchall()
         return rows
+
+
+def _posted(row: tuple[Any, ...]) -> PostedTransfer:
+    """Return a row as it was written; PostgreSQL spells what it holds as JSON in its own way."""
+    found = PostedTransfer(*row)
+    return found._replace(metadata=canonical_json(metadata_of(found.metadata)))
 
 
 def _plain(values: Iterable[str]) -> str:
