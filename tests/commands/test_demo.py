@@ -1,0 +1,110 @@
+"""`nerava demo` shows the product on a machine without a network, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx2
+
+from tests.commands.conftest import Run
+
+START_S = 90
+
+
+class Demo(NamedTuple):
+    """A demo that serves: its process, its port, and what it printed."""
+
+    process: subprocess.Popen[str]
+    port: int
+    said: str
+
+    def status(self, path: str, token: str = "") -> int:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with httpx2.Client(trust_env=False, timeout=20) as client:
+            return client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers).status_code
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Demo]:
+    """Start a demo on a free port and wait until it has said what to try."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NERAVA_", "PIP_"))}
+    kept |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "NERAVA_DATA_DIR": str(folder / "data")}
+    command = [sys.executable, "-W", "error", "-m", "nerava", "demo", "--folder", str(folder / "demo")]
+    command += ["--port", "0", "--sessions", "200"]
+    with (folder / "stderr").open("w") as stderr:
+        process = subprocess.Popen(command, env=kept, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    limit = threading.Timer(START_S, process.kill)
+    limit.start()
+    try:
+        assert process.stdout is not None
+        said = ""
+        while line := process.stdout.readline():
+            said += line
+            if "ledger verify" in said and line.lstrip().startswith("--database"):
+                break
+        port = re.search(r"http://127\.0\.0\.1:(\d+)", said)
+        assert port, said + (folder / "stderr").read_text()
+        yield Demo(process, int(port[1]), said)
+    finally:
+        limit.cancel()
+        process.kill()
+        process.communicate()
+
+
+def interrupt(demo: Demo) -> float:
+    """Press Ctrl-C and return how many seconds the end took."""
+    began = time.monotonic()
+    demo.process.send_signal(signal.SIGINT)
+    demo.process.wait(20)
+    return time.monotonic() - began
+
+
+def test_the_demo_serves_what_it_prints_ends_on_ctrl_c_and_goes_on(run: Run, tmp_path: Path) -> None:
+    with started(tmp_path) as demo:
+        assert "200 invented sessions" in demo.said
+        assert "200 new sessions" in demo.said
+        assert demo.status("/healthz") == 200
+        assert demo.status("/v1/wallet") == 401
+        tokens = tmp_path / "demo" / "tokens.sh"
+        assert tokens.stat().st_mode & 0o077 == 0
+        assert f". {tokens}" in demo.said.splitlines()
+        held = dict(re.findall(r"export (\w+)=(\S+)", tokens.read_text()))
+        curls = re.findall(r'Bearer \$(\w+)" \\\n +\$NERAVA(/\S+)', demo.said)
+        assert len(curls) == demo.said.count("curl ") >= 5
+        assert {path: demo.status(path, held[who]) for who, path in curls} == {path: 200 for _, path in curls}
+        assert interrupt(demo) < 10
+        assert demo.process.returncode == 0
+        assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+    for proof in ("audit", "verify"):
+        [printed] = re.findall(rf"(-m nerava ledger {proof}) \\\n(.*)", demo.said)
+        told = run(*shlex.split(" ".join(printed))[2:])
+        assert told.exit_code == 0, told.output
+
+    with started(tmp_path) as again:
+        assert "0 new sessions, 200 known" in again.said
+        # Only when it answers has the server taken Ctrl-C over from Python.
+        assert again.status("/healthz") == 200
+        assert interrupt(again) < 10
+        assert again.process.returncode == 0
+
+
+def test_the_demo_without_serving_ends_by_itself(run: Run, tmp_path: Path) -> None:
+    told = run("demo", "--folder", tmp_path / "demo", "--sessions", "20", "--no-serve")
+
+    assert told.exit_code == 0
+    assert "20 new sessions" in told.stdout
+    assert "The audit is clean." in told.stdout
+    assert "going on without them" in told.stderr
+    assert "Nerava serves" not in told.stdout

@@ -1,0 +1,122 @@
+"""What a command cannot do, it says in plain words with status 2; no traceback, and nothing left behind."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nerava import migrations
+from tests.commands.conftest import Run
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nothing listens, and nothing else can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def refusal(run: Run, *arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    return " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("command", [("audit",), ("verify",), ("seal",), ("statement", "nova:reserve")])
+def test_a_database_that_is_not_there_is_not_made(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    path = tmp_path / "folder" / "n.sqlite3"
+
+    said = refusal(run, "ledger", *command, "--database", f"sqlite:///{path}")
+
+    assert "nerava migrate" in said
+    assert "there is no database" in said
+    assert not path.parent.exists()
+
+
+def test_an_unmigrated_database_says_so(run: Run, url: str) -> None:
+    migrations.downgrade(url, "base")
+
+    said = refusal(run, "ledger", "audit", "--database", url)
+
+    assert "nerava migrate" in said
+    assert f"needs schema {migrations.head()}, the database is empty" in said
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nonsense", "looks like sqlite:///folder/file.sqlite3"),
+        ("mysql://someone:s3cret@127.0.0.1/books", "SQLite or PostgreSQL"),
+        ("postgresql+psycopg://someone:s3cret@127.0.0.1:{port}/books", "Connection refused"),
+        ("sqlite:///{folder}", "unable to open database file"),
+        ("sqlite:///{file}", "not a database"),
+        ("sqlite:///{file}/under/n.sqlite3", "there is no database"),
+    ],
+)
+def test_an_address_of_no_database_is_said_without_its_password(
+    run: Run, tmp_path: Path, closed_port: int, address: str, reason: str
+) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear database, this is a letter and no page of yours. " * 100)
+    where = address.format(port=closed_port, folder=tmp_path, file=file)
+
+    said = refusal(run, "ledger", "audit", "--database", where)
+
+    assert reason in said
+    assert "s3cret" not in said
+
+
+def test_a_file_in_place_of_a_folder_stops_migrate(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("no folder")
+
+    said = refusal(run, "migrate", "--database", f"sqlite:///{tmp_path / 'var' / 'n.sqlite3'}")
+
+    assert said.startswith("The database cannot be used")
+
+
+def test_an_address_from_the_environment_is_checked_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NERAVA_DATABASE__URL", "oracle://127.0.0.1/books")
+
+    assert "SQLite or PostgreSQL" in refusal(run, "migrate")
+
+
+@pytest.mark.parametrize("command", [("ledger", "audit"), ("migrate",), ("demo",)])
+def test_a_setting_that_cannot_be_read_is_named_without_its_value(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("NERAVA_MONEY__CURRENCY", "s3cret dollars")
+
+    said = refusal(run, *command)
+
+    assert "NERAVA_MONEY__CURRENCY" in said
+    assert "s3cret" not in said
+
+
+def test_the_demo_says_a_taken_port_before_anything_else(run: Run, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        said = refusal(run, "demo", "--folder", tmp_path / "demo", "--port", str(port))
+
+    assert f"something listens on 127.0.0.1:{port}" in said
+    assert "--port" in said
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("profile", ["production", "staging"])
+def test_the_demo_does_not_run_beside_real_money(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    monkeypatch.setenv("NERAVA_ENV", profile)
+
+    said = refusal(run, "demo", "--folder", tmp_path / "demo", "--port", "0")
+
+    assert said.startswith("The demo does not start")
+    assert not (tmp_path / "demo").exists()
