@@ -223,7 +223,9 @@ def _balances() -> Iterator[Attack]:
     yield Attack("a balance deleted", f"DELETE FROM {table}", "ledger_balance is history")
     yield Attack("balances truncated", f"TRUNCATE {table} CASCADE", "is history", big)
     upsert = "ON CONFLICT (account_id, asset) DO UPDATE SET credits_posted = 0, sequence = excluded.sequence"
-    zero = dict.fromkeys(("debits_posted", "credits_posted", "debits_pending", "credits_pending", "sequence"), "0")
+    zero = dict.fromkeys(
+        ("debits_posted", "credits_posted", "debits_pending", "credits_pending", "sequence"), "0"
+    )
     upserted = f"{copy(table, rich, **zero)} {upsert}"
     yield Attack("a balance set by upsert", upserted, "backward|REPLACE")
     replace = "INSERT OR REPLACE INTO"
@@ -342,7 +344,12 @@ def furnish(books: Books) -> None:
     ]
     books.database.run(lambda session: books.ledger.open(session, limits))
     bare = insert(model.account).values(
-        id=account_uuid("bare"), code="bare", asset="USD", kind="spare", lane="main", created_at=SystemClock().now()
+        id=account_uuid("bare"),
+        code="bare",
+        asset="USD",
+        kind="spare",
+        lane="main",
+        created_at=SystemClock().now(),
     )
     books.database.run(lambda session: session.execute(bare))
     soon = datetime.now(UTC) + timedelta(days=1)
@@ -456,8 +463,10 @@ STEALTH: Final = {
         "batches-are-whole",
     ),
     "points out of nothing": (
-        "UPDATE ledger_balance SET credits_posted = credits_posted + 5, sequence = sequence + 1 "
-        "WHERE keeps_lots AND sequence > 0",
+        (
+            "UPDATE ledger_balance SET credits_posted = credits_posted + 5, sequence = sequence + 1 "
+            "WHERE keeps_lots AND sequence > 0"
+        ),
         "counters-match-history",
     ),
     "a lot out of nothing": (copy("ledger_lot", id=NEW_ID.format(14)), "lots-cover-balances"),
