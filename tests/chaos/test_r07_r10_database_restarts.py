@@ -7,6 +7,7 @@ from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import psycopg
 import pytest
 
 from nerava import migrations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 BACK_MAX_S: Final = 5
+BROKEN_S: Final = 0.5
 
 
 class Restarts(NamedTuple):
@@ -107,3 +109,25 @@ def test_a_restarting_database_loses_nothing_and_is_told_apart_from_a_refusal(
 def first_served_after(client: Client, instant: float) -> float:
     """Return how long after an instant a client had its first answer."""
     return min((served - instant for served in client.served_at if served > instant), default=float("inf"))
+
+
+def test_a_server_that_acknowledges_before_it_has_written_is_caught() -> None:
+    """What `synchronous_commit = off` does to an acknowledged posting when the server dies."""
+    careless = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+    with EmbeddedPostgres(fsync=True, settings=careless) as server:
+        migrations.upgrade(server.url())
+        with (
+            closing(Database(server.url())) as database,
+            closing(Ledger(database, SystemClock())) as ledger,
+        ):
+            books = Books.opened(database, ledger)
+            history = [open_accounts(books)]
+            with psycopg.connect(server.conninfo(), autocommit=True) as owner:
+                owner.execute("CHECKPOINT")  # Only what comes now is to be lost.
+            client = Client(books, 1, f"{SEED}")
+            record([client], lambda: time.sleep(BROKEN_S))
+            server.restart("immediate")
+            after = Client(books, 2, f"{SEED}")
+            record([after], lambda: time.sleep(BROKEN_S))
+
+    assert check(settled([*history, *client.history, *after.history]), SPECS) != []
