@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import select
 
@@ -12,10 +15,14 @@ from nerava.ledger import AccountSpec, Asset, Ledger, Status, model
 from nerava.ledger.accounts import account_uuid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
     from sqlalchemy.orm import Session
 
     from nerava.ledger import Chain, Verdict
     from nerava.platform.db import Database
+    from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
@@ -33,6 +40,21 @@ ACCOUNTS: Final = (
     AccountSpec("north-bank", "USD", "external", floor=None, lane="north"),
     AccountSpec("north-till", "USD", "sponsor_prepaid", lane="north"),
 )
+
+
+@contextmanager
+def kept_database(request: pytest.FixtureRequest, dialect: str) -> Iterator[str]:
+    """Make a migrated database that a whole module works on and yield its address."""
+    name = f"kept_{uuid4().hex[:12]}"
+    if dialect == "sqlite":
+        path = request.getfixturevalue("tmp_path_factory").mktemp(name) / "kept.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: EmbeddedPostgres = request.getfixturevalue("postgres")
+    server.create_database(name, template=request.getfixturevalue("postgres_template"))
+    yield server.url(name)
+    server.drop_database(name)
 
 
 class LotView(NamedTuple):

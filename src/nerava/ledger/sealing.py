@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, text
@@ -50,7 +51,10 @@ def seal_batches(session: Session, *, limit: int = SEAL_MAX) -> int:
         .order_by(model.unsealed.c.lane, model.unsealed.c.batch_id)
         .limit(limit)
     ).all()
-    return sum(_seal_lane(session, lane, limit) for lane in sorted({row.lane for row in pending}))
+    linked = 0
+    for lane in sorted({row.lane for row in pending}):
+        linked += _seal_lane(session, lane, limit - linked)
+    return linked
 
 
 def _seal_lane(session: Session, lane: str, limit: int) -> int:
@@ -111,7 +115,7 @@ def seal_day(session: Session, now: datetime) -> list[Anchor]:
     """
     while seal_batches(session):
         pass
-    day = now.date().isoformat()
+    day = now.astimezone(UTC).date().isoformat()
     sealed = set(session.execute(select(model.seal.c.lane).where(model.seal.c.day == day)).scalars())
     fresh = [one for one in anchors(session) if one.lane not in sealed]
     if fresh:
