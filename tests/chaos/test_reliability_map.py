@@ -1,0 +1,39 @@
+"""The page that says which test shows which promise names tests that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGE: Final = ROOT / "docs" / "RELIABILITY.md"
+NAMED: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+PROMISED: Final = {f"R{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 14, 15)}
+
+
+def names_in(path: Path) -> set[str]:
+    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_test_on_the_page_exists() -> None:
+    named = NAMED.findall(PAGE.read_text())
+
+    assert len(named) > len(PROMISED)
+    assert [test for path, test in named if test not in names_in(ROOT / path)] == []
+
+
+def test_every_promise_has_its_row_and_every_broken_build_its_test() -> None:
+    promises, broken = PAGE.read_text().split("## Broken builds")
+    rows = set(re.findall(r"^\| (R\d\d) \|", promises, re.MULTILINE))
+    listed = {name for _, name in NAMED.findall(broken)}
+    caught = {
+        test
+        for path in (ROOT / "tests" / "chaos").glob("test_r*.py")
+        for test in names_in(path)
+        if re.search(r"_caught|bad_schedules|without_its_guards|anchor_outside", test)
+    }
+
+    assert rows == PROMISED
+    assert caught - listed <= {"test_an_older_copy_put_in_place_of_the_books_is_seen_by_the_anchor_outside"}
