@@ -185,6 +185,8 @@ def test_after_a_month_the_answer_is_rebuilt_from_the_ledger(
     house.installation.database.run(lambda session: forget(session, before=later))
     other = give(ops, driver.tenant_id, "k", points=11)
     assert_problem(other, 409, "key-reused-with-other-body")
+    # Whoever reused the key has not taken it from the request that it belongs to.
+    assert give(ops, driver.tenant_id, "k").content == first.content
     assert driver.get("/v1/wallet").json()["posted"] == 10
 
 

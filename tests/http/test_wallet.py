@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role, revoke_role
 from nerava.kernel.ids import new_id
-from nerava.ledger.chart import PLATFORM_PROMO
+from nerava.ledger import chain, transfer
+from nerava.ledger.chart import NOVA_ISSUANCE, NOVA_RESERVE, PLATFORM_PROMO, driver_nova
 from nerava.ledger.templates.promo_funding import promo_funding
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward_hold
@@ -52,6 +53,23 @@ def test_the_wallet_says_what_the_ledger_says(house: House) -> None:
     assert (wallet["currency"], wallet["value_minor"]) == ("USD", 42)
     assert wallet["sequence"] == 3
     assert [one["points"] for one in wallet["expiring"]] == [12, 30]
+    assert house.findings() == []
+
+
+def test_points_that_were_spent_do_not_expire(house: House) -> None:
+    driver = house.driver()
+    fill(house, driver.tenant_id, 30, 12)
+    spent = chain(
+        f"spent:{new_id()}",
+        transfer(driver_nova(driver.tenant_id), NOVA_ISSUANCE, 13),
+        transfer(NOVA_RESERVE, PLATFORM_PROMO, 13),
+    )
+    house.books.must(spent)
+
+    wallet = driver.get("/v1/wallet").json()
+
+    assert wallet["posted"] == 29
+    assert [one["points"] for one in wallet["expiring"]] == [29]
     assert house.findings() == []
 
 
