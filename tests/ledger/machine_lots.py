@@ -45,6 +45,18 @@ class LotRules(LedgerMachine):
             later,
         )
 
+    @precondition(lambda self: bool(self.granted()))
+    @rule(target=CHAINS, place=place, to=NOVAS, more=st.sampled_from([0, 1, -1]), later=wait)
+    def spend_nothing_but_the_lots_of(self, place: int, to: str, more: int, later: bool) -> Chain:
+        grants = self.granted()
+        first = grants[place % len(grants)]
+        lots = [one for one in self.oracle.walk_lots().lots if one.created_by == first.key]
+        amount = max(1, sum(one.remaining for one in lots) + more)
+        payee = to if to != first.credit else self.named("world")
+        return self.send(
+            self.chain(transfer(first.credit, payee, amount, lot_of=first.key, lot_only=True)), later
+        )
+
     @precondition(lambda self: bool(self.spent()))
     @rule(target=CHAINS, place=place, more=part, by_world=st.booleans(), lot=lot_terms, later=wait)
     def refund(self, place: int, more: int, by_world: bool, lot: LotTerms | None, later: bool) -> Chain:

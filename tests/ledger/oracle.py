@@ -227,7 +227,7 @@ class Oracle:
             return Status.CLOSED
         if sides[0].asset != sides[1].asset:
             return Status.ASSET_MISMATCH
-        if self.overdraws(asked.debit, amount):
+        if self.overdraws(asked.debit, amount) or self.lacks_lots(asked, amount):
             return Status.INSUFFICIENT
         if self.overfills(asked.credit, amount) or self.overflows(asked, amount, asked):
             return Status.CEILING
@@ -270,6 +270,13 @@ class Oracle:
         """Return whether the debit would leave less available than the floor."""
         floor = self.accounts[code].floor
         return floor is not None and self.balances(code).available - amount < floor
+
+    def lacks_lots(self, asked: Transfer, amount: int) -> bool:
+        """Return whether the debit may take certain lots alone and less than the amount is left of them."""
+        if not asked.lot_only:
+            return False
+        lots = [one for one in self.walk_lots().lots if one.account == asked.debit]
+        return sum(one.remaining for one in lots if one.created_by == asked.lot_of) < amount
 
     def overfills(self, code: str, amount: int) -> bool:
         """Return whether the credit would pass the ceiling, incoming holds included."""

@@ -108,6 +108,11 @@ class FloorForgetsHolds(Oracle):
         return floor is not None and self.balances(code).posted - amount < floor
 
 
+class AnyLotWillDo(Oracle):
+    def lacks_lots(self, asked: Transfer, amount: int) -> bool:
+        return False
+
+
 class CeilingForgetsIncomingHolds(Oracle):
     def overfills(self, code: str, amount: int) -> bool:
         ceiling = self.accounts[code].ceiling
@@ -276,6 +281,7 @@ class AuditFinds(OraclePort):
 
 WRONG_MODELS: list[Callable[[], Oracle]] = [
     FloorForgetsHolds,
+    AnyLotWillDo,
     CeilingForgetsIncomingHolds,
     RefusedChainLeavesItsFirstLegs,
     HoldIsResolvedTwice,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -365,6 +366,22 @@ def test_a_preferred_lot_is_spent_before_one_that_ends_sooner(book: Book) -> Non
     book.oracle.post(grant, NOON)
     book.post(transfer("ann", "shop", 6, lot_of=grant.key))
     assert book.left("ann") == [(4, "soon")]
+
+
+def test_a_debit_of_certain_lots_alone_takes_no_other(book: Book) -> None:
+    grant = book.made(transfer("world", "ann", 5, lot=LotTerms("due", NOON)))
+    book.oracle.post(grant, NOON)
+    book.post(transfer("world", "ann", 5, lot=LotTerms("soon", NOON - HOUR)))
+    book.post(transfer("ann", "shop", 7))
+    assert book.left("ann") == [(3, "due")]
+    book.post(transfer("world", "ann", 5))
+    alone = partial(transfer, lot_of=grant.key, lot_only=True)
+    assert book.post(alone("ann", "world", 4)) == (Status.INSUFFICIENT, 0)
+    assert book.post(alone("ann", "world", 3)) == POSTED
+    assert book.post(alone("ann", "world", 1)) == (Status.INSUFFICIENT, 0)
+    assert book.post(transfer("ann", "world", 1, lot_only=True)) == (Status.INSUFFICIENT, 0)
+    assert book.post(alone("world", "shop", 1)) == (Status.INSUFFICIENT, 0)
+    assert book.left("ann") == [(5, "move")]
 
 
 def test_a_hold_reserves_no_lot_and_its_capture_takes_them(book: Book) -> None:
