@@ -273,7 +273,7 @@ class Oracle:
 
     def lacks_lots(self, asked: Transfer, amount: int) -> bool:
         """Return whether the debit may take certain lots alone and less than the amount is left of them."""
-        if not asked.lot_only:
+        if not asked.lot_only or asked.kind is Kind.HOLD:  # a hold reserves no lots
             return False
         lots = [one for one in self.walk_lots().lots if one.account == asked.debit]
         return sum(one.remaining for one in lots if one.created_by == asked.lot_of) < amount
