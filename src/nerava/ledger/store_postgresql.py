@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LOCK: Final = """
 SELECT account_id::text, asset, lane, floor, ceiling, closed, keeps_lots, debits_posted, credits_posted,
        debits_pending, credits_pending, sequence, last_posted_at,
-       (SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key = ANY(%s::uuid[])))
+       (SELECT count(*) > 0 FROM ledger_transfer WHERE key = ANY(%s::uuid[]))
 FROM ledger_balance WHERE account_id = ANY(%s::uuid[]) ORDER BY account_id FOR NO KEY UPDATE
 """
 _BY_KEY: Final = """

@@ -15,10 +15,11 @@ from nerava.rewards.rules import Answer, Judgement
 def to_json(decisions: Sequence[CampaignDecision]) -> str:
     """Return decisions as JSON: nested lists, one list a campaign.
 
-    `[campaign, outcome, reason, points, facts, [[answer, code, points, facts], ...]]`. Positional
-    on purpose: with twenty campaigns the names would be most of what is written.
+    `[campaign, outcome, reason, points, facts, [[answer, code, facts], ...]]`, where an answer is
+    the points that were earned, or true for passed and false for refused. Positional and short
+    on purpose: twenty campaigns are some kilobytes for each session, for ever.
     """
-    return orjson.dumps(decisions, default=tuple).decode()
+    return orjson.dumps(decisions, default=_compact).decode()
 
 
 def from_document(document: Iterable[Any]) -> list[CampaignDecision]:
@@ -31,9 +32,20 @@ def from_document(document: Iterable[Any]) -> list[CampaignDecision]:
     ]
 
 
+def _compact(one: tuple[Any, ...]) -> tuple[Any, ...]:
+    if type(one) is not Judgement:
+        return tuple(one)
+    answer, code, points, facts = one
+    head = points if answer is Answer.EARNED else answer is Answer.PASSED
+    return (head, code, facts) if facts else (head, code)
+
+
 def _judgement(stored: Sequence[Any]) -> Judgement:
-    answer, code, points, facts = stored
-    return Judgement(Answer(answer), code, points, facts)
+    head, code, *rest = stored
+    facts = rest[0] if rest else {}
+    if isinstance(head, bool):
+        return Judgement(Answer.PASSED if head else Answer.REFUSED, code, 0, facts)
+    return Judgement(Answer.EARNED, code, head, facts)
 
 
 def points_of(decisions: Iterable[CampaignDecision]) -> int:

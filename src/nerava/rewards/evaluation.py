@@ -234,15 +234,12 @@ def choose(
             ),
         )
     winner: int | None = None
-    winner_id = ""
     for index in ranked:
         decision = decisions[index]
         if winner is not None:
-            facts: Facts = {"points": decision.points, "winner": winner_id}
-            decisions[index] = refusal_of(decision, "stacking.another_won", facts)
+            decisions[index] = refusal_of(decision, "stacking.another_won", {"points": decision.points})
         elif decision.outcome is Outcome.KEPT or afford is None or afford(campaigns[index], decision.points):
             winner = index
-            winner_id = str(decision.campaign_id) if len(ranked) > 1 else ""
         else:
             decisions[index] = refusal_of(decision, "campaign.exhausted", {"points": decision.points})
     return winner

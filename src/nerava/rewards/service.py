@@ -304,7 +304,7 @@ class _Batch:
         rivals = [
             number
             for number, other in enumerate(case.decisions)
-            if other.reason == "stacking.another_won" and other.facts["winner"] == str(campaign.id)
+            if other.reason == "stacking.another_won" and self._campaigns[number].group == campaign.group
         ]
         # Caps may have been used by later sessions of the driver meanwhile: they are asked again.
         history = self._usage.history(case.judged.session, case.local_date)

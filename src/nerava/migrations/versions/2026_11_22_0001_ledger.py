@@ -591,7 +591,9 @@ def upgrade() -> None:
     """Create the tables and their guards."""
     connection = op.get_bind()
     for statement in POSTGRESQL if connection.dialect.name == "postgresql" else SQLITE:
-        connection.exec_driver_sql(statement.replace("%", "%%") if connection.dialect.name == "postgresql" else statement)
+        connection.exec_driver_sql(
+            statement.replace("%", "%%") if connection.dialect.name == "postgresql" else statement
+        )
 
 
 def downgrade() -> None:

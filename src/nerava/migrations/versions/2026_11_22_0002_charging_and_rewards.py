@@ -194,7 +194,7 @@ CREATE TABLE reward_decision (
     score SMALLINT NOT NULL,
     points BIGINT NOT NULL,
     zone_data VARCHAR(16) NOT NULL,
-    outcomes JSONB NOT NULL,
+    outcomes JSON NOT NULL,
     CONSTRAINT pk_reward_decision PRIMARY KEY (session_id, evaluation),
     CONSTRAINT ck_reward_decision_evaluation_positive CHECK (evaluation > 0),
     CONSTRAINT ck_reward_decision_points_not_negative CHECK (points >= 0),
