@@ -46,13 +46,20 @@ def heads(session: Session) -> Mapping[str, object]:
     return {"anchors": [[one.lane, one.height, one.hash, one.transfers] for one in anchors(session)]}
 
 
+def heads_and_wait(session: Session) -> Mapping[str, object]:
+    """Note the heads and let business go on for a while, so that a copy of a later moment would differ."""
+    found = heads(session)
+    time.sleep(0.2)
+    return found
+
+
 def noted(backup: Backup) -> list[Anchor]:
     listed: Any = backup.note["anchors"]
     return [Anchor(*one) for one in listed]
 
 
-def copy_of(books: Books, target: Path) -> Backup:
-    return back_up(books.database.url, target, now=SystemClock().now(), note=heads, programs=PROGRAMS)
+def copy_of(books: Books, target: Path, note: Callable[[Session], Mapping[str, object]] = heads) -> Backup:
+    return back_up(books.database.url, target, now=SystemClock().now(), note=note, programs=PROGRAMS)
 
 
 def movements(session: Session) -> int:
@@ -120,7 +127,7 @@ def test_a_copy_taken_during_business_comes_back_whole_with_its_head(
     with business(books, town) as done:
         before = books.database.read(anchors)
         started = time.monotonic()
-        backup = copy_of(books, tmp_path / "books.backup")
+        backup = copy_of(books, tmp_path / "books.backup", heads_and_wait)
         ended = time.monotonic()
     restored = restore(tmp_path / "books.backup", elsewhere, programs=PROGRAMS)
 
