@@ -116,7 +116,7 @@ def test_the_demo_does_not_run_beside_real_money(
 ) -> None:
     monkeypatch.setenv("NERAVA_ENV", profile)
 
-    said = refusal(run, "demo", "--folder", tmp_path / "demo", "--port", "0")
+    said = refusal(run, "demo", "--folder", tmp_path / "demo", "--no-serve")
 
     assert said.startswith("The demo does not start")
     assert not (tmp_path / "demo").exists()
