@@ -61,6 +61,7 @@ def server_for(app: FastAPI, settings: ServerSettings) -> DrainingServer:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # nobody's word is taken for the caller's address
         timeout_graceful_shutdown=settings.grace_s,
     )
     return DrainingServer(config, app.state.readiness, settings.drain_s)

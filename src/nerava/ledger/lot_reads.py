@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, bindparam, func, select
 
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+_LOT: Final = model.lot.c
+
+# Built once: building it costs more than running it, and every look into a wallet runs it.
+_NEXT: Final = (
+    select(func.sum(_LOT.remaining).label("points"), _LOT.expires_at)
+    .where(_LOT.account_id == bindparam("account"), _LOT.remaining > 0, _LOT.expires_at.is_not(None))
+    .group_by(_LOT.expires_at)
+    .order_by(_LOT.expires_at)
+    .limit(bindparam("most", type_=Integer()))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +44,5 @@ def expiring_next(session: Session, code: str, *, limit: int) -> list[ExpiringPo
 
     Points that are overdue but not yet expired by the job come first; an unknown account has none.
     """
-    lot = model.lot.c
-    rows = session.execute(
-        select(func.sum(lot.remaining).label("points"), lot.expires_at)
-        .where(lot.account_id == account_uuid(code), lot.remaining > 0, lot.expires_at.is_not(None))
-        .group_by(lot.expires_at)
-        .order_by(lot.expires_at)
-        .limit(limit)
-    )
+    rows = session.execute(_NEXT, {"account": account_uuid(code), "most": limit})
     return [ExpiringPoints(int(row.points), row.expires_at) for row in rows]
