@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect, make_url, text
@@ -26,11 +26,15 @@ from sqlalchemy.orm import Session
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.db.engine import EngineOptions, is_sqlite, open_engine
+from nerava.platform.db.errors import DRIVER_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy import URL, Engine
+
+Note: TypeAlias = "Callable[[Session], Mapping[str, object]]"
+"""Reads what is to be remembered about a snapshot; values fit for JSON."""
 
 _PAGES_AT_ONCE: Final = 16_384
 _PATIENT: Final = EngineOptions(
@@ -90,7 +94,7 @@ def back_up(
     target: Path,
     *,
     now: datetime,
-    note: Callable[[Session], Mapping[str, object]] | None = None,
+    note: Note | None = None,
     programs: Path | None = None,
 ) -> Backup:
     """Copy the database to the file `target`, while others go on writing, and return the manifest.
@@ -109,36 +113,20 @@ def back_up(
         BackupFailed: The copy failed or turned out damaged; `target` is as it was (500).
     """
     part = target.with_name(f"{target.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
     engine = open_engine(url, _PATIENT, read_only=True)
     try:
-        with Session(engine) as session:
-            if engine.dialect.name == "sqlite":
-                schema, noted = _looked_at(session, note)
-                _copy_sqlite(session, part)
-            else:
-                session.connection(
-                    execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-                )
-                snapshot = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-                schema, noted = _looked_at(session, note)
-                _run(
-                    "pg_dump",
-                    programs,
-                    url,
-                    f"--snapshot={snapshot}",
-                    "--format=custom",
-                    "--compress=1",
-                    f"--file={part}",
-                )
-        backup = Backup(engine.dialect.name, now, schema, part.stat().st_size, _checksum(part), noted)
-        _publish(part, target, backup)
-    except OSError as error:
-        raise BackupFailed(f"{target}: {error.strerror}") from error
+        _make_private(part)
+        try:
+            with Session(engine) as session:
+                schema, noted = _copy(session, url, part, note, programs)
+            backup = Backup(engine.dialect.name, now, schema, part.stat().st_size, _checksum(part), noted)
+            _publish(part, target, backup)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, *DRIVER_ERRORS) as error:
+        raise BackupFailed(f"{target}: {error}") from error
     finally:
         engine.dispose()
-        part.unlink(missing_ok=True)
     return backup
 
 
@@ -182,10 +170,24 @@ def restore(source: Path, url: str | URL, *, programs: Path | None = None) -> Ba
     return backup
 
 
-def _looked_at(
-    session: Session, note: Callable[[Session], Mapping[str, object]] | None
+def _copy(
+    session: Session, url: str | URL, part: Path, note: Note | None, programs: Path | None
 ) -> tuple[str | None, Mapping[str, object]]:
-    """Read what the manifest says about the content; the first read is what fixes SQLite's snapshot."""
+    """Fill the file from one snapshot; return the schema and what was noted on that snapshot."""
+    if is_sqlite(url):
+        seen = _look(session, note)  # The first read is what fixes the snapshot.
+        _copy_sqlite(session, part)
+        return seen
+    snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    session.connection(execution_options=snapshot)
+    name = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+    seen = _look(session, note)
+    options = (f"--snapshot={name}", "--format=custom", "--compress=1", f"--file={part}")
+    _run("pg_dump", programs, url, *options)
+    return seen
+
+
+def _look(session: Session, note: Note | None) -> tuple[str | None, Mapping[str, object]]:
     schema = None
     if "alembic_version" in inspect(session.connection()).get_table_names():
         schema = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -209,14 +211,16 @@ def _restore_sqlite(source: Path, target: Path) -> None:
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, part)
-        part.chmod(0o600)
-        _sync(part)
-        part.replace(target)
-        _sync(target.parent)
+        _make_private(part)
+        try:
+            shutil.copyfile(source, part)
+            _sync(part)
+            part.replace(target)
+            _sync(target.parent)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BackupFailed(f"{target}: {error.strerror}") from error
+        raise BackupFailed(f"{target}: {error}") from error
 
 
 def _restore_postgresql(source: Path, url: str | URL, programs: Path | None) -> None:
@@ -269,8 +273,8 @@ def _publish(part: Path, target: Path, backup: Backup) -> None:
     part.replace(target)
     manifest = _manifest_of(target)
     fresh = manifest.with_name(f"{manifest.name}.part")
+    _make_private(fresh)
     fresh.write_text(body + "\n")
-    fresh.chmod(0o600)
     _sync(fresh)
     fresh.replace(manifest)
     _sync(target.parent)
@@ -278,6 +282,12 @@ def _publish(part: Path, target: Path, backup: Backup) -> None:
 
 def _manifest_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that only its owner can open, before anything is in it."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
 
 
 def _checksum(path: Path) -> str:
