@@ -119,9 +119,8 @@ class LotShelf:
         before = len(self.uses)
         mine = self._open.get(account, [])
         mine.sort(key=lambda lot: lot.order)
-        preferred = (
-            [lot for lot in self._by_key.get(str(lot_of), []) if lot.account == account] if lot_of else []
-        )
+        made = self._by_key.get(str(lot_of), []) if lot_of else []
+        preferred = sorted((lot for lot in made if lot.account == account), key=lambda lot: lot.order)
         back: list[Restorable] = []
         for lot in [*preferred, *mine]:
             if amount == 0:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from nerava.platform.db.engine import EngineOptions, is_sqlite, open_engine
 from nerava.platform.db.errors import (
     DRIVER_ERRORS,
+    DatabaseError,
     DatabaseUnavailable,
     LostRace,
     OutcomeUnknown,
@@ -75,6 +76,7 @@ class Database:
         """
         started = time.monotonic()
         attempt = 0
+        may_have_committed = False
         while True:
             attempt += 1
             try:
@@ -82,18 +84,23 @@ class Database:
             except _CommitLost as lost:
                 if not repeatable:
                     raise OutcomeUnknown from lost
+                may_have_committed = True
                 failure: Exception = lost
-            except exc.TimeoutError as error:
-                message = "every connection is busy"
-                raise DatabaseUnavailable(message) from error
-            except DRIVER_ERRORS as error:
+            except (DatabaseError, exc.TimeoutError, *DRIVER_ERRORS) as error:
+                again = is_lost_race(error) or is_disconnect(error)
+                if not again and may_have_committed:
+                    raise OutcomeUnknown from error
+                if isinstance(error, exc.TimeoutError):
+                    message = "every connection is busy"
+                    raise DatabaseUnavailable(message) from error
                 if is_storage_full(error):
                     raise StorageFull from error
-                if not (is_lost_race(error) or is_disconnect(error)):
+                if not again:
                     raise
                 failure = error
             if attempt >= ATTEMPTS_MAX or time.monotonic() - started > PATIENCE_S:
-                raise _given_up(failure) from failure
+                # After one lost answer no later failure can prove that nothing was executed.
+                raise (OutcomeUnknown() if may_have_committed else _given_up(failure)) from failure
             time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - jitter, not a secret
 
     def read(self, work: Work[Result], *, patient: bool = False) -> Result:
@@ -147,6 +154,7 @@ class Database:
                 session.connection(execution_options=snapshot)
                 if patient:
                     session.execute(text("SET LOCAL statement_timeout = 0"))
+                    session.execute(text("SET LOCAL enable_seqscan = on"))
             return work(session)
 
     @contextmanager
@@ -165,7 +173,5 @@ class _CommitLost(Exception):
     """The connection broke between COMMIT and its answer."""
 
 
-def _given_up(failure: Exception) -> Exception:
-    if isinstance(failure, _CommitLost):
-        return OutcomeUnknown()
+def _given_up(failure: Exception) -> DatabaseError:
     return DatabaseUnavailable() if is_disconnect(failure) else LostRace()
