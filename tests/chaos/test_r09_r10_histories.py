@@ -32,6 +32,9 @@ FORMS: Final = [
     pytest.param(5, id="quick"),
     pytest.param(60, id="full", marks=[pytest.mark.chaos, pytest.mark.timeout(600)]),
 ]
+ROUNDS_UNTIL_CAUGHT: Final = 6
+"""On a busy machine the late commit may be over before anybody looks; one of the rounds shows it."""
+
 BROKEN_S: Final = 1.0
 
 
@@ -89,11 +92,16 @@ def test_a_build_that_answers_before_it_commits_is_caught_by_the_clock(books: Bo
         closing(Ledger(database, SystemClock())) as ledger,
     ):
         clients = clients_of(Books(database, ledger))
-        record(clients, lambda: time.sleep(BROKEN_S))
-        time.sleep(10 * LATE_S)
+        found: list[str] = []
+        for _ in range(ROUNDS_UNTIL_CAUGHT):
+            record(clients, lambda: time.sleep(BROKEN_S))
+            time.sleep(10 * LATE_S)
+            history = [first, *(one for client in clients for one in client.history)]
+            found = check(settled(history), SPECS)
+            if found:
+                break
 
-    history = [first, *(one for client in clients for one in client.history)]
-    assert check(settled(history), SPECS) != []
+    assert found != []
 
 
 class Naive:
