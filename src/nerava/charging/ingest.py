@@ -138,7 +138,7 @@ def register_locations(session: Session, locations: Iterable[NewLocation]) -> di
             one.longitude,
             one.is_test,
         )
-        for key, one in wanted.items()
+        for key, one in sorted(wanted.items(), key=lambda item: item[0])
     ]
     _NEW_LOCATIONS.run(session, rows)
     key = tuple_(_LOCATION.c.source, _LOCATION.c.reference)
@@ -160,7 +160,7 @@ def register_connectors(
     for one in wanted.values():
         if one.power_w_max is not None and one.power_w_max <= 0:
             raise LocationInvalid(f"a connector cannot be rated {one.power_w_max} W", evse=one.evse)
-    evses = list(dict.fromkeys((location, evse) for location, evse, _ in wanted))
+    evses = sorted({(location, evse) for location, evse, _ in wanted})
     _NEW_EVSES.run(session, [(new_id(), *key) for key in evses])
     key = tuple_(_EVSE.c.location_id, _EVSE.c.reference)
     query = select(_EVSE.c.location_id, _EVSE.c.reference, _EVSE.c.id).where(key.in_(evses))
@@ -168,7 +168,7 @@ def register_connectors(
     named = {(ids[location, evse], reference): (location, evse) for location, evse, reference in wanted}
     rows = [
         (new_id(), evse_id, reference, wanted[*named[evse_id, reference], reference].power_w_max)
-        for evse_id, reference in named
+        for evse_id, reference in sorted(named)
     ]
     _NEW_CONNECTORS.run(session, rows)
     key = tuple_(_CONNECTOR.c.evse_id, _CONNECTOR.c.reference)
@@ -187,9 +187,10 @@ def ingest(session: Session, sessions: Sequence[NewSession], now: datetime) -> I
         SessionInvalid: One ends before it starts, has negative energy or a reference that is empty
             or too long; nothing was stored (422).
     """
-    fresh = {(one.source, one.reference): (new_id(), _checked(one)) for one in sessions}
-    stored = _NEW_SESSIONS.run(session, [_session_row(key, one, now) for key, one in fresh.values()])
-    new = list(fresh.values())
+    fresh = {(one.source, one.reference): _checked(one) for one in sessions}
+    # In one order, so that two callers with the same sessions wait for each other and never in a ring.
+    new = [(new_id(), fresh[name]) for name in sorted(fresh)]
+    stored = _NEW_SESSIONS.run(session, [_session_row(key, one, now) for key, one in new])
     if stored < len(new):
         query = select(_SESSION.c.id).where(_SESSION.c.id.in_([key for key, _ in new]))
         present = set(session.scalars(query))

@@ -31,7 +31,8 @@ def register(session: Session, ledger: Ledger, references: Iterable[str], now: d
     A reference is the opaque name by which a source knows a person, at most 200 characters. Set
     based and safe to repeat: a driver who is known keeps the id.
     """
-    wanted = list(dict.fromkeys(references))
+    # In one order, so that two callers with the same people wait for each other and never in a ring.
+    wanted = sorted(set(references))
     known = find(session, wanted)
     fresh = {reference: new_id() for reference in wanted if reference not in known}
     if not fresh:

@@ -14,7 +14,7 @@ from nerava.charging.verification import Severity
 from nerava.kernel.ids import new_id
 from nerava.ledger import Status
 from nerava.ledger.chart import campaign_budget
-from nerava.ledger.reads import balance_now
+from nerava.ledger.reads import available_now
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward, session_reward_hold
 from nerava.platform.db.bulk import BulkInsert
 from nerava.rewards import usage
@@ -255,9 +255,9 @@ class _Batch:
         return report
 
     def _read_budgets(self) -> None:
-        self._left = {
-            one.id: balance_now(self._session, campaign_budget(one.id)).available for one in self._campaigns
-        }
+        codes = {one.id: campaign_budget(one.id) for one in self._campaigns}
+        left = available_now(self._session, list(codes.values()))
+        self._left = {campaign_id: left.get(code, 0) for campaign_id, code in codes.items()}
 
     def _afford(self, campaign: RunningCampaign, points: int) -> bool:
         left = self._left[campaign.id]
