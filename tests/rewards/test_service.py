@@ -48,8 +48,8 @@ def test_a_proven_session_earns_points_that_are_backed_and_says_why(house: House
         "settled",
     )
     assert [rule.text for rule in answer.rules] == [
-        "10 kWh at 3 points per kWh.",
         "10 kWh are at least 5 kWh.",
+        "10 kWh at 3 points per kWh.",
     ]
     assert house.money(campaign).granted == 30
 

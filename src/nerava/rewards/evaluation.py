@@ -51,8 +51,9 @@ class CampaignDecision(NamedTuple):
     Attributes:
         reason: Why, as a stable code; its sentence stands in `reasons.py`.
         points: What the session earns from this campaign; 0 when refused.
-        judgements: The answers of the campaign's rules in their order; empty where they were
-            not asked, because the session was out of the campaign's reach anyway.
+        judgements: The answers of the campaign's conditions, all of them, then of the rules that
+            give points, if every condition was met. None where the session was out of the
+            campaign's reach anyway.
     """
 
     campaign_id: UUID
@@ -89,15 +90,16 @@ class RunningCampaign:
     """
 
     __slots__ = (
+        "conditions",
         "day_max",
         "driver_max",
+        "earners",
         "ends_at",
         "evidence_min",
         "fee_rate",
         "group",
         "has_caps",
         "id",
-        "judges",
         "score_min",
         "session_max",
         "settle_level",
@@ -121,7 +123,8 @@ class RunningCampaign:
         self.fee_rate = fee_rate
         # A colon cannot stand in the name of a group.
         self.group = terms.stacking_group or f"{campaign_id}:alone"
-        self.judges = tuple((rule.judge, rule.is_condition) for rule in terms.rules)
+        self.conditions = tuple(rule.judge for rule in terms.rules if rule.is_condition)
+        self.earners = tuple(rule.judge for rule in terms.rules if not rule.is_condition)
         self.tie_rank = (-terms.priority, campaign_id)
 
     def _caps(self, history: History) -> Iterator[tuple[str, int, Mapping[UUID, int]]]:
@@ -138,21 +141,18 @@ class RunningCampaign:
         beyond = self._beyond_reach(session)
         if beyond is not None:
             return beyond
+        judgements = [judge(session) for judge in self.conditions]
+        for judgement in judgements:
+            if judgement.answer is Answer.REFUSED:
+                return self._refused("rules.condition_not_met", {}, tuple(judgements))
         points = 0
-        met = True
-        judgements = []
-        for judge, is_condition in self.judges:
+        for judge in self.earners:
             judgement = judge(session)
             judgements.append(judgement)
             points += judgement.points
-            if is_condition and judgement.answer is Answer.REFUSED:
-                met = False
-        answers = tuple(judgements)
-        if not met:
-            return self._refused("rules.condition_not_met", {}, answers)
         if points <= 0:
-            return self._refused("rules.nothing_earned", {}, answers)
-        return self._within_caps(session, history, points, answers)
+            return self._refused("rules.nothing_earned", {}, tuple(judgements))
+        return self._within_caps(session, history, points, tuple(judgements))
 
     def _beyond_reach(self, session: EvidencedSession) -> CampaignDecision | None:
         """Return the refusal of a session that the rules need not be asked about."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Any, Final
 
-from nerava.rewards.rules import ALL_RULES, Answer
+from nerava.rewards.rules import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,6 @@ def placeholders(code: str) -> set[str]:
     return {name for _, name, _, _ in _UNITS.parse(TEXTS[code]) if name is not None}
 
 
-_CONDITIONS: Final = {rule.model_fields["kind"].default for rule in ALL_RULES if rule.is_condition}
 _CLOSENESS: Final = (
     "campaign.kept",
     "stacking.another_won",
@@ -126,6 +125,4 @@ def primary_reason(decisions: Sequence[CampaignDecision]) -> str:
     closest = min(decisions, key=lambda one: _CLOSENESS.index(one.reason))
     if not closest.reason.startswith("rules."):
         return closest.reason
-    refused = [one.code for one in closest.judgements if one.answer is Answer.REFUSED]
-    decisive = [code for code in refused if code.partition(".")[0] in _CONDITIONS]
-    return (decisive or refused)[0]
+    return next(one.code for one in closest.judgements if one.answer is Answer.REFUSED)
