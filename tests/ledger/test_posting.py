@@ -20,6 +20,7 @@ from nerava.ledger import (
     Kind,
     LotTerms,
     Status,
+    Transfer,
     UnknownAccount,
     capture,
     chain,
@@ -35,6 +36,7 @@ from nerava.ledger.engines import engine_for
 from nerava.ledger.posting import new_id as text_id
 from nerava.ledger.reads import count_accounts, transaction
 from nerava.ledger.store import load
+from nerava.ledger.values import AMOUNT_MAX
 from tests.helpers.financial_helpers import findings
 from tests.helpers.parallel import in_parallel
 from tests.ledger.houses import ACCOUNTS, DAY, HOUR, NOON, House
@@ -469,6 +471,26 @@ def test_an_account_that_nobody_opened_is_unknown(house: House) -> None:
     assert house.status(chain("x", transfer("ghost", "till", 1))) is Status.NO_ACCOUNT
     assert house.status(chain("x", transfer("bank", "ghost", 1))) is Status.NO_ACCOUNT
     assert house.status(chain("x", transfer("ghost", "phantom", 1))) is Status.NO_ACCOUNT
+
+
+@pytest.mark.parametrize("amount", [0, -1, AMOUNT_MAX + 1, True, 1.0, "1", None], ids=repr)
+@pytest.mark.parametrize("kind", [Kind.DIRECT, Kind.HOLD])
+def test_an_amount_that_cannot_be_is_refused(house: House, kind: Kind, amount: Any) -> None:
+    leg = Transfer(kind, "bank", "till", amount)
+
+    assert house.status(chain("x", leg)) is Status.BAD_AMOUNT
+    assert house.ledger.balance("till").sequence == 0
+
+
+def test_the_largest_amount_is_moved(house: House) -> None:
+    house.must(deposit(amount=AMOUNT_MAX))
+    assert house.posted("till", "bank") == [AMOUNT_MAX, -AMOUNT_MAX]
+
+
+def test_what_two_accounts_do_not_share_is_refused(house: House) -> None:
+    assert house.status(chain("x", transfer("till", "till", 1))) is Status.SAME_ACCOUNT
+    assert house.status(chain("x", transfer("bank", "alice", 1))) is Status.ASSET_MISMATCH
+    assert house.status(chain("x", transfer("bank", "north-till", 1))) is Status.WRONG_LANE
 
 
 def test_counters_fill_64_bits_and_no_more(house: House) -> None:

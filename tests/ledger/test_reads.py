@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nerava.ledger import UnknownAccount, capture, chain, hold, release, transfer
 from nerava.ledger.lot_reads import expiring_next
-from nerava.ledger.reads import STATEMENT_MAX, count_accounts, statement
+from nerava.ledger.reads import STATEMENT_MAX, available_now, count_accounts, statement
 from nerava.ledger.values import LotTerms
 from tests.helpers.financial_helpers import findings
 from tests.ledger.houses import DAY, HOUR, NOON, House
@@ -194,6 +194,18 @@ def test_accounts_are_counted_by_name(house: House) -> None:
         return house.database.read(lambda session: count_accounts(session, codes))
 
     assert (count("till", "bank", "ghost"), count("ghost"), count()) == (2, 0, 0)
+
+
+def test_what_many_accounts_can_spend_is_one_question(house: House) -> None:
+    house.must(
+        chain("d", transfer("bank", "till", 9)), chain("h", hold("till", "capped", 4, expires_at=None))
+    )
+
+    def ask(*codes: str) -> dict[str, int]:
+        return house.database.read(lambda session: available_now(session, codes))
+
+    assert ask("till", "capped", "bank", "ghost") == {"till": 5, "capped": 0, "bank": -9}
+    assert ask() == {}
 
 
 def test_points_that_expire_are_told_by_instant_the_soonest_first(house: House) -> None:

@@ -95,8 +95,7 @@ def _finish(ledger: Ledger, crossing: Crossing) -> Verdict:
     outcome = capture(crossing.key) if arrived.ok else release(crossing.key)
     settled = ledger.submit(_chain(_step(crossing, "settle"), crossing.from_lane, outcome, crossing))
     if arrived.ok and not settled.ok and settled.status is not Status.HOLD_RESOLVED:
-        message = f"a crossing arrived, but its hold says {settled.status}"
-        raise AssertionError(message)
+        raise AssertionError(f"a crossing arrived, but its hold says {settled.status}")
     return settled if arrived.ok else arrived
 
 

@@ -44,8 +44,7 @@ class _Entry:
         if self.error is not None:
             raise self.error
         if self.verdict is None:
-            message = "an entry was answered with nothing"
-            raise AssertionError(message)
+            raise AssertionError("an entry was answered with nothing")
         return self.verdict
 
 
@@ -82,12 +81,9 @@ class LaneWriter:
     async def submit_async(self, chain: Chain, effects: Sequence[Effect]) -> Verdict:
         """Queue a chain and await its commit. Cancelling the caller does not cancel the chain."""
         loop = asyncio.get_running_loop()
-        entry = _Entry(checked(chain), effects, future=loop.create_future(), loop=loop)
-        self._enqueue([entry], shed=True)
-        if entry.future is None:
-            message = "an awaited entry has a future"
-            raise AssertionError(message)
-        return await entry.future
+        future: asyncio.Future[Verdict] = loop.create_future()
+        self._enqueue([_Entry(checked(chain), effects, future=future, loop=loop)], shed=True)
+        return await future
 
     def submit_many(self, chains: Sequence[Chain]) -> list[Verdict]:
         """Queue many chains, wait for all, and return their verdicts in order.
@@ -195,5 +191,5 @@ def _resolve(entries: Sequence[_Entry]) -> None:
             continue
         if entry.error is not None:
             entry.future.set_exception(entry.error)
-        elif entry.verdict is not None:
-            entry.future.set_result(entry.verdict)
+        else:
+            entry.future.set_result(entry.result())
