@@ -20,6 +20,8 @@ from nerava.drivers import service as drivers
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role, issue_token
 from nerava.kernel.ids import new_id
+from nerava.ledger.audit import audit
+from nerava.rewards.checks import CHECKS
 from nerava.settings import DatabaseSettings, Settings, TokenSettings, WorkerSettings
 from tests.helpers.financial_helpers import Books
 
@@ -77,7 +79,8 @@ class House:
 
     def findings(self) -> list[object]:
         """Return what audit and verification find; nothing, always."""
-        return list(self.books.findings())
+        rewards = self.installation.database.read(lambda session: audit(session, CHECKS), patient=True)
+        return [*self.books.findings(), *rewards]
 
 
 @contextmanager

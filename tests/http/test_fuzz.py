@@ -95,6 +95,7 @@ def test_every_answer_is_one_that_the_document_promises(
         max_examples=EXAMPLES,
         deadline=None,
         database=None,
+        derandomize=True,  # The same requests every time; the long fuzz draws new ones.
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

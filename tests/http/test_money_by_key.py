@@ -11,9 +11,14 @@ from sqlalchemy.orm import Session
 
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
+from nerava.ledger import EffectRefused
 from nerava.ledger.chart import PLATFORM_PROMO
 from nerava.ledger.templates.promo_funding import promo_funding
-from nerava.platform.idempotency_store import forget
+from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
+from nerava.platform.idempotency import Answer, KeyedRequest
+from nerava.platform.idempotency_store import find, forget, store_many
+from nerava.web.api.keyed import StoreAnswer
+from nerava.web.api.ops_money import HouseBudgetTooSmall
 from tests.helpers.parallel import in_parallel
 from tests.http.flows import same
 from tests.http.test_problems import assert_problem
@@ -221,3 +226,31 @@ def test_only_finance_gives_presents(sqlite_house: House) -> None:
     for role in set(Role) - {Role.OPS_FINANCE}:
         answer = sqlite_house.caller(role).post(PATH, present(new_id()), key="k")
         assert_problem(answer, 403, "role-not-allowed")
+
+
+def test_nothing_is_posted_under_a_key_that_was_refused_a_moment_ago(house: House) -> None:
+    fill_promo(house, 100)
+    driver, now = house.driver(), house.installation.clock.now()
+    request = KeyedRequest("user:1", "k", b"f" * 32, "0" * 32)
+    refusal = Answer.refusal(HouseBudgetTooSmall(), request.trace_id)
+    database, ledger = house.installation.database, house.installation.ledger
+    # Another request with the key was refused after this one had looked whether the key is free.
+    database.run(lambda session: store_many(session, [(request, refusal)], now=now))
+    grant = promo_grant(kind=PromoKind.GOODWILL, reference_id=new_id(), driver_id=driver.tenant_id, points=10)
+    neighbour = promo_grant(
+        kind=PromoKind.GOODWILL, reference_id=new_id(), driver_id=driver.tenant_id, points=7
+    )
+
+    def attempt(index: int) -> str:
+        if index:
+            return ledger.submit(neighbour).status.value
+        try:
+            ledger.submit(grant, [StoreAnswer(request, lambda _verdict: Answer(201, b"{}"), now)])
+        except EffectRefused:
+            return "refused"
+        return "posted"
+
+    assert in_parallel(2, attempt) == ["refused", "posted"]
+    assert driver.get("/v1/wallet").json()["posted"] == 7
+    assert database.read(lambda session: find(session, request)) == refusal
+    assert house.findings() == []

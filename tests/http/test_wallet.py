@@ -53,7 +53,7 @@ def test_the_wallet_says_what_the_ledger_says(house: House) -> None:
     assert (wallet["currency"], wallet["value_minor"]) == ("USD", 42)
     assert wallet["sequence"] == 3
     assert [one["points"] for one in wallet["expiring"]] == [12, 30]
-    assert house.findings() == []
+    assert house.books.findings() == []
 
 
 def test_points_that_were_spent_do_not_expire(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -31,6 +32,7 @@ from nerava.platform.idempotency import (
     parse_key,
 )
 from nerava.platform.idempotency_store import StoredAnswer, cancel, find, forget, look_up, once, store_many
+from nerava.platform.openapi import KEY_PATTERN
 from tests.helpers.parallel import in_parallel
 
 if TYPE_CHECKING:
@@ -305,6 +307,7 @@ def test_the_database_refuses_half_an_answer(effects: Database) -> None:
 )
 def test_keys_come_bare_or_quoted(header: str, key: str) -> None:
     assert parse_key(header) == key
+    assert re.fullmatch(KEY_PATTERN, header)
 
 
 @pytest.mark.parametrize(
@@ -314,6 +317,17 @@ def test_keys_come_bare_or_quoted(header: str, key: str) -> None:
 def test_malformed_keys_are_refused(header: str) -> None:
     with pytest.raises(IdempotencyKeyMalformed):
         parse_key(header)
+    assert not re.fullmatch(KEY_PATTERN, header)
+
+
+@given(st.text(st.characters(min_codepoint=9, max_codepoint=127), min_size=1, max_size=6))
+def test_the_document_says_of_every_key_what_the_reader_does(header: str) -> None:
+    try:
+        parse_key(header)
+        read = True
+    except IdempotencyKeyMalformed:
+        read = False
+    assert (re.fullmatch(KEY_PATTERN, header) is not None) is read
 
 
 def test_a_missing_key_matters_only_where_money_moves() -> None:

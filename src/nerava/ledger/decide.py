@@ -191,8 +191,6 @@ class _Attempt:
 
     def _direct(self, one: Transfer) -> None:
         debit, credit, amount = self._checked(one)
-        if one.lot_only and self.state.shelf.left_of(one.lot_of, debit.id) < amount:
-            raise _Refused(Status.INSUFFICIENT)
         before = credit.posted
         debit.debits_posted += amount
         credit.credits_posted += amount
@@ -227,6 +225,12 @@ class _Attempt:
         if debit.asset != credit.asset:
             raise _Refused(Status.ASSET_MISMATCH)
         if debit.floor is not None and debit.available - amount < debit.floor:
+            raise _Refused(Status.INSUFFICIENT)
+        if (
+            one.lot_only
+            and one.kind is Kind.DIRECT
+            and self.state.shelf.left_of(one.lot_of, debit.id) < amount
+        ):
             raise _Refused(Status.INSUFFICIENT)
         incoming = credit.credits_posted + credit.credits_pending + amount
         if credit.ceiling is not None and incoming - credit.debits_posted > credit.ceiling:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Row, Select, case, func, literal, select, union_all
+from sqlalchemy import Row, Select, bindparam, case, func, literal, select, union_all
 
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 STATEMENT_MAX: Final = 1_000
 _T: Final = model.transfer.c
 _B: Final = model.balance.c
+
+# Built once: building it costs more than running it, and every look at a balance runs it.
+_BALANCE: Final = select(model.balance).where(_B.account_id == bindparam("account"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def balance_now(session: Session, code: str) -> AccountBalance:
     Raises:
         UnknownAccount: No account has this code (404).
     """
-    row = session.execute(select(model.balance).where(_B.account_id == account_uuid(code))).one_or_none()
+    row = session.execute(_BALANCE, {"account": account_uuid(code)}).one_or_none()
     if row is None:
         message = f"no account {code!r}"
         raise UnknownAccount(message)

@@ -106,6 +106,8 @@ class Ledger:
         if not wanted:
             return
         now = self._clock.now()
+        # Everybody inserts in one order: two that open the same accounts wait, and never for each other.
+        wanted = dict(sorted(wanted.items()))
         _insert_new(
             session,
             model.account,

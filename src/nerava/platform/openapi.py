@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = "3.1.0"
 SCHEME: Final = "accessToken"
+KEY_PATTERN: Final = r'^[ \t]*(?:[!#-~][!-~]{0,254}|"(?:[!#-\[\]-~]|\\["\\]){1,255}")[ \t]*$'
+"""A key as `parse_key` reads it: 1 to 255 visible ASCII characters, bare or quoted."""
 
 
 class _Refused(NeravaError):
@@ -117,7 +119,7 @@ def _add_key(operation: dict[str, Any], *, required: bool) -> None:
             "in": "header",
             "required": required,
             "description": "Chosen by you, one per intent: the same key never happens twice",
-            "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$", "examples": ["a-uuid-you-keep"]},
+            "schema": {"type": "string", "pattern": KEY_PATTERN, "examples": ["a-uuid-you-keep"]},
         }
     )
     for status, answer in operation["responses"].items():

@@ -15,6 +15,7 @@ from nerava.ledger.verify import verify
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
+from nerava.rewards.checks import CHECKS
 from nerava.web.api.fields import Instant
 from nerava.web.api.statements import AccountLineOut, ops_page, page_of_lines
 from nerava.web.api.wiring import Now, Wired, router
@@ -124,9 +125,9 @@ def run_audit(
     *,
     chain: Annotated[bool, Query(description="Also recompute the hash chain over all of history")] = False,
 ) -> AuditOut:
-    """Check every invariant of the money core on one snapshot."""
+    """Check every invariant of the money core, and that every grant has its posting, on one snapshot."""
     findings = wired.database.read(
-        lambda session: [*audit(session), *(verify(session) if chain else [])], patient=True
+        lambda session: [*audit(session, CHECKS), *(verify(session) if chain else [])], patient=True
     )
     shown = [FindingOut(check=one.check, subject=one.subject, detail=one.detail) for one in findings]
     return AuditOut(clean=not shown, audited_at=now, findings=shown)
