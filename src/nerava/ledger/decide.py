@@ -99,7 +99,7 @@ def decide(
     return Decision(verdicts, run.rows, opened, run.closed)
 
 
-_GIVES_BACK: Final = (Kind.RELEASE, Kind.EXPIRE)
+_MOVES_NO_LOTS: Final = (Kind.HOLD, Kind.RELEASE, Kind.EXPIRE)
 
 
 class _Refused(Exception):
@@ -224,13 +224,7 @@ class _Attempt:
             raise _Refused(Status.CLOSED)
         if debit.asset != credit.asset:
             raise _Refused(Status.ASSET_MISMATCH)
-        if debit.floor is not None and debit.available - amount < debit.floor:
-            raise _Refused(Status.INSUFFICIENT)
-        if (
-            one.lot_only
-            and one.kind is Kind.DIRECT
-            and self.state.shelf.left_of(one.lot_of, debit.id) < amount
-        ):
+        if self._short(one, debit, amount):
             raise _Refused(Status.INSUFFICIENT)
         incoming = credit.credits_posted + credit.credits_pending + amount
         if credit.ceiling is not None and incoming - credit.debits_posted > credit.ceiling:
@@ -240,6 +234,12 @@ class _Attempt:
         self._save(debit)
         self._save(credit)
         return debit, credit, amount
+
+    def _short(self, one: Transfer, debit: AccountState, amount: int) -> bool:
+        if debit.floor is not None and debit.available - amount < debit.floor:
+            return True
+        only = one.lot_only and one.kind is Kind.DIRECT  # a hold reserves no lots
+        return only and self.state.shelf.left_of(one.lot_of, debit.id) < amount
 
     def _resolve(self, one: Transfer) -> None:
         amount = one.amount
@@ -298,10 +298,8 @@ class _Attempt:
         expires_at: datetime | None = None,
     ) -> PostedTransfer:
         chain = self.chain
-        posted_at = self.run.now
-        for account in (debit, credit):
-            if account.last_posted_at is not None and account.last_posted_at > posted_at:
-                posted_at = account.last_posted_at
+        seen = (debit.last_posted_at, credit.last_posted_at)
+        posted_at = max([self.run.now, *(one for one in seen if one is not None)])
         for account in (debit, credit):
             account.sequence += 1
             account.last_posted_at = posted_at
@@ -337,10 +335,7 @@ class _Attempt:
             chain.actor,
             self.metadata,
         )
-        lots = [
-            [lot.id, lot.account, lot.granted, lot.source, instant(lot.expires_at), lot.restores]
-            for lot in made
-        ]
+        lots = [[x.id, x.account, x.granted, x.source, instant(x.expires_at), x.restores] for x in made]
         digest = row_digest([*fields, lots, [[use.id, use.lot_id, use.amount] for use in used]])
         row = PostedTransfer(
             transfer_id,
@@ -383,7 +378,7 @@ class _Attempt:
         key: str,
         debt: int,
     ) -> tuple[list[Lot], list[LotUse]]:
-        if one.kind is Kind.HOLD or one.kind in _GIVES_BACK or not (debit.keeps_lots or credit.keeps_lots):
+        if one.kind in _MOVES_NO_LOTS or not (debit.keeps_lots or credit.keeps_lots):
             return [], []
         shelf, ids = self.state.shelf, self.run.new_ids
         made: list[Lot] = []
