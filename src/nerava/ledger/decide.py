@@ -126,7 +126,7 @@ class _Run:
         if not 1 <= len(chain.transfers) <= CHAIN_MAX:
             message = f"a chain has 1 to {CHAIN_MAX} transfers, not {len(chain.transfers)}"
             raise ValueError(message)
-        keys = [str(chain.key_of(position)) for position in range(len(chain.transfers))]
+        keys = chain.key_texts()
         fingerprint = chain.fingerprint()
         known = self.state.known
         first = known.get(keys[0])

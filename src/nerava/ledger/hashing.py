@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -51,6 +52,7 @@ def row_digest(fields: list[object]) -> bytes:
     return hashlib.sha256(orjson.dumps(fields)).digest()
 
 
+@lru_cache(maxsize=4_096)
 def instant(at: datetime | None) -> str | None:
     """Return an instant the way it enters a digest, whatever its zone: ISO 8601 in UTC with microseconds.
 

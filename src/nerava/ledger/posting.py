@@ -77,8 +77,8 @@ def _refuses_what_exists(engine: Engine, chains: Sequence[Chain], verdicts: Sequ
     the same fails on the uniqueness of its key; one that is refused, perhaps because its own first
     posting took the money, would be told so although it stands.
     """
-    refused = [one for one, verdict in zip(chains, verdicts, strict=True) if not verdict.ok]
-    keys = [str(one.key_of(position)) for one in refused for position in range(len(one.transfers))]
+    refused = (one for one, verdict in zip(chains, verdicts, strict=True) if not verdict.ok)
+    keys = [key for one in refused for key in one.key_texts()]
     return bool(keys) and bool(engine.transfers_by_key(keys))
 
 

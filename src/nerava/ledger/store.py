@@ -123,7 +123,7 @@ def load(engine: Engine, chains: Sequence[Chain]) -> State:
 def _wanted(chains: Sequence[Chain]) -> _Wanted:
     wanted = _Wanted(set(), [], [], {}, [], [])
     for chain in chains:
-        wanted.keys += [str(chain.key_of(position)) for position in range(len(chain.transfers))]
+        wanted.keys += chain.key_texts()
         for one in chain.transfers:
             if one.hold_key is not None:
                 wanted.holds.append(str(one.hold_key))
@@ -144,9 +144,9 @@ def _load_known(engine: Engine, chains: Sequence[Chain], keys: Sequence[str], st
     found = {row.key: row for row in engine.transfers_by_key(keys)}
     state.known.update((key, ()) for key in found)
     for chain in chains:
-        head = found.get(str(chain.key))
+        head = found.get(chain.key_texts()[0])
         if head is not None and head.position == 0:
-            legs = (found.get(str(chain.key_of(position))) for position in range(1, len(chain.transfers)))
+            legs = map(found.get, chain.key_texts()[1:])
             state.known[head.key] = (head, *(row for row in legs if row is not None))
 
 

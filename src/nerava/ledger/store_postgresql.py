@@ -7,6 +7,7 @@ element, joining text a tenth of it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.ledger.accounts import AccountState
@@ -183,13 +184,16 @@ def _numbers(values: Iterable[int]) -> str:
 
 
 def _texts(values: Iterable[str]) -> str:
-    return "{" + ",".join([value if _is_plain(value) else _quoted(value) for value in values]) + "}"
+    return "{" + ",".join(map(_text, values)) + "}"
 
 
-def _is_plain(value: str) -> bool:
-    return _PLAIN.fullmatch(value) is not None and value.upper() != "NULL"
+@lru_cache(maxsize=4_096)
+def _text(value: str) -> str:
+    plain = _PLAIN.fullmatch(value) is not None and value.upper() != "NULL"
+    return value if plain else _quoted(value)
 
 
+@lru_cache(maxsize=4_096)
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -203,7 +207,12 @@ def _hashes(values: Iterable[bytes]) -> str:
 
 
 def _instants(values: Iterable[datetime | None]) -> str:
-    return "{" + ",".join(["NULL" if at is None else f'"{at.isoformat()}"' for at in values]) + "}"
+    return "{" + ",".join(map(_instant, values)) + "}"
+
+
+@lru_cache(maxsize=4_096)
+def _instant(at: datetime | None) -> str:
+    return "NULL" if at is None else f'"{at.isoformat()}"'
 
 
 def _transfer_arrays(rows: Sequence[PostedTransfer]) -> tuple[str, ...]:

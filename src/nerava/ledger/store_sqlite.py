@@ -6,6 +6,7 @@ The caller's transaction began IMMEDIATE, so everything read here is locked alre
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -210,6 +211,7 @@ def _lot(row: tuple[Any, ...]) -> LotRow:
     return LotRow(*(*row[:6], _at(row[6])))
 
 
+@lru_cache(maxsize=4_096)
 def _at(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -128,19 +128,31 @@ class Chain:
     effective_at: datetime | None = None
     actor: str = "system"
     metadata: Mapping[str, object] = field(default_factory=dict)
+    _memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def key_of(self, position: int) -> UUID:
         """Return the key of the transfer at `position`, 0 being the chain's own key."""
         return transfer_key(self.key, position)
 
+    def key_texts(self) -> tuple[str, ...]:
+        """Return the keys of all transfers as canonical text; worked out once."""
+        known: tuple[str, ...] | None = self._memo.get("keys")
+        if known is None:
+            known = (str(self.key), *(str(self.key_of(place)) for place in range(1, len(self.transfers))))
+            self._memo["keys"] = known
+        return known
+
     def fingerprint(self) -> bytes:
         """Return SHA-256 over what is to happen: template, lane, and every transfer's body.
 
         Instants, actor and metadata are circumstances of an attempt and stay outside, so that a
-        repetition at a later time is still the same fact.
+        repetition at a later time is still the same fact. Worked out once.
         """
-        body = [self.template, self.lane, *(_body(one) for one in self.transfers)]
-        return hashlib.sha256(orjson.dumps(body)).digest()
+        known: bytes | None = self._memo.get("fingerprint")
+        if known is None:
+            body = [self.template, self.lane, *(_body(one) for one in self.transfers)]
+            known = self._memo["fingerprint"] = hashlib.sha256(orjson.dumps(body)).digest()
+        return known
 
 
 def _body(one: Transfer) -> list[object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -79,6 +80,7 @@ class UUIDType(TypeDecorator[UUID]):
         return UUID
 
 
+@lru_cache(maxsize=4_096)
 def instant_text(at: datetime) -> str:
     """Return an instant as SQLite stores it: fixed width, UTC, so that text order is time order.
 
