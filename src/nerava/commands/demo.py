@@ -78,8 +78,13 @@ def demo_command(
             cast = _cast(installation)
             if listening is None:
                 return
-            _print_what_to_try(out, installation, cast, listening.getsockname()[1], folder)
-            serve(create_app(settings, installation), settings, listening)
+            port = listening.getsockname()[1]
+            serve(
+                create_app(settings, installation),
+                settings,
+                listening,
+                announce=lambda: _print_what_to_try(out, installation, cast, port, folder),
+            )
             out.say("Stopped. `make demo` goes on from here.")
         finally:
             installation.close()

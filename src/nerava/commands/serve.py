@@ -18,6 +18,8 @@ from nerava.serving import server_for
 from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
 
     from nerava.settings import Settings
@@ -29,8 +31,13 @@ def serve_command(database: DatabaseUrl = None) -> None:
     settings = _checked(out, database)
     with refusing(out):
         listening = listen(settings)
-        out.say(f"Nerava serves on http://{settings.server.host}:{listening.getsockname()[1]}")
-        serve(create_app(settings), settings, listening)
+        address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
+        serve(
+            create_app(settings),
+            settings,
+            listening,
+            announce=lambda: out.say(f"Nerava serves on {address}"),
+        )
 
 
 def work_command(database: DatabaseUrl = None) -> None:
@@ -74,12 +81,20 @@ def listen(settings: Settings) -> socket.socket:
     return opened
 
 
-def serve(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
-    """Serve an application on a listening socket until a signal ends it; requests finish first."""
+def serve(
+    app: FastAPI, settings: Settings, listening: socket.socket, *, announce: Callable[[], None]
+) -> None:
+    """Serve an application on a listening socket until a signal ends it; requests finish first.
+
+    `announce` says where it serves and how to end it. The signals are the server's before anybody
+    reads that, so Ctrl-C ends it cleanly from the first word on.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     server = server_for(app, settings.server)
     try:
-        server.run(sockets=[listening])
+        with server.capture_signals():
+            announce()
+            server.run(sockets=[listening])
     finally:
         listening.close()
 
