@@ -124,10 +124,16 @@ def test_only_the_lots_that_are_named_may_be_taken(desk: Desk) -> None:
     assert desk.post(transfer("ann", "world", 6, lot_of=first, lot_only=True)) is Status.INSUFFICIENT
     assert desk.post(transfer("ann", "world", 6, lot_of=first)) is Status.POSTED
     assert desk.post(transfer("ann", "world", 1, lot_of=first, lot_only=True)) is Status.INSUFFICIENT
-    as_hold = replace(hold("ann", "world", 1, expires_at=None), lot_of=first, lot_only=True)
-    assert desk.post(as_hold) is Status.POSTED
     second = grants[1].key
     assert desk.post(transfer("ann", "world", 3, lot_of=second, lot_only=True)) is Status.POSTED
+    assert desk.post(transfer("ann", "world", 1, lot_of=second, lot_only=True)) is Status.POSTED
+
+
+def test_a_hold_reserves_no_lots_even_where_some_are_named(desk: Desk) -> None:
+    desk.decide(desk.chain(transfer("world", "ann", 5)))
+    named = replace(hold("ann", "world", 5, expires_at=None), lot_of=fact_id("never"), lot_only=True)
+
+    assert desk.post(named) is Status.POSTED
 
 
 # Holds.
@@ -215,6 +221,13 @@ def test_a_repetition_is_answered_with_the_first_rows_and_moves_nothing(desk: De
     assert again == Verdict(Status.EXISTS, first.transfers)
     assert decided.transfers == list(first.transfers)
     assert desk.counters("shop") == (0, 51, 0, 0, 1)
+
+
+def test_a_chain_of_one_transfer_is_repeated_as_well(desk: Desk) -> None:
+    asked = desk.chain(transfer("world", "shop", 1))
+    first, again = desk.decide(asked, asked).verdicts
+
+    assert again == Verdict(Status.EXISTS, first.transfers)
 
 
 @pytest.mark.parametrize("at_once", [True, False])

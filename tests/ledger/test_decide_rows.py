@@ -105,6 +105,14 @@ def test_a_row_says_everything_about_its_movement(desk: Desk) -> None:
     assert touched == {WORLD, SHOP}
 
 
+def test_what_moves_is_added_to_what_moved_before(desk: Desk) -> None:
+    for amount in (3, 4):
+        posted(desk, transfer("world", "shop", amount), hold("world", "shop", 10 * amount, expires_at=None))
+
+    assert desk.counters("world") == (7, 0, 70, 0, 4)
+    assert desk.counters("shop") == (0, 57, 0, 70, 4)
+
+
 @pytest.mark.parametrize(
     ("way", "amount", "shop", "world"),
     [
