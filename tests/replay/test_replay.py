@@ -67,6 +67,13 @@ def test_a_second_run_changes_nothing(database: Database, ledger: Ledger, record
     assert end_of(again) == end_of(first)
 
 
+def test_campaigns_of_all_scenarios_can_be_told_apart_by_their_names() -> None:
+    names = [plan.terms.name for scenario in SCENARIOS.values() for plan in scenario("USD").plans]
+
+    assert len(names) == sum(SCENARIOS)
+    assert len(set(names)) == len(names)
+
+
 class Interrupted(Exception):
     """The run was stopped here."""
 

@@ -45,49 +45,22 @@ def demo_campaigns(currency: str) -> Scenario:
     return Scenario(
         "Sunrise Utility (invented)",
         (
-            _plan(
-                "Charge and earn",
-                60_000_00,
-                PerKwh(points_per_kwh=2),
-                _least(1_000),
-                currency=currency,
-                cap=400,
-            ),
-            _plan("Night shift bonus", 9_000_00, _night(points=25), currency=currency, day_cap=25),
-            _plan(
-                "Welcome, first come first served",
-                500_00,
-                Fixed(points=200),
-                MinimumMinutes(minutes=15),
-                _least(2_000),
-                currency=currency,
-                driver_cap=200,
-            ),
+            _energy("Charge and earn", currency, cap=400),
+            _night_bonus("Night shift bonus", currency),
+            _welcome("Welcome, first come first served", currency),
         ),
     )
 
 
 def twenty_campaigns(currency: str) -> Scenario:
-    """Return twenty campaigns that overlap, compete for sessions and partly run dry."""
+    """Return twenty campaigns that overlap, compete for sessions and partly run dry.
+
+    None has the name of one of the demo's: both may run in one database, and tables show names.
+    """
     plans = [
-        _plan(
-            "Charge and earn",
-            60_000_00,
-            PerKwh(points_per_kwh=2),
-            _least(1_000),
-            currency=currency,
-            group="energy",
-        ),
-        _plan("Night shift bonus", 9_000_00, _night(points=25), currency=currency, group="night", day_cap=25),
-        _plan(
-            "Welcome, first come first served",
-            500_00,
-            Fixed(points=200),
-            MinimumMinutes(minutes=15),
-            _least(2_000),
-            currency=currency,
-            driver_cap=200,
-        ),
+        _energy("Every kWh counts", currency, group="energy"),
+        _night_bonus("Owl bonus", currency, group="night"),
+        _welcome("First charge, while it lasts", currency),
     ]
     for number in range(1, 9):
         rules: tuple[AnyRule, ...] = (PerKwh(points_per_kwh=number), _least(1_000 * number))
@@ -145,8 +118,19 @@ def _least(energy_wh: int) -> MinimumEnergy:
     return MinimumEnergy(energy_wh=energy_wh)
 
 
-def _night(points: int) -> OffPeakBonus:
-    return OffPeakBonus(from_time=time(22), until_time=time(6), points=points)
+def _energy(name: str, currency: str, *, group: str | None = None, cap: int | None = None) -> Plan:
+    rules = (PerKwh(points_per_kwh=2), _least(1_000))
+    return _plan(name, 60_000_00, *rules, currency=currency, group=group, cap=cap)
+
+
+def _night_bonus(name: str, currency: str, *, group: str | None = None) -> Plan:
+    bonus = OffPeakBonus(from_time=time(22), until_time=time(6), points=25)
+    return _plan(name, 9_000_00, bonus, currency=currency, group=group, day_cap=25)
+
+
+def _welcome(name: str, currency: str) -> Plan:
+    rules = (Fixed(points=200), MinimumMinutes(minutes=15), _least(2_000))
+    return _plan(name, 500_00, *rules, currency=currency, driver_cap=200)
 
 
 def _plan(
