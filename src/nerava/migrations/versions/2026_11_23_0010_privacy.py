@@ -1,0 +1,18 @@
+"""Consents, exports and erasures."""
+
+from __future__ import annotations
+
+from typing import Final
+
+revision: Final = "0010"
+down_revision: Final = "0009"
+branch_labels: Final = None
+depends_on: Final = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+
+
+def downgrade() -> None:
+    """Drop them."""
