@@ -46,8 +46,9 @@ GONE = psycopg.OperationalError("connection refused")
 def test_it_stays_unknown_whatever_fails_afterwards(tmp_path: Path, later: list[Exception]) -> None:
     database = Failing(tmp_path, [LOST(), *later])
 
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknown) as unknown:
         database.run(lambda _session: None, repeatable=True)
+    assert unknown.value.__cause__ in later
     database.close()
 
 

@@ -596,6 +596,21 @@ def test_a_patient_reader_may_take_longer_than_a_statement_may(url: str, databas
             hasty.read(lambda session: session.execute(slow))
 
 
+@only_postgresql
+def test_a_patient_reader_whose_connection_died_stays_patient(url: str, database: Database) -> None:
+    looks: list[str] = []
+
+    def look(session: Session) -> None:
+        looks.append(session.execute(text("SHOW statement_timeout")).scalar_one())
+        if len(looks) == 1:
+            die(session)
+
+    with closing(Database(url, EngineOptions(statement_timeout_ms=100))) as hasty:
+        hasty.read(look, patient=True)
+
+    assert looks == ["0", "0"]
+
+
 # Reading.
 
 
@@ -722,5 +737,6 @@ def test_postgresql_is_opened_with_every_limit(url: str) -> None:
 
 
 def test_a_database_says_which_it_is(database: Database, url: str) -> None:
+    assert database.url == url
     assert database.dialect == make_url(url).get_backend_name()
     assert database.is_sqlite == (database.dialect == "sqlite")

@@ -1,0 +1,112 @@
+"""How often a unit of work runs, how long it rests in between, and what the last failure is told as."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from sqlalchemy import exc
+
+from nerava.platform.db import Database, DatabaseUnavailable, LostRace, StorageFull
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+RACE = psycopg.errors.SerializationFailure("another was faster")
+GONE = psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+class Troubled:
+    """Work that fails as it is told, one failure for each attempt, and then returns how often it ran."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.made = 0
+
+    def __call__(self, _session: Session) -> int:
+        self.made += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.made
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A file that nothing is ever written to: what fails is the work, so one engine speaks for both."""
+    opened = Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
+    """The bounds between which each pause was drawn; none of them is waited for."""
+    bounds: list[tuple[float, float]] = []
+
+    def drawn(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return high
+
+    slept: list[float] = []
+    monkeypatch.setattr(random, "uniform", drawn)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return bounds
+
+
+def test_the_pauses_between_attempts_double_and_begin_at_nothing(
+    database: Database, rests: list[tuple[float, float]]
+) -> None:
+    assert database.run(Troubled(RACE, GONE, RACE, RACE)) == 5
+
+    assert rests == [(0, 0.04), (0, 0.08), (0, 0.16), (0, 0.32)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told_as"), [(RACE, LostRace), (GONE, DatabaseUnavailable)], ids=["race", "gone"]
+)
+def test_the_fifth_failure_is_the_last_and_is_told_with_its_cause(
+    database: Database, rests: list[tuple[float, float]], failure: Exception, told_as: type[Exception]
+) -> None:
+    work = Troubled(*[failure] * 9)
+
+    with pytest.raises(told_as) as told:
+        database.run(work)
+
+    assert (work.made, len(rests)) == (5, 4)
+    assert told.value.__cause__ is failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "told_as", "words"),
+    [
+        (exc.TimeoutError(), DatabaseUnavailable, "^every connection is busy$"),
+        (psycopg.errors.DiskFull(), StorageFull, "^No space left$"),
+        (psycopg.errors.CheckViolation("no"), psycopg.errors.CheckViolation, "^no$"),
+        (DatabaseUnavailable("no turn"), DatabaseUnavailable, "^no turn$"),
+    ],
+    ids=["no connection free", "disk full", "a definite error", "no turn"],
+)
+def test_what_another_attempt_would_not_cure_is_told_at_once(
+    database: Database,
+    rests: list[tuple[float, float]],
+    failure: Exception,
+    told_as: type[Exception],
+    words: str,
+) -> None:
+    work = Troubled(*[failure] * 9)
+
+    with pytest.raises(told_as, match=words) as told:
+        database.run(work)
+
+    assert (work.made, rests) == (1, [])
+    assert failure in (told.value, told.value.__cause__)
+
+
+def test_a_reader_is_told_the_same_of_busy_connections(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"^every connection is busy$"):
+        database.read(Troubled(exc.TimeoutError()))
