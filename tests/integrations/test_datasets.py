@@ -452,10 +452,26 @@ def test_data_lie_where_the_operator_or_the_system_says(environment: dict[str, s
 # The sample
 
 
+MADE_TO_STAND_OUT = {
+    "invented-too-little-1",
+    "invented-too-little-2",
+    "invented-once-that-night",
+    "invented-again-that-night",
+    "invented-too-short-1",
+    "invented-too-short-2",
+    "invented-faster-than-its-plug",
+    "invented-in-two-places",
+}
+
+
+def sample_sessions(data_dir: Path) -> list[RecordedSession]:
+    outcomes = read_dataset("sample", data_dir, LIMITS)
+    return [outcome for outcome in outcomes if isinstance(outcome, RecordedSession)]
+
+
 def test_the_sample_is_two_hundred_sessions_that_say_they_are_invented(tmp_path: Path) -> None:
-    outcomes = list(read_dataset("sample", tmp_path, LIMITS))
-    sessions = [outcome for outcome in outcomes if isinstance(outcome, RecordedSession)]
-    assert len(outcomes) == len(sessions) == 200
+    sessions = sample_sessions(tmp_path)
+    assert len(sessions) == 200
     assert all(session.reference.startswith("invented-") for session in sessions)
     assert all(session.site.startswith("Invented ") for session in sessions)
     assert all(str(session.user).startswith("invented-driver-") for session in sessions)
@@ -463,10 +479,25 @@ def test_the_sample_is_two_hundred_sessions_that_say_they_are_invented(tmp_path:
     assert [session.started_at for session in sessions] == sorted(session.started_at for session in sessions)
 
 
-def test_nobody_and_no_plug_of_the_sample_is_in_two_places(tmp_path: Path) -> None:
+def test_the_rows_at_the_end_of_the_sample_are_no_sessions_each_for_another_reason(tmp_path: Path) -> None:
+    refused = [one for one in read_dataset("sample", tmp_path, LIMITS) if isinstance(one, RefusedRow)]
+    assert [(one.row, one.reason) for one in refused] == [
+        (202, Reason.NO_END),
+        (203, Reason.NEGATIVE_DURATION),
+        (204, Reason.ZERO_ENERGY),
+        (205, Reason.IMPOSSIBLE_POWER),
+        (206, Reason.BAD_TIMEZONE),
+        (207, Reason.DUPLICATE_REFERENCE),
+    ]
+
+
+def test_nobody_and_no_plug_is_in_two_places_but_who_is_made_to_be(tmp_path: Path) -> None:
     last_end: dict[str, datetime] = {}
-    for session in read_dataset("sample", tmp_path, LIMITS):
-        assert isinstance(session, RecordedSession)
+    sessions = sample_sessions(tmp_path)
+    assert {one.reference for one in sessions} >= MADE_TO_STAND_OUT
+    for session in sessions:
+        if session.reference in MADE_TO_STAND_OUT:
+            continue
         hours = (session.ended_at - session.started_at) / timedelta(hours=1)
         assert session.energy_wh / hours <= (session.power_w_max or 0)
         for key in (session.station, str(session.user)):

