@@ -23,7 +23,7 @@ COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run data test coverage lint format bench chaos lock clean
+.PHONY: help setup demo run data test coverage lint format bench chaos mutants lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,11 @@ bench: $(DEV) ## Measure the ledger beside pgbench, in one run.
 
 chaos: $(DEV) ## Run the long forms: kills, lost replies, tampering (STAGE= picks one).
 	@$(BIN)/python -m pytest -n 0 -m chaos --timeout 7200 $(if $(STAGE),-k '$(STAGE)') tests $(ARGS)
+
+mutants: $(DEV) ## Break the core in every small way; tests must notice 95 % (ARGS= picks some).
+	@$(if $(ARGS),,rm -rf mutants)
+	@$(BIN)/mutmut run --max-children $(PROCESSES) $(ARGS)
+	@$(BIN)/python -m tools.mutants
 
 lock: $(STAMPS)/uv ## Resolve the dependencies anew and write the hashed lock files.
 	@$(COMPILE) --upgrade pyproject.toml --output-file requirements.lock
