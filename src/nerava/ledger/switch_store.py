@@ -1,0 +1,120 @@
+"""The kill switches as they are stored: what is stopped, and who agreed to end a stop.
+
+The four eyes are held by the database: a switch is off only under a release of its own name, and
+a release is approved only by somebody who did not ask for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    DDL,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
+from sqlalchemy.dialects.sqlite import INTEGER, TEXT
+
+from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db.roles import TableRights
+
+# STRICT tables of SQLite know INTEGER, TEXT and BLOB only.
+_UUID: Final = UUIDType(strict=True)
+_TEXT: Final = Text().with_variant(TEXT(), "sqlite")
+_FLAG: Final = Boolean().with_variant(INTEGER(), "sqlite")
+_STRICT: Final[dict[str, Any]] = {"sqlite_strict": True}
+
+release: Final = Table(
+    "switch_release",
+    Base.metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("name", _TEXT, nullable=False),
+    Column("maker", _TEXT, nullable=False),
+    Column("reason", _TEXT, nullable=False),
+    Column("asked_at", UtcDateTime(), nullable=False),
+    Column("checker", _TEXT),
+    Column("approved_at", UtcDateTime()),
+    Column("voided_at", UtcDateTime()),
+    UniqueConstraint("id", "name", "checker"),
+    CheckConstraint("checker <> maker", name="two_people"),
+    CheckConstraint("(checker IS NULL) = (approved_at IS NULL)", name="approval_whole"),
+    CheckConstraint("checker IS NULL OR voided_at IS NULL", name="one_end"),
+    **_STRICT,
+)
+Index(
+    "uq_switch_release_open",
+    release.c.name,
+    unique=True,
+    postgresql_where=release.c.checker.is_(None) & release.c.voided_at.is_(None),
+    sqlite_where=release.c.checker.is_(None) & release.c.voided_at.is_(None),
+)
+
+switch: Final = Table(
+    "kill_switch",
+    Base.metadata,
+    Column("name", _TEXT, primary_key=True),
+    Column("is_on", _FLAG, nullable=False),
+    Column("set_by", _TEXT, nullable=False),
+    Column("reason", _TEXT, nullable=False),
+    Column("set_at", UtcDateTime(), nullable=False),
+    Column("release_id", _UUID),
+    Column("released_by", _TEXT),
+    ForeignKeyConstraint(
+        ["release_id", "name", "released_by"],
+        ["switch_release.id", "switch_release.name", "switch_release.checker"],
+    ),
+    CheckConstraint(
+        "(is_on AND release_id IS NULL AND released_by IS NULL)"
+        " OR (NOT is_on AND release_id IS NOT NULL AND released_by IS NOT NULL)",
+        name="off_by_two",
+    ),
+    **_STRICT,
+)
+Index("ix_kill_switch_on", switch.c.name, postgresql_where=text("is_on"), sqlite_where=text("is_on"))
+
+_TABLES: Final = (switch.name, release.name)
+
+RIGHTS: Final = (
+    TableRights(switch.name, updates=("is_on", "set_by", "reason", "set_at", "release_id", "released_by")),
+    TableRights(release.name, updates=("checker", "approved_at", "voided_at")),
+)
+"""For `grant_application_role`: a switch is never forgotten."""
+
+_REFUSE: Final = "EXECUTE FUNCTION switch_refuse()"
+
+STATEMENTS: Final = {
+    "postgresql": [
+        """CREATE FUNCTION switch_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '% keeps its rows: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = '23001'; END $$""",
+        *(
+            f"CREATE TRIGGER {table}_keep BEFORE DELETE ON {table} FOR EACH ROW {_REFUSE}"
+            for table in _TABLES
+        ),
+        *(f"CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON {table} {_REFUSE}" for table in _TABLES),
+    ],
+    "sqlite": [
+        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} keeps its rows: DELETE refused'); END"
+        for table in _TABLES
+    ],
+}
+"""By dialect, in the order in which they are to be executed after the tables exist."""
+
+
+def attach() -> None:
+    """Make `Base.metadata.create_all` create the triggers too, as the migrations do."""
+    for dialect, statements in STATEMENTS.items():
+        for statement in statements:
+            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+            event.listen(Base.metadata, "after_create", ddl.execute_if(dialect=dialect))
+
+
+attach()
