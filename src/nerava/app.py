@@ -20,6 +20,7 @@ from nerava import __version__, migrations
 from nerava.identity.guard import TokenGuard
 from nerava.identity.keys import KeyRing
 from nerava.identity.service import RoleDirectory
+from nerava.identity.sessions import Sessions
 from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.errors import NeravaError
@@ -45,13 +46,14 @@ THREADS_ABOVE_POOL: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What the processes of one installation share: its database, its ledger, its clock, its tokens."""
+    """What the processes of one installation share: its database, its ledger, its clock, its sign-ins."""
 
     settings: Settings
     clock: Clock
     database: Database
     ledger: Ledger
     tokens: AccessTokens
+    sessions: Sessions
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -79,7 +81,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         life=timedelta(seconds=settings.tokens.life_s),
     )
     tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
-    return Installation(settings, clock, database, Ledger(database, clock), tokens)
+    return Installation(settings, clock, database, Ledger(database, clock), tokens, Sessions(tokens))
 
 
 def background_of(installation: Installation) -> BackgroundWork:
@@ -122,6 +124,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         ledger=installation.ledger,
         clock=installation.clock,
         keys=installation.tokens.keys,
+        sessions=installation.sessions,
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,

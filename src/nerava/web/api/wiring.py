@@ -12,6 +12,7 @@ from nerava.platform.policy import GuardedRoute
 
 if TYPE_CHECKING:
     from nerava.identity.keys import KeyRing
+    from nerava.identity.sessions import Sessions
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
@@ -31,6 +32,7 @@ class Wiring:
     ledger: Ledger
     clock: Clock
     keys: KeyRing
+    sessions: Sessions
     readiness: Readiness
     currency: str
     build: str
