@@ -244,17 +244,15 @@ class Ledger:
             writer.close()
 
     def _writer(self, lane: str) -> LaneWriter:
-        writer = self._writers.get(lane)
-        if writer is None:
-            with self._guard:
-                writer = self._writers.get(lane)
-                if writer is None:
-                    if self._closed:
-                        raise LedgerClosed
-                    wait_max_s = self._options.wait_max_ms / 1_000
-                    writer = LaneWriter(self._database, self._clock, lane, wait_max_s=wait_max_s)
-                    self._writers[lane] = writer
-        return writer
+        with self._guard:
+            writer = self._writers.get(lane)
+            if writer is None:
+                if self._closed:
+                    raise LedgerClosed
+                wait_max_s = self._options.wait_max_ms / 1_000
+                writer = LaneWriter(self._database, self._clock, lane, wait_max_s=wait_max_s)
+                self._writers[lane] = writer
+            return writer
 
 
 def _insert_new(session: Session, table: Table, rows: Sequence[dict[str, object]]) -> None:
