@@ -1,0 +1,112 @@
+"""The tables of people: users, where they can be reached, and by whom else they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from nerava.identity.contacts import ContactKind
+from nerava.identity.model import RoleMembership
+from nerava.platform.db import Base, UtcDateTime, UUIDType
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+OPS: Final = "ops:%"
+
+
+class UserState(StrEnum):
+    """What an account may do: everything, nothing for now, nothing for ever."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ERASED = "erased"
+
+
+_STATES: Final = ", ".join(f"'{one.value}'" for one in UserState)
+_KINDS: Final = ", ".join(f"'{one.value}'" for one in ContactKind)
+
+
+class AppUser(Base):
+    """Somebody with an account. The row says nothing about the person; its id is what others know."""
+
+    __tablename__ = "app_user"
+    __table_args__ = (CheckConstraint(f"state IN ({_STATES})", name="state_known"),)
+
+    id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    state: Mapped[str] = mapped_column(String(16))
+
+
+class UserContact(Base):
+    """A phone number or an address that a user proved to receive things at.
+
+    Found by a keyed hash, readable only with the user's own key, so erasing both leaves nothing.
+    """
+
+    __tablename__ = "user_contact"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
+        CheckConstraint("length(contact_ix) = 32", name="contact_ix_whole"),
+    )
+
+    id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("app_user.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    contact_ix: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary())
+    verified_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class ExternalIdentity(Base):
+    """A user as another issuer names them: by issuer and subject, never by an e-mail address."""
+
+    __tablename__ = "external_identity"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("app_user.id"), index=True)
+    issuer: Mapped[str] = mapped_column(String(200))
+    subject: Mapped[str] = mapped_column(String(255))
+    linked_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A user, as far as signing in is concerned.
+
+    Attributes:
+        is_ops: Whether the user has a role of ops, for whom no code and no link is enough.
+    """
+
+    user_id: UUID
+    state: UserState
+    is_ops: bool
+
+
+def known_by(session: Session, contact_ix: bytes) -> Known | None:
+    """Return the user who is reached at a contact; one statement, whether there is one or not."""
+    is_ops = (
+        select(RoleMembership.id)
+        .where(RoleMembership.subject == AppUser.id, RoleMembership.role.like(OPS))
+        .exists()
+    )
+    query = (
+        select(AppUser.id, AppUser.state, is_ops.label("is_ops"))
+        .join(UserContact, UserContact.user_id == AppUser.id)
+        .where(UserContact.contact_ix == contact_ix)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else Known(row.id, UserState(row.state), bool(row.is_ops))
+
+
+def contacts_of(session: Session, user_id: UUID) -> list[UserContact]:
+    """Return the verified contacts of a user, the oldest first."""
+    query = select(UserContact).where(UserContact.user_id == user_id).order_by(UserContact.id)
+    return list(session.scalars(query))
