@@ -1,0 +1,104 @@
+"""One working example of every operation that names an object: whose it is, where it is, what is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from nerava.identity.roles import Role
+from nerava.kernel.ids import new_id
+from nerava.ledger.chart import PLATFORM_PROMO
+from tests.http.flows import as_driver, campaign, partner_session, sponsor, terms, work_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.http.conftest import Caller, House
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A request that its owner may send.
+
+    Attributes:
+        owner: Who may; nobody else's object is at this address.
+        names: What stands in the place of each path parameter.
+        missing: The same for an object that does not exist.
+    """
+
+    owner: Caller
+    names: dict[str, str]
+    missing: dict[str, str]
+    body: object = None
+    keyed: bool = False
+    query: dict[str, Any] = field(default_factory=dict)
+
+
+def _draft(house: House) -> tuple[Caller, str]:
+    owner = sponsor(house, 10_000)
+    drafted = owner.post("/v1/campaigns", terms())
+    return owner, str(drafted.json()["id"])
+
+
+def _campaign(house: House, body: object = None, *, keyed: bool = False) -> Example:
+    owner = sponsor(house, 10_000)
+    campaign_id = campaign(owner, 1_000)
+    return Example(owner, {"campaign_id": campaign_id}, {"campaign_id": str(new_id())}, body, keyed)
+
+
+def _funded_draft(house: House) -> Example:
+    owner, campaign_id = _draft(house)
+    path = f"/v1/campaigns/{campaign_id}/fundings"
+    assert owner.post(path, {"gross_minor": 1_000}, key=str(new_id())).status_code == 201
+    return Example(owner, {"campaign_id": campaign_id}, {"campaign_id": str(new_id())})
+
+
+def _session(house: House) -> Example:
+    reference = str(new_id())
+    sent = house.caller(Role.PARTNER).post("/v1/partner/sessions", partner_session(reference, reference))
+    work_off(house)
+    owner = as_driver(house, UUID(sent.json()["driver_id"]))
+    return Example(owner, {"session_id": sent.json()["session_id"]}, {"session_id": str(new_id())})
+
+
+def _idempotency_key(house: House) -> Example:
+    owner = sponsor(house)
+    key = f"draft-{new_id()}"
+    assert owner.post("/v1/campaigns", terms(), key=key).status_code == 201
+    return Example(owner, {"key": key}, {"key": f"none-{new_id()}"})
+
+
+def _account(house: House, **query: str) -> Example:
+    owner = house.caller(Role.OPS_SUPPORT)
+    return Example(owner, {"code": PLATFORM_PROMO}, {"code": "no:such"}, query=dict(query))
+
+
+def _deposit(house: House) -> Example:
+    owner = house.caller(Role.OPS_FINANCE)
+    body = {"reference": f"wire-{new_id()}", "gross_minor": 500}
+    names = {"sponsor_id": str(sponsor(house).tenant_id)}
+    return Example(owner, names, {"sponsor_id": str(new_id())}, body, keyed=True)
+
+
+EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
+    "GET /v1/campaigns/{campaign_id}": _campaign,
+    "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
+    "GET /v1/campaigns/{campaign_id}/budget": _campaign,
+    "POST /v1/campaigns/{campaign_id}/end": _campaign,
+    "POST /v1/campaigns/{campaign_id}/fundings": lambda house: _campaign(
+        house, {"gross_minor": 100}, keyed=True
+    ),
+    "POST /v1/campaigns/{campaign_id}/pause": _campaign,
+    "GET /v1/idempotency-keys/{key}": _idempotency_key,
+    "GET /v1/ops/accounts/{code}": _account,
+    "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
+    "GET /v1/ops/accounts/{code}/statement": _account,
+    "POST /v1/ops/sponsors/{sponsor_id}/deposits": _deposit,
+    "GET /v1/sessions/{session_id}": _session,
+    "GET /v1/sessions/{session_id}/decision": _session,
+}
+"""Every closed operation with an id in its path, except those in `OWN_NAMES`."""
+
+OWN_NAMES: Final = frozenset({"POST /v1/idempotency-keys/{key}/cancel"})
+"""Operations whose path names something in a name space of the caller's own: nobody else's is in reach."""
