@@ -27,6 +27,7 @@ from tests.ledger.templates.stage import (
     FRIEND,
     MERCHANT,
     NOON,
+    OTHER_FACT,
     SESSION,
     SPONSOR,
     Stage,
@@ -197,6 +198,15 @@ def test_an_expired_lot_returns_to_its_campaign_where_that_says_so() -> None:
     assert len(expiry(DUE, returns_to=replace(STANDING, fee_share=0)).transfers) == 2
     with pytest.raises(BadAmount):
         expiry(DUE, returns_to=replace(STANDING, taken=1))
+
+
+def test_an_expiry_of_more_than_is_left_of_its_lot_leaves_the_other_lots_alone() -> None:
+    stage = wallet()
+    stage.post(expiry(replace(DUE, remaining=30)))
+
+    assert stage.answer(expiry(replace(DUE, lot_id=OTHER_FACT, remaining=11))) is Status.INSUFFICIENT
+    assert stage.answer(expiry(replace(DUE, lot_id=OTHER_FACT, remaining=10))) is Status.POSTED
+    assert stage.points() == {(str(DRIVER), "promo:referral", NOON + 5 * DAY): 30}
 
 
 def test_a_budget_that_gets_everything_back_can_grant_all_of_it_again() -> None:
