@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from nerava.identity.contacts import ContactKind
 from nerava.identity.model import RoleMembership
+from nerava.identity.session_store import AuthSession
 from nerava.platform.db import Base, UtcDateTime, UUIDType
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ class Known:
     is_ops: bool
 
 
+def owner_of(user_id: UUID) -> str:
+    """Return the name under which the vault keeps a user's key; destroying that key erases the user."""
+    return f"user:{user_id}"
+
+
 def known_by(session: Session, contact_ix: bytes) -> Known | None:
     """Return the user who is reached at a contact; one statement, whether there is one or not."""
     is_ops = (
@@ -104,6 +110,17 @@ def known_by(session: Session, contact_ix: bytes) -> Known | None:
     )
     row = session.execute(query).one_or_none()
     return None if row is None else Known(row.id, UserState(row.state), bool(row.is_ops))
+
+
+def knows_device(session: Session, contact_ix: bytes, device_key: str) -> bool:
+    """Whether the user who is reached at a contact has signed in before from the device with this key."""
+    query = (
+        select(AuthSession.id)
+        .join(UserContact, UserContact.user_id == AuthSession.user_id)
+        .where(UserContact.contact_ix == contact_ix, AuthSession.device_key == device_key)
+        .limit(1)
+    )
+    return session.scalar(query) is not None
 
 
 def contacts_of(session: Session, user_id: UUID) -> list[UserContact]:

@@ -1,0 +1,220 @@
+"""What happens when somebody has shown to own a contact: an account is found or made, a session opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlalchemy.orm import Session
+
+from nerava.audit import ActorKind, Entry, Result
+from nerava.identity.errors import AccountSuspended
+from nerava.identity.roles import Membership, Role
+from nerava.identity.service import grant_role
+from nerava.identity.sessions import Client, Device
+from nerava.identity.user_store import (
+    AppUser,
+    Known,
+    UserContact,
+    UserState,
+    known_by,
+    owner_of,
+)
+from nerava.kernel.errors import NeravaError
+from nerava.kernel.ids import new_id
+from nerava.platform.limit_numbers import SIGN_UP
+from nerava.platform.vault import Place
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from nerava.audit import AuditLog
+    from nerava.identity.contacts import Contact
+    from nerava.identity.sessions import Opened, Sessions
+    from nerava.platform import client_address
+    from nerava.platform.limits import Limits
+    from nerava.platform.vault import Vault
+
+BY_SIGN_UP: Final = "sign-up"
+SIGN_UP_SWITCH: Final = "signup"
+
+IsStopped = Callable[[Session, str], bool]
+"""Whether a kill switch is on, as the transaction sees it."""
+
+
+class MethodTooWeak(NeravaError):
+    """People of ops sign in with a passkey and with nothing else."""
+
+    code = "method-too-weak"
+    status = HTTPStatus.FORBIDDEN
+    title = "This account is entered with a passkey"
+
+
+class SwitchedOff(NeravaError):
+    """Somebody of ops has stopped this; it will be possible again."""
+
+    code = "switched-off"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "This is switched off for now"
+    outcome = "not_executed"
+    retry_after_s = 60
+
+
+class Welcome(Protocol):
+    """Makes whatever a new user needs to be a driver."""
+
+    def __call__(self, session: Session, user_id: UUID, now: datetime) -> UUID:
+        """Make it in the caller's transaction and return the driver's id. Repeats safely."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who is asking, before anybody has signed in.
+
+    Attributes:
+        place: Where in the network, for limits.
+        program: What kind of program, for the list of sessions and the audit log.
+        device: The device's key, where the request proved it.
+    """
+
+    place: client_address.Client
+    program: Client = field(default_factory=Client)
+    device: Device | None = None
+
+
+class Admission:
+    """Lets people in by a contact they have shown to own. Safe to share between threads.
+
+    Whoever is new becomes a user and a driver; any other role is given by ops or by invitation.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        limits: Limits,
+        audit: AuditLog,
+        *,
+        sessions: Sessions,
+        welcome: Welcome,
+        is_stopped: IsStopped,
+    ) -> None:
+        self._is_stopped = is_stopped
+        self._vault = vault
+        self._limits = limits
+        self._audit = audit
+        self._sessions = sessions
+        self._welcome = welcome
+
+    def admit(
+        self,
+        session: Session,
+        contact: Contact,
+        contact_ix: bytes,
+        *,
+        method: str,
+        asker: Asker,
+        now: datetime,
+    ) -> Opened | NeravaError:
+        """Open a session for the owner of a contact, in the caller's transaction.
+
+        A refusal is returned, not raised, so that what proved the contact is used up by it.
+
+        Raises:
+            RateLimited: Too many new accounts from there (429); nothing is used up.
+            SwitchedOff: Nobody becomes a user for now (503); nothing is used up.
+        """
+        known = known_by(session, contact_ix)
+        if known is None:
+            if self._is_stopped(session, SIGN_UP_SWITCH):
+                raise SwitchedOff
+            known = self._sign_up(session, contact, contact_ix, asker, now)
+        refusal = _why_not(known)
+        if refusal is not None:
+            self._note(
+                session, known.user_id, "session.open", asker, now, result=Result.DENIED, reason=method
+            )
+            return refusal
+        opened = self._sessions.open(
+            session, known.user_id, amr=(method,), now=now, device=asker.device, client=asker.program
+        )
+        self._note(session, known.user_id, "session.open", asker, now, reason=method)
+        return opened
+
+    def note_failure(self, session: Session, challenge_id: UUID, asker: Asker, now: datetime) -> None:
+        """Write down that a code was wrong; under the challenge, because nobody has shown to be the user."""
+        entry = Entry(
+            actor_kind=ActorKind.USER,
+            actor_id="unknown",
+            action="challenge.guess",
+            object_kind="sign_in_challenge",
+            object_id=str(challenge_id),
+            result=Result.FAILED,
+            ip_prefix=asker.program.ip_prefix,
+            client_kind=asker.program.kind,
+        )
+        self._audit.record(session, entry, now)
+
+    def _sign_up(
+        self, session: Session, contact: Contact, contact_ix: bytes, asker: Asker, now: datetime
+    ) -> Known:
+        self._limits.hit(session, SIGN_UP.keyed(client=asker.place), now)
+        user_id = new_id()
+        session.add(AppUser(id=user_id, created_at=now, state=UserState.ACTIVE.value))
+        session.flush()
+        self._keep(session, user_id, contact, contact_ix, now)
+        driver_id = self._welcome(session, user_id, now)
+        grant_role(session, user_id, Membership(Role.DRIVER, driver_id), granted_by=BY_SIGN_UP, now=now)
+        session.flush()
+        self._note(session, user_id, "user.sign_up", asker, now, reason=contact.kind.value)
+        return Known(user_id, UserState.ACTIVE, is_ops=False)
+
+    def _keep(
+        self, session: Session, user_id: UUID, contact: Contact, contact_ix: bytes, now: datetime
+    ) -> None:
+        contact_id = new_id()
+        place = Place("user_contact", "sealed", contact_id)
+        sealed = self._vault.encrypt(session, owner_of(user_id), place, contact.value.encode(), now)
+        session.add(
+            UserContact(
+                id=contact_id,
+                user_id=user_id,
+                kind=contact.kind.value,
+                contact_ix=contact_ix,
+                sealed=sealed,
+                verified_at=now,
+            )
+        )
+
+    def _note(
+        self,
+        session: Session,
+        user_id: UUID,
+        action: str,
+        asker: Asker,
+        now: datetime,
+        *,
+        reason: str,
+        result: Result = Result.OK,
+    ) -> None:
+        entry = Entry(
+            actor_kind=ActorKind.USER,
+            actor_id=str(user_id),
+            action=action,
+            object_kind="app_user",
+            object_id=str(user_id),
+            result=result,
+            reason=reason,
+            ip_prefix=asker.program.ip_prefix,
+            client_kind=asker.program.kind,
+        )
+        self._audit.record(session, entry, now)
+
+
+def _why_not(known: Known) -> NeravaError | None:
+    if known.state is not UserState.ACTIVE:
+        return AccountSuspended()
+    return MethodTooWeak() if known.is_ops else None
