@@ -88,6 +88,14 @@ class WorkerSettings(Group):
     )
 
 
+class LogSettings(Group):
+    """The log of the process, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="From where on it tells: debug, info, warning or error"
+    )
+
+
 class Settings(BaseSettings):
     """All settings, read from the environment once: `NERAVA_DATABASE__URL` sets `database.url`."""
 
@@ -111,6 +119,7 @@ class Settings(BaseSettings):
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()
     worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
 
     @property
     def is_strict(self) -> bool:

@@ -21,7 +21,7 @@ from nerava.commands.identity import token_for
 from nerava.commands.opening import refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
-from nerava.commands.serve import listen, serve
+from nerava.commands.running import listen, serve
 from nerava.identity.roles import Role
 from nerava.integrations import datasets
 from nerava.integrations.package_download import PackageUnreachable, PipMissing

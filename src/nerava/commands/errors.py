@@ -61,3 +61,11 @@ class DemoRefused(NeravaError):
     code = "demo-refused"
     status = HTTPStatus.CONFLICT
     title = "The demo does not start"
+
+
+class NoRolesThere(NeravaError):
+    """The database has no roles that rights could be given to."""
+
+    code = "no-roles-there"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "There are no roles to grant to"

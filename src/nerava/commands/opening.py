@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
 from pydantic import ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -14,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from nerava import migrations
 from nerava.app import open_installation
 from nerava.commands.errors import DatabaseUnusable, SchemaBehind, SettingsInvalid
+from nerava.commands.options import DatabaseUrl
 from nerava.kernel.errors import NeravaError
 from nerava.settings import DatabaseSettings, Settings
 
@@ -23,12 +23,9 @@ if TYPE_CHECKING:
     from nerava.app import Installation
     from nerava.commands.output import Output
 
-BACKENDS: Final = {"sqlite", "postgresql"}
+__all__ = ["DatabaseUrl", "check_schema", "opened", "refusing", "settings_for", "unreadable"]
 
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option("--database", metavar="URL", help="Database address; default: NERAVA_DATABASE__URL."),
-]
+BACKENDS: Final = {"sqlite", "postgresql"}
 
 
 def settings_for(database: str | None) -> Settings:

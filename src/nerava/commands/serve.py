@@ -1,113 +1,47 @@
-"""`nerava serve` and `nerava work`: the two processes of an installation."""
+"""`nerava serve` and `nerava work`: the two processes of an installation, if nothing forbids their start."""
 
 from __future__ import annotations
 
-import errno
-import logging
-import signal
-import socket
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from nerava.app import background_of, create_app, open_installation
-from nerava.commands.errors import AddressUnusable, PortTaken
-from nerava.commands.opening import DatabaseUrl, check_schema, refusing, settings_for
-from nerava.commands.output import Output
-from nerava.serving import server_for
-from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_start, load_settings
+from nerava.commands.options import DatabaseUrl
+from nerava.startup_checks import EX_CONFIG, ConfigurationRefused, check_books, check_start, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fastapi import FastAPI
-
     from nerava.settings import Settings
+
+# A configuration that is refused must not wait for the web framework to load.
+# ruff: noqa: PLC0415
 
 
 def serve_command(database: DatabaseUrl = None) -> None:
     """Serve the HTTP API with your settings until Ctrl-C or SIGTERM."""
-    out = Output(as_json=False)
-    settings = _checked(out, database)
-    with refusing(out):
-        listening = listen(settings)
-        address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-        serve(
-            create_app(settings),
-            settings,
-            listening,
-            announce=lambda: out.say(f"Nerava serves on {address}"),
-        )
+    settings = _checked(database)
+    from nerava.commands.output import Output
+    from nerava.commands.running import run_server
+
+    run_server(Output(as_json=False), settings)
 
 
 def work_command(database: DatabaseUrl = None) -> None:
     """Run the background work until Ctrl-C or SIGTERM; any number of these may run on one PostgreSQL."""
-    out = Output(as_json=False)
-    settings = _checked(out, database)
-    with refusing(out):
-        installation = open_installation(settings)
-        background = background_of(installation)
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, lambda *_: background.stop())
-        try:
-            background.run()
-        finally:
-            installation.close()
+    settings = _checked(database)
+    from nerava.commands.output import Output
+    from nerava.commands.running import run_work
+
+    run_work(Output(as_json=False), settings)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Return a socket that listens where the settings say.
-
-    Raises:
-        PortTaken: Another program is there (409).
-        AddressUnusable: The address is not one of this machine's, or the port is reserved (409).
-    """
-    host, port = settings.server.host, settings.server.port
-    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _checked(database: str | None) -> Settings:
     try:
-        opened.bind((host, port))
-        opened.listen(socket.SOMAXCONN)
-    except OSError as error:
-        opened.close()
-        if error.errno == errno.EADDRINUSE:
-            message = (
-                f"something listens on {host}:{port} already; choose another port: NERAVA_SERVER__PORT for "
-                "`nerava serve`, --port for `nerava demo`"
-            )
-            raise PortTaken(message) from None
-        message = f"{host}:{port}: {error.strerror or error}"
-        raise AddressUnusable(message) from None
-    return opened
-
-
-def serve(
-    app: FastAPI, settings: Settings, listening: socket.socket, *, announce: Callable[[], None]
-) -> None:
-    """Serve an application on a listening socket until a signal ends it; requests finish first.
-
-    `announce` says where it serves and how to end it. The signals are the server's before anybody
-    reads that, so Ctrl-C ends it cleanly from the first word on.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    server = server_for(app, settings.server)
-    try:
-        with server.capture_signals():
-            announce()
-            server.run(sockets=[listening])
-    finally:
-        listening.close()
-
-
-def _checked(out: Output, database: str | None) -> Settings:
-    with refusing(out):
-        try:
-            load_settings()
-            settings = settings_for(database)
-            check_start(settings)
-        except ConfigurationRefused as refused:
-            for finding in refused.findings:
-                out.say(f"[red]{finding.setting}[/red]: {finding.problem}")
-            raise typer.Exit(EX_CONFIG) from None
-        check_schema(settings)
-        return settings
+        settings = load_settings(database=database)
+        check_start(settings, sys.argv[1:])
+        check_books(settings)
+    except ConfigurationRefused as refused:
+        for finding in refused.findings:
+            typer.echo(str(finding), err=True)
+        raise typer.Exit(EX_CONFIG) from None
+    return settings

@@ -104,7 +104,7 @@ class KeyRing:
     def rotate(self) -> SigningKey:
         """Make a new key and return it; it signs from 15 minutes on."""
         while True:
-            keys = _read_folder(self._folder)
+            keys = read_keys(self._folder)
             made = _create(self._folder, number=len(keys) + 1, now=self._clock.now())
             if made is not None:
                 with self._lock:
@@ -115,10 +115,10 @@ class KeyRing:
         now = self._clock.now()
         with self._lock:
             if self._read_at is None or not self._read_at <= now < self._read_at + REREAD_AFTER:
-                self._keys = _read_folder(self._folder)
+                self._keys = read_keys(self._folder)
                 if not self._keys:
                     _create(self._folder, number=1, now=now)
-                    self._keys = _read_folder(self._folder)
+                    self._keys = read_keys(self._folder)
                 self._read_at = now
             return self._keys
 
@@ -147,7 +147,12 @@ def _create(folder: Path, *, number: int, now: datetime) -> SigningKey | None:
     return key
 
 
-def _read_folder(folder: Path) -> tuple[SigningKey, ...]:
+def read_keys(folder: Path) -> tuple[SigningKey, ...]:
+    """Return the keys in a folder, oldest first; none where there is no folder.
+
+    Raises:
+        SigningKeyUnsafe: A file is open to others, or is not an Ed25519 signing key with its own id (500).
+    """
     files = sorted(folder.glob(f"{PREFIX}*{SUFFIX}")) if folder.is_dir() else []
     return tuple(_read(file) for file in files)
 
@@ -164,6 +169,10 @@ def _read(file: Path) -> SigningKey:
             base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
         )
         created_at = datetime.fromisoformat(body["created_at"])
+        kid = _thumbprint(private)
+        if (body["kty"], body["crv"], body["kid"]) != ("OKP", "Ed25519", kid):
+            message = f"{file.name} is not the Ed25519 signing key it is said to be"
+            raise SigningKeyUnsafe(message)
     except (ValueError, KeyError, TypeError):
         # Without a cause: its text could hold a part of the key.
         message = f"{file.name} is not an Ed25519 signing key"
@@ -171,7 +180,7 @@ def _read(file: Path) -> SigningKey:
     if created_at.tzinfo is None:
         message = f"{file.name} says when it was made without a time zone"
         raise SigningKeyUnsafe(message)
-    return SigningKey(_thumbprint(private), private, created_at)
+    return SigningKey(kid, private, created_at)
 
 
 def _thumbprinted(private: Ed25519PrivateKey) -> dict[str, str]:

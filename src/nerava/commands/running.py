@@ -1,0 +1,100 @@
+"""Runs the web server or the background work of an installation until a signal ends it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+from nerava.app import background_of, create_app, open_installation
+from nerava.commands.errors import AddressUnusable, PortTaken
+from nerava.commands.opening import refusing
+from nerava.serving import server_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+    from nerava.commands.output import Output
+    from nerava.settings import LogSettings, Settings
+
+
+def run_server(out: Output, settings: Settings) -> None:
+    """Serve the HTTP API under settings that were checked, until Ctrl-C or SIGTERM."""
+    with refusing(out):
+        listening = listen(settings)
+        address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
+        serve(
+            create_app(settings),
+            settings,
+            listening,
+            announce=lambda: out.say(f"Nerava serves on {address}"),
+        )
+
+
+def run_work(out: Output, settings: Settings) -> None:
+    """Run the background work under settings that were checked, until Ctrl-C or SIGTERM."""
+    with refusing(out):
+        write_log(settings.log)
+        installation = open_installation(settings)
+        background = background_of(installation)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, lambda *_: background.stop())
+        try:
+            background.run()
+        finally:
+            installation.close()
+
+
+def write_log(settings: LogSettings) -> None:
+    """Write the log to standard error from a level on."""
+    logging.basicConfig(
+        level=settings.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens where the settings say.
+
+    Raises:
+        PortTaken: Another program is there (409).
+        AddressUnusable: The address is not one of this machine's, or the port is reserved (409).
+    """
+    host, port = settings.server.host, settings.server.port
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+        opened.listen(socket.SOMAXCONN)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRINUSE:
+            message = (
+                f"something listens on {host}:{port} already; choose another port: NERAVA_SERVER__PORT for "
+                "`nerava serve`, --port for `nerava demo`"
+            )
+            raise PortTaken(message) from None
+        message = f"{host}:{port}: {error.strerror or error}"
+        raise AddressUnusable(message) from None
+    return opened
+
+
+def serve(
+    app: FastAPI, settings: Settings, listening: socket.socket, *, announce: Callable[[], None]
+) -> None:
+    """Serve an application on a listening socket until a signal ends it; requests finish first.
+
+    `announce` says where it serves and how to end it. The signals are the server's before anybody
+    reads that, so Ctrl-C ends it cleanly from the first word on.
+    """
+    write_log(settings.log)
+    server = server_for(app, settings.server)
+    try:
+        with server.capture_signals():
+            announce()
+            server.run(sockets=[listening])
+    finally:
+        listening.close()

@@ -1,0 +1,63 @@
+"""`nerava migrate` and `nerava version`: the schema a database has, and the one this version needs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nerava import __version__, migrations
+from nerava.audit import rights as audit_rights
+from nerava.commands.errors import NoRolesThere
+from nerava.commands.opening import DatabaseUrl, refusing, settings_for
+from nerava.commands.output import AsJson, Output
+from nerava.ledger import rights as ledger_rights
+from nerava.platform.db import Database, EngineOptions
+from nerava.platform.db.roles import grant_application_role
+
+ApplicationRole = Annotated[
+    str | None,
+    typer.Option(
+        "--role",
+        metavar="NAME",
+        help="PostgreSQL: the role `serve` and `work` connect as. Made where it is missing, and given "
+        "no more rights than they need.",
+    ),
+]
+
+
+def migrate_command(
+    database: DatabaseUrl = None, role: ApplicationRole = None, as_json: AsJson = False
+) -> None:
+    """Bring the database's schema up to this version. Repeats safely."""
+    out = Output(as_json=as_json)
+    with refusing(out):
+        url = settings_for(database).database.url
+        before = migrations.current(url)
+        migrations.upgrade(url)
+        after = migrations.current(url)
+        if role is not None:
+            _grant(url, role)
+    out.say(f"schema {after}" + (" already" if before == after else f", was {before or 'empty'}"))
+    if role is not None:
+        out.say(f"role {role} may use it, and change no history")
+    out.document({"before": before, "after": after})
+
+
+def version_command(as_json: AsJson = False) -> None:
+    """Print the version and the schema it needs."""
+    out = Output(as_json=as_json)
+    out.say(f"nerava {__version__}, schema {migrations.head()}")
+    out.document({"version": __version__, "schema": migrations.head()})
+
+
+def _grant(url: str, role: str) -> None:
+    database = Database(url, EngineOptions(pool_size=1))
+    try:
+        if database.is_sqlite:
+            message = "SQLite knows no roles; its triggers keep history from everybody"
+            raise NoRolesThere(message)
+        guarded = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS)
+        database.run(lambda session: grant_application_role(session, role, guarded))
+    finally:
+        database.close()

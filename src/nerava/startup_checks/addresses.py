@@ -1,0 +1,48 @@
+"""Addresses of our own that others rely on: https, and reachable by them."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from nerava.startup_checks.findings import Finding
+
+if TYPE_CHECKING:
+    from nerava.settings import Settings
+
+_LOCAL_NAMES: Final = ("localhost", "local", "internal", "localdomain", "lan", "home.arpa")
+
+
+def issuer_address(settings: Settings) -> list[Finding]:
+    """Find an issuer that is no public https address; others fetch our keys below it."""
+    if not settings.is_strict:
+        return []
+    problem = problem_of(settings.tokens.issuer)
+    return [Finding("NERAVA_TOKENS__ISSUER", problem)] if problem else []
+
+
+def problem_of(address: str) -> str | None:
+    """Say what keeps an address from being a public https one; None when nothing does."""
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").rstrip(".") if parts.port != 0 else ""
+    except ValueError:
+        return "must be an https address"
+    if not host:
+        return "must be an https address"
+    if parts.scheme != "https":
+        return "must begin with https://"
+    if parts.username is not None or parts.password is not None:
+        return "must not carry a user name or password"
+    if parts.query or parts.fragment:
+        return "must not carry a query or fragment"
+    return "must be a host that others can reach" if _is_private(host) else None
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        labels = host.lower()
+        return any(labels == name or labels.endswith(f".{name}") for name in _LOCAL_NAMES) or "." not in host

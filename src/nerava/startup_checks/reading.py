@@ -1,0 +1,64 @@
+"""Reads the settings of the environment; what is unknown or unreadable is told by name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from nerava.settings import DELIMITER, PREFIX, Settings, unknown_names
+from nerava.startup_checks.findings import DATABASE_URL, ConfigurationRefused, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_BACKEND: Final = re.compile(r"(sqlite|postgresql)(\+\w+)?://")
+_MEANING: Final = {
+    "missing": "must be set",
+    "extra_forbidden": "no such setting",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "does not have the form docs/settings.md describes",
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+}
+"""In place of pydantic's words where those would show a value or a pattern."""
+
+
+def load_settings(environment: Mapping[str, str] | None = None, database: str | None = None) -> Settings:
+    """Return the settings of the environment.
+
+    Args:
+        environment: What to check for unknown names instead of the process's environment.
+        database: Address that was named on the command line, in place of the setting's.
+
+    Raises:
+        ConfigurationRefused: With every setting that cannot be read or is unknown.
+    """
+    findings = [Finding(name, "no such setting") for name in unknown_names(environment)]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        findings += [
+            Finding(_variable(one["loc"]), _MEANING.get(one["type"], one["msg"]))
+            for one in error.errors(include_input=False, include_context=False, include_url=False)
+        ]
+        raise ConfigurationRefused(findings) from None
+    except SettingsError:
+        findings.append(Finding(PREFIX, "a group of settings is not readable"))
+        raise ConfigurationRefused(findings) from None
+    if database is not None:
+        chosen = settings.database.model_copy(update={"url": database})
+        settings = settings.model_copy(update={"database": chosen})
+    if not _BACKEND.match(settings.database.url):
+        findings.append(
+            Finding(DATABASE_URL, "must begin with sqlite:/// or postgresql+psycopg://; the books need one")
+        )
+    if findings:
+        raise ConfigurationRefused(findings)
+    return settings
+
+
+def _variable(location: Sequence[int | str]) -> str:
+    return PREFIX + DELIMITER.join(str(part).upper() for part in location)
