@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 Outcome = Literal["not_executed", "unknown"]
@@ -14,14 +16,15 @@ class NeravaError(Exception):
     Subclasses set `code` (stable, kebab-case), `status` and `title`. `detail` is for people and
     carries no secret and no personal data. `outcome` says whether anything may have happened:
     `not_executed` is a promise that nothing did, `unknown` asks the caller to repeat with the
-    same key.
+    same key. `retry_after_s` and `headers` go along with the answer; an instance may set its own.
     """
 
     code: ClassVar[str] = "error"
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     title: ClassVar[str] = "Something went wrong"
     outcome: ClassVar[Outcome | None] = None
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str = "", /, **facts: object) -> None:
         super().__init__(detail or self.title)

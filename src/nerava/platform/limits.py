@@ -1,0 +1,337 @@
+"""How often is too often: decided in the database, exactly, in the caller's own transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from nerava.kernel.errors import NeravaError
+from nerava.platform.limit_numbers import RING_MAX, Limit, Per
+from nerava.platform.limits_store import LimitState
+from nerava.platform.secrets import SecretKind
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from nerava.platform.db import Database
+    from nerava.platform.secrets import Secrets
+
+Hit = tuple[Limit, str]
+"""A limit, and the key it counts under: an address, a phone number, an id."""
+
+INSTANT_BYTES: Final = 8
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+PURGED_AT_ONCE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a key stands with one limit.
+
+    Attributes:
+        remaining: How many more hits would be accepted now.
+        reset_after: Until when this is so at the latest: from then on one more is accepted.
+    """
+
+    limit: Limit
+    quota: int
+    remaining: int
+    reset_after: timedelta
+
+
+class RateLimited(NeravaError):
+    """It was tried too often; nothing was done and nothing was counted.
+
+    Attributes:
+        violated: The limits that refused, the one that lasts longest first.
+        neutral: Whether the caller should be answered as if nothing had happened.
+    """
+
+    code = "rate-limited"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many requests"
+    outcome = "not_executed"
+    retry_after_s = 1
+
+    def __init__(self, violated: Sequence[Standing]) -> None:
+        self.violated = tuple(sorted(violated, key=lambda one: one.reset_after, reverse=True))
+        longest = self.violated[0]
+        self.retry_after_s = seconds(longest.reset_after)
+        self.neutral = all(one.limit.neutral for one in self.violated)
+        super().__init__(
+            f"{longest.limit.id}: {longest.quota} in {seconds(longest.limit.window)} s; "
+            f"try again in {self.retry_after_s} s"
+        )
+        self.headers = limit_headers(self.violated)
+
+
+def seconds(span: timedelta) -> int:
+    """Return a span in whole seconds, rounded up."""
+    return -(-span // timedelta(seconds=1))
+
+
+def limit_headers(standings: Sequence[Standing]) -> dict[str, str]:
+    """Return `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers spells them."""
+    if not standings:
+        return {}
+    policies = (f'"{one.limit.id}";q={one.quota};w={seconds(one.limit.window)}' for one in standings)
+    states = (f'"{one.limit.id}";r={one.remaining};t={seconds(one.reset_after)}' for one in standings)
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
+
+
+class Limits:
+    """Counts hits in rows of the database. Safe to share between threads and processes.
+
+    A quota up to 64 is an exact sliding window; a larger one is a bucket that holds `quota` hits and
+    empties evenly within the window. A clock that steps back opens no window.
+    """
+
+    def __init__(
+        self, database: Database, secrets: Secrets, *, tighter: Mapping[str, int] | None = None
+    ) -> None:
+        """Take note of smaller quotas, by the limit's id; a larger one than ours is not used."""
+        self._database = database
+        self._secrets = secrets
+        self._tighter = dict(tighter or {})
+
+    def hit(self, session: Session, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
+        """Count one hit for every key, or none at all; return where each key stands afterwards.
+
+        The rows stay locked until the caller's transaction ends, and count only if it commits. Call
+        it once in a transaction: it locks in an order of its own, so that nobody waits in a circle.
+
+        Raises:
+            RateLimited: At least one limit refuses (429).
+        """
+        if not hits:
+            return ()
+        at = _microseconds(now)
+        keyed = {(limit.id, self._hmac(limit, key)): limit for limit, key in hits}
+        rows = _locked(session, sorted(keyed), now)
+        judged = {
+            place: _judge(limit, self.quota_of(limit), rows[place], at) for place, limit in keyed.items()
+        }
+        refused = [one.standing for one in judged.values() if not one.accepted]
+        if refused:
+            raise RateLimited(refused)
+        _write(session, {place: one.counts for place, one in judged.items()}, now)
+        return tuple(one.standing for one in judged.values())
+
+    def hit_now(self, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
+        """Do what `hit` does in a transaction of its own, so that the hits count whatever happens later.
+
+        Raises:
+            RateLimited: At least one limit refuses (429).
+            DatabaseUnavailable: Nothing can be counted, so nothing is let through (503).
+        """
+        return self._database.run(lambda session: self.hit(session, hits, now))
+
+    def check(self, session: Session, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
+        """Return where each key stands, counting nothing; for limits that count failures only.
+
+        Raises:
+            RateLimited: At least one limit would refuse a hit (429).
+        """
+        if not hits:
+            return ()
+        keyed = {(limit.id, self._hmac(limit, key)): limit for limit, key in hits}
+        rows = _read(session, list(keyed))
+        standings = [
+            _standing(limit, self.quota_of(limit), rows.get(place, _NOTHING), _microseconds(now))
+            for place, limit in keyed.items()
+        ]
+        refused = [one for one in standings if one.remaining == 0]
+        if refused:
+            raise RateLimited(refused)
+        return tuple(standings)
+
+    def check_now(self, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
+        """Do what `check` does on a snapshot of its own.
+
+        Raises:
+            RateLimited: At least one limit would refuse a hit (429).
+        """
+        return self._database.read(lambda session: self.check(session, hits, now))
+
+    def forgive(self, session: Session, hits: Sequence[Hit]) -> None:
+        """Forget what was counted under these keys. Repeats safely."""
+        places = sorted((limit.id, self._hmac(limit, key)) for limit, key in hits)
+        session.execute(delete(LimitState).where(_PLACE.in_(places)))
+
+    def purge(self, session: Session, now: datetime) -> int:
+        """Forget rows that no longer count, at most 5,000; return how many. Repeats safely."""
+        idle = (
+            select(LimitState.limit_id, LimitState.key_hmac)
+            .where(LimitState.expires_at < now)
+            .limit(PURGED_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+        places = [tuple(row) for row in session.execute(idle)]
+        if places:
+            # Asked again, because on SQLite nothing was locked in between and need not be.
+            session.execute(delete(LimitState).where(_PLACE.in_(places), LimitState.expires_at < now))
+        return len(places)
+
+    def quota_of(self, limit: Limit) -> int:
+        """Return the quota of this installation: the product's own, or a smaller one from the settings."""
+        return min(limit.quota, self._tighter.get(limit.id, limit.quota))
+
+    def _hmac(self, limit: Limit, key: str) -> bytes:
+        secret = self._secrets.get(SecretKind.IDENTIFIER).reveal()
+        return hmac.digest(secret, f"limit\0{limit.id}\0{key}".encode(), hashlib.sha256)
+
+
+Place = tuple[str, bytes]
+_PLACE: Final = tuple_(LimitState.limit_id, LimitState.key_hmac)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    ring: tuple[int, ...] = ()
+    tat: int = 0
+    blocked_until: int = 0
+    expires: int = 0
+
+
+_NOTHING: Final = _Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    accepted: bool
+    standing: Standing
+    counts: _Counts
+
+
+def _judge(limit: Limit, quota: int, counts: _Counts, now: int) -> _Judged:
+    """Accept one more hit or refuse it."""
+    before = _standing(limit, quota, counts, now)
+    if before.remaining == 0:
+        return _Judged(accepted=False, standing=before, counts=counts)
+    window = _span(limit.window)
+    # A host whose clock is behind the last hit's counts at that hit's time.
+    at = max(now, counts.ring[-1] if counts.ring else 0)
+    if quota <= RING_MAX:
+        ring, tat = (*counts.ring, at)[-quota:], 0
+        lasts = at + window
+    else:
+        ring, tat = (), max(counts.tat, now) + _interval(quota, window)
+        lasts = tat
+    after = _Counts(ring, tat, counts.blocked_until, lasts + window)
+    if limit.penalty is not None and _standing(limit, quota, after, now).remaining == 0:
+        until = at + _span(limit.penalty)
+        after = _Counts(ring, tat, until, max(lasts, until) + window)
+    return _Judged(accepted=True, standing=_standing(limit, quota, after, now), counts=after)
+
+
+def _standing(limit: Limit, quota: int, counts: _Counts, now: int) -> Standing:
+    window = _span(limit.window)
+    if quota <= RING_MAX:
+        # A row that was written under a larger quota may hold more than counts now.
+        ring = counts.ring[-quota:]
+        at = max(now, ring[-1]) if ring else now
+        live = [one for one in ring if one > at - window]
+        remaining = quota - len(live)
+        free_at = live[0] + window if remaining == 0 else now
+        reset_at = live[0] + window if live else now
+    else:
+        interval = _interval(quota, window)
+        tat = max(counts.tat, now)
+        remaining = min(quota, (interval * quota - (tat - now)) // interval)
+        free_at = reset_at = tat - interval * quota + interval if remaining <= 0 else tat
+        remaining = max(0, remaining)
+    if counts.blocked_until > now:
+        remaining, reset_at = 0, max(counts.blocked_until, free_at)
+    return Standing(limit, quota, remaining, timedelta(microseconds=max(0, reset_at - now)))
+
+
+def _interval(quota: int, window: int) -> int:
+    return -(-window // quota)
+
+
+def _locked(session: Session, places: Sequence[Place], now: datetime) -> dict[Place, _Counts]:
+    """Lock the row of every place, making it where there is none, in the order given."""
+    empty = {"ring": b"", "tat": 0, "blocked_until": 0, "updated_at": now, "expires_at": now}
+    rows = [{"limit_id": limit_id, "key_hmac": key, **empty} for limit_id, key in places]
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(LimitState).values(rows)
+    # One statement makes, waits for, locks and reads; the value it sets is the one that is there.
+    upsert = insert.on_conflict_do_update(
+        index_elements=["limit_id", "key_hmac"], set_={"limit_id": insert.excluded.limit_id}
+    )
+    return _counts(session.execute(upsert.returning(*_COLUMNS)))
+
+
+_COLUMNS: Final = (
+    LimitState.limit_id,
+    LimitState.key_hmac,
+    LimitState.ring,
+    LimitState.tat,
+    LimitState.blocked_until,
+)
+
+
+def _read(session: Session, places: Sequence[Place]) -> dict[Place, _Counts]:
+    return _counts(session.execute(select(*_COLUMNS).where(_PLACE.in_(places))))
+
+
+def _counts(rows: Any) -> dict[Place, _Counts]:  # noqa: ANN401 - rows of the columns above
+    return {
+        (row.limit_id, bytes(row.key_hmac)): _Counts(_instants(bytes(row.ring)), row.tat, row.blocked_until)
+        for row in rows
+    }
+
+
+_CHANGED: Final = (
+    update(LimitState)
+    .where(LimitState.limit_id == bindparam("of_limit"), LimitState.key_hmac == bindparam("of_key"))
+    .values(
+        ring=bindparam("new_ring"),
+        tat=bindparam("new_tat"),
+        blocked_until=bindparam("new_block"),
+        updated_at=bindparam("now"),
+        expires_at=bindparam("end"),
+    )
+)
+
+
+def _write(session: Session, counts: Mapping[Place, _Counts], now: datetime) -> None:
+    rows = [
+        {
+            "of_limit": limit_id,
+            "of_key": key,
+            "new_ring": b"".join(at.to_bytes(INSTANT_BYTES, "big") for at in one.ring),
+            "new_tat": one.tat,
+            "new_block": one.blocked_until,
+            "now": now,
+            "end": EPOCH + timedelta(microseconds=one.expires),
+        }
+        for (limit_id, key), one in counts.items()
+    ]
+    session.connection().execute(_CHANGED, rows)
+
+
+def _instants(ring: bytes) -> tuple[int, ...]:
+    return tuple(
+        int.from_bytes(ring[at : at + INSTANT_BYTES], "big") for at in range(0, len(ring), INSTANT_BYTES)
+    )
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - EPOCH) // MICROSECOND
+
+
+def _span(span: timedelta) -> int:
+    return span // MICROSECOND
+
+
+__all__ = ["Hit", "Limit", "Limits", "Per", "RateLimited", "Standing", "limit_headers", "seconds"]
