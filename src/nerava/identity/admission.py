@@ -24,6 +24,7 @@ from nerava.identity.user_store import (
 )
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.limit_numbers import SIGN_UP
 from nerava.platform.vault import Place
 
@@ -51,16 +52,6 @@ class MethodTooWeak(NeravaError):
     code = "method-too-weak"
     status = HTTPStatus.FORBIDDEN
     title = "This account is entered with a passkey"
-
-
-class SwitchedOff(NeravaError):
-    """Somebody of ops has stopped this; it will be possible again."""
-
-    code = "switched-off"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "This is switched off for now"
-    outcome = "not_executed"
-    retry_after_s = 60
 
 
 class Welcome(Protocol):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from nerava.identity import challenge_store
-from nerava.identity.admission import SIGN_UP_SWITCH, SwitchedOff
+from nerava.identity.admission import SIGN_UP_SWITCH
 from nerava.identity.challenge_store import FAILURES_MAX, SignInChallenge
 from nerava.identity.contacts import Channel, Contact, ContactKind
 from nerava.identity.messages import contact_index
 from nerava.identity.one_time import LIFE, Bound, KeptCode
 from nerava.identity.user_store import known_by
 from nerava.kernel.ids import new_id
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.limit_numbers import DAY, EMAIL_START, SMS_START, Limit, Per
 from nerava.platform.limits import RateLimited
 from nerava.platform.vault import Place
@@ -167,6 +168,8 @@ def _hit(desk: Desk, session: Session, target: _Target, asker: Asker, now: datet
     desk.limits.hit(session, [one for one in keyed if not one[0].neutral], now)
     if not contact.is_within(desk.sms.prefixes):
         return True
+    # Counted apart, because who runs into these must not see it. Nobody waits in a circle: whoever
+    # comes here holds the row that counts everybody's SMS.
     quiet = [one for one in keyed if one[0].neutral]
     try:
         desk.limits.hit(session, [*quiet, (desk.sms.cap, Per.EVERYBODY.value)], now)

@@ -1,4 +1,4 @@
-"""The tables of sign-in challenges and of wrong guesses, and every statement that changes them."""
+"""The tables of sign-in challenges and of codes that were wrong, and every statement that changes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sqlalchemy import (
     SmallInteger,
     String,
     delete,
-    insert,
     select,
     text,
     update,
@@ -31,15 +30,10 @@ if TYPE_CHECKING:
 FAILURES_MAX: Final = 100
 """So many wrong codes in a row switch an identity's codes off until something stronger resets it."""
 
-WRONG_PER_HOUR: Final = 200
-"""So many wrong codes of everybody in an hour, and strangers have to prove work with each guess."""
-
-HOUR: Final = timedelta(hours=1)
 KEPT: Final = timedelta(days=7)
 FAILURES_KEPT: Final = timedelta(days=90)
 
 _OPEN: Final = text("used_at IS NULL AND voided_at IS NULL")
-_STAMP_BYTES: Final = 8
 
 
 class SignInChallenge(Base):
@@ -102,20 +96,6 @@ class SignInFailures(Base):
     identity_ix: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     in_a_row: Mapped[int] = mapped_column(Integer())
     last_at: Mapped[datetime] = mapped_column(UtcDateTime(), index=True)
-
-
-class GuessBudget(Base):
-    """When the last wrong codes of everybody came in: one row, changed under its lock.
-
-    `stamps` is a list of instants as microseconds since 1970, eight bytes each, in any order. A guess
-    is in it from before it is compared until it turns out to be right.
-    """
-
-    __tablename__ = "guess_budget"
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-
-    id: Mapped[int] = mapped_column(SmallInteger(), primary_key=True, autoincrement=False)
-    stamps: Mapped[bytes] = mapped_column(LargeBinary())
 
 
 def void_open(session: Session, *, contact_ix: bytes, kind: str, purpose: str, now: datetime) -> None:
@@ -183,27 +163,6 @@ def forgive(session: Session, identity_ix: bytes) -> None:
     session.execute(delete(SignInFailures).where(SignInFailures.identity_ix == identity_ix))
 
 
-def spend_guess(session: Session, now: datetime, *, proven: bool) -> bool:
-    """Take one from everybody's budget of wrong codes; False when it is spent and nothing was proven.
-
-    Exact: the budget is one row, and who looks at it holds its lock. Give the guess back with
-    `return_guess` when it was right.
-    """
-    stamps = _stamps(session, now)
-    if len(stamps) >= WRONG_PER_HOUR and not proven:
-        return False
-    _write_stamps(session, [*stamps, _micros(now)][-WRONG_PER_HOUR:])
-    return True
-
-
-def return_guess(session: Session, spent_at: datetime, now: datetime) -> None:
-    """Give a guess back that was right."""
-    stamps = _stamps(session, now)
-    if _micros(spent_at) in stamps:
-        stamps.remove(_micros(spent_at))
-        _write_stamps(session, stamps)
-
-
 def purge(session: Session, now: datetime) -> int:
     """Delete old challenges and counts, wipe contacts of what is over, and return how many rows it were."""
     gone = session.execute(
@@ -221,26 +180,3 @@ def purge(session: Session, now: datetime) -> int:
         .returning(SignInFailures.identity_ix)
     )
     return len(gone.all()) + len(wiped.all()) + len(forgotten.all())
-
-
-def _stamps(session: Session, now: datetime) -> list[int]:
-    row = session.execute(select(GuessBudget.stamps).with_for_update()).one_or_none()
-    if row is None:
-        # The first guess of all; a twin who is faster makes this one run again.
-        session.execute(insert(GuessBudget).values(id=1, stamps=b""))
-        return []
-    since = _micros(now - HOUR)
-    found = (
-        int.from_bytes(row.stamps[at : at + _STAMP_BYTES], "big")
-        for at in range(0, len(row.stamps), _STAMP_BYTES)
-    )
-    return [one for one in found if one > since]
-
-
-def _write_stamps(session: Session, stamps: list[int]) -> None:
-    packed = b"".join(one.to_bytes(_STAMP_BYTES, "big") for one in stamps)
-    session.execute(update(GuessBudget).values(stamps=packed))
-
-
-def _micros(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000 + at.microsecond

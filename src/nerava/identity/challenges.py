@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ from nerava.identity.one_time import (
 )
 from nerava.identity.user_store import knows_device
 from nerava.kernel.errors import NeravaError
-from nerava.platform.limit_numbers import CODE_VERIFY
+from nerava.platform.limit_numbers import CODE_VERIFY, CODE_WRONG
+from nerava.platform.limits import RateLimited
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from nerava.identity.admission import Asker
     from nerava.identity.asking import Desk
+    from nerava.identity.challenge_store import SignInChallenge
     from nerava.identity.one_time import Guess
     from nerava.identity.sessions import Opened
 
@@ -136,9 +139,7 @@ class Codes:
         if isinstance(claimed, NeravaError):
             raise claimed
         if not self._desk.pepper.matches(claimed.kept, claimed.bound, guess.code):
-            self._desk.database.run(
-                lambda session: self._desk.admission.note_failure(session, guess.challenge_id, asker, now)
-            )
+            self._desk.database.run(lambda session: self._count_wrong(session, guess, asker, now))
             raise CodeWrong
         opened = self._desk.database.run(lambda session: self._use(session, guess.challenge_id, asker, now))
         if isinstance(opened, NeravaError):
@@ -158,10 +159,7 @@ class Codes:
         self._hit(session, challenge.identity_ix.hex(), asker, now)
         if challenge_store.failures_of(session, challenge.identity_ix) >= FAILURES_MAX:
             return ChallengeOver()
-        proven = guess.proves_work() or (
-            asker.device is not None and knows_device(session, challenge.contact_ix, asker.device.key)
-        )
-        if not challenge_store.spend_guess(session, now, proven=proven):
+        if self._is_flooded(session, now) and not _is_proven(session, challenge, guess, asker):
             return WorkNeeded()
         challenge_store.count_failure(session, challenge.identity_ix, now)
         challenge.attempts += 1
@@ -175,10 +173,29 @@ class Codes:
         if not challenge_store.consume(session, challenge_id, now):
             return ChallengeOver()
         challenge_store.forgive(session, challenge.identity_ix)
-        challenge_store.return_guess(session, now, now)
         return self._desk.admission.admit(
             session, contact, contact_ix, method=challenge.channel, asker=asker, now=now
         )
 
+    def _is_flooded(self, session: Session, now: datetime) -> bool:
+        """Whether everybody's budget of wrong codes is spent, so that a right one may be a guess."""
+        try:
+            self._desk.limits.check(session, CODE_WRONG.keyed(), now)
+        except RateLimited:
+            return True
+        return False
+
+    def _count_wrong(self, session: Session, guess: Guess, asker: Asker, now: datetime) -> None:
+        self._desk.admission.note_failure(session, guess.challenge_id, asker, now)
+        with contextlib.suppress(RateLimited):  # It is spent already, and that is all it says.
+            self._desk.limits.hit(session, CODE_WRONG.keyed(), now)
+
     def _hit(self, session: Session, identity: str, asker: Asker, now: datetime) -> None:
         self._desk.limits.hit(session, CODE_VERIFY.keyed(identity=identity, client=asker.place), now)
+
+
+def _is_proven(session: Session, challenge: SignInChallenge, guess: Guess, asker: Asker) -> bool:
+    """Whether a guess comes with work, or from a device that the account was used on before."""
+    if guess.proves_work():
+        return True
+    return asker.device is not None and knows_device(session, challenge.contact_ix, asker.device.key)

@@ -27,7 +27,6 @@ def downgrade() -> None:
     """Drop them; accounts and contacts are lost."""
     for table in (
         "message_job",
-        "guess_budget",
         "sign_in_failures",
         "sign_in_challenge",
         "external_identity",
@@ -130,13 +129,6 @@ def _create_counts() -> None:
         sa.CheckConstraint("in_a_row > 0", name="ck_sign_in_failures_some"),
     )
     op.create_index("ix_sign_in_failures_last_at", "sign_in_failures", ["last_at"])
-    op.create_table(
-        "guess_budget",
-        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("stamps", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_guess_budget"),
-        sa.CheckConstraint("id = 1", name="ck_guess_budget_one_row"),
-    )
 
 
 def _create_messages() -> None:
