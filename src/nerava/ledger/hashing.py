@@ -52,7 +52,6 @@ def row_digest(fields: list[object]) -> bytes:
     return hashlib.sha256(orjson.dumps(fields)).digest()
 
 
-@lru_cache(maxsize=4_096)
 def instant(at: datetime | None) -> str | None:
     """Return an instant the way it enters a digest, whatever its zone: ISO 8601 in UTC with microseconds.
 
@@ -66,6 +65,12 @@ def instant(at: datetime | None) -> str | None:
             message = "the ledger knows no naive instants; say which zone"
             raise ValueError(message)
         at = at.astimezone(UTC)
+    return _spelled(at)
+
+
+@lru_cache(maxsize=4_096)
+def _spelled(at: datetime) -> str:
+    # Only of instants in UTC: two readings of an hour that a clock shows twice are equal as keys.
     return at.isoformat(timespec="microseconds")
 
 

@@ -80,7 +80,6 @@ class UUIDType(TypeDecorator[UUID]):
         return UUID
 
 
-@lru_cache(maxsize=4_096)
 def instant_text(at: datetime) -> str:
     """Return an instant as SQLite stores it: fixed width, UTC, so that text order is time order.
 
@@ -90,7 +89,13 @@ def instant_text(at: datetime) -> str:
     if at.tzinfo is None:
         message = "a naive datetime has no place in the database; use an aware one"
         raise ValueError(message)
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return _spelled(at if at.tzinfo is UTC else at.astimezone(UTC))
+
+
+@lru_cache(maxsize=4_096)
+def _spelled(at: datetime) -> str:
+    # Only of instants in UTC: two readings of an hour that a clock shows twice are equal as keys.
+    return at.isoformat(timespec="microseconds")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
