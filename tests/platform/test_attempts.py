@@ -6,13 +6,14 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from sqlalchemy import exc
 
-from nerava.platform.db import Database, DatabaseUnavailable, LostRace, StorageFull
+from nerava.platform.db import Database, DatabaseUnavailable, LostRace, StorageFull, unit_of_work
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -79,6 +80,25 @@ def test_the_fifth_failure_is_the_last_and_is_told_with_its_cause(
 
     assert (work.made, len(rests)) == (5, 4)
     assert told.value.__cause__ is failure
+
+
+@pytest.mark.parametrize(("took_s", "attempts"), [(5.0, 2), (5.25, 1)])
+def test_another_attempt_begins_within_five_seconds_and_not_after(
+    database: Database,
+    rests: list[tuple[float, float]],
+    monkeypatch: pytest.MonkeyPatch,
+    took_s: float,
+    attempts: int,
+) -> None:
+    passed = iter([0.0, took_s])
+    clock = SimpleNamespace(monotonic=lambda: next(passed, 99.0), sleep=time.sleep)
+    monkeypatch.setattr(unit_of_work, "time", clock)
+    work = Troubled(*[RACE] * 9)
+
+    with pytest.raises(LostRace):
+        database.run(work)
+
+    assert work.made == attempts
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import pytest
-from sqlalchemy import Integer, exc, make_url, text
+from sqlalchemy import Engine, Integer, event, exc, make_url, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from nerava.platform.db import (
@@ -594,6 +594,30 @@ def test_a_patient_reader_may_take_longer_than_a_statement_may(url: str, databas
         # Patience ends with the transaction that was granted it.
         with pytest.raises(exc.OperationalError, match="statement timeout"):
             hasty.read(lambda session: session.execute(slow))
+
+
+@only_postgresql
+def test_patience_is_two_settings_of_one_transaction_and_nothing_else(url: str) -> None:
+    with closing(Database(url)) as fresh:
+        said: list[str] = []
+
+        def hear(*words: Any) -> None:
+            said.append(words[2])
+
+        event.listen(Engine, "before_cursor_execute", hear)
+        try:
+            fresh.read(lambda session: session.execute(text("SELECT 1")), patient=True)
+            fresh.read(lambda session: session.execute(text("SELECT 2")))
+        finally:
+            event.remove(Engine, "before_cursor_execute", hear)
+
+    begins = said.index("SET LOCAL statement_timeout = 0")
+    assert said[begins:] == [
+        "SET LOCAL statement_timeout = 0",
+        "SET LOCAL enable_seqscan = on",
+        "SELECT 1",
+        "SELECT 2",
+    ]
 
 
 @only_postgresql
