@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -19,8 +19,9 @@ from starlette.exceptions import HTTPException
 from nerava import __version__, migrations
 from nerava.identity.guard import TokenGuard
 from nerava.identity.keys import KeyRing
-from nerava.identity.service import RoleDirectory
+from nerava.identity.revocation import Revocations
 from nerava.identity.sessions import Sessions
+from nerava.identity.standing import StandingDirectory
 from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.errors import NeravaError
@@ -35,13 +36,23 @@ from nerava.web.api.wiring import Wiring
 from nerava.worker import BackgroundWork, jobs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from nerava.kernel.clock import Clock
     from nerava.settings import Settings
 
 THREADS_ABOVE_POOL: Final = 4
 """Worker threads beyond database connections; more would only queue for one."""
+
+
+class Watch(Protocol):
+    """Something that looks at the database in a thread of its own while the process serves."""
+
+    def start(self) -> None:
+        """Begin to look."""
+
+    def stop(self) -> None:
+        """End. Repeats safely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         installation.database, installation.clock, Expectations(schema_head=head, data_folder=folder)
     )
     background = background_of(installation)
+    revocations = Revocations(installation.database, installation.clock)
     app = FastAPI(
         title="Nerava",
         version=__version__,
@@ -115,7 +127,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(installation, readiness, background, close=mine),
+        lifespan=_lifespan(installation, (readiness, revocations), background, close=mine),
     )
     app.router.routes[:] = ALL_ROUTES
     policy.compare(policy.walk(app.router.routes), reviewed_policies())
@@ -131,7 +143,10 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         schema_head=head,
     )
     app.state.guard = TokenGuard(
-        installation.tokens, RoleDirectory(installation.database, installation.clock)
+        installation.tokens,
+        StandingDirectory(installation.database, installation.clock),
+        revocations,
+        installation.clock,
     )
     app.state.readiness = readiness
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
@@ -147,7 +162,7 @@ def reviewed_policies() -> str:
 
 
 def _lifespan(
-    installation: Installation, readiness: Readiness, background: BackgroundWork, *, close: bool
+    installation: Installation, watches: Sequence[Watch], background: BackgroundWork, *, close: bool
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -155,23 +170,25 @@ def _lifespan(
         limiter = anyio.to_thread.current_default_thread_limiter()
         limiter.total_tokens = settings.database.pool_size + THREADS_ABOVE_POOL
         installation.tokens.keys.signing()
-        readiness.start()
+        for one in watches:
+            one.start()
         in_process = settings.worker.in_web_process
         if installation.database.is_sqlite if in_process is None else in_process:
             background.start()
         try:
             yield
         finally:
-            await asyncio.to_thread(_end, installation, readiness, background, close=close)
+            await asyncio.to_thread(_end, installation, watches, background, close=close)
 
     return lifespan
 
 
 def _end(
-    installation: Installation, readiness: Readiness, background: BackgroundWork, *, close: bool
+    installation: Installation, watches: Sequence[Watch], background: BackgroundWork, *, close: bool
 ) -> None:
     background.stop()
-    readiness.stop()
+    for one in watches:
+        one.stop()
     if close:
         installation.close()
 

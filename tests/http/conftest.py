@@ -13,12 +13,13 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from nerava.app import Installation, create_app, open_installation
 from nerava.drivers import service as drivers
 from nerava.identity.roles import Membership, Role
-from nerava.identity.service import grant_role, issue_token
+from nerava.identity.service import grant_role
 from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
 from nerava.rewards.checks import CHECKS
@@ -65,8 +66,19 @@ class House:
         tenant_id = tenant_id or new_id()
         membership = Membership(role, tenant_id if role.has_tenant else None)
         database, now = self.installation.database, self.installation.clock.now()
-        database.run(lambda session: grant_role(session, subject, membership, granted_by="test", now=now))
-        return Caller(self.client, issue_token(self.installation.tokens, subject, [role]), tenant_id, subject)
+        sessions = self.installation.sessions
+
+        def unit(session: Session) -> str:
+            grant_role(session, subject, membership, granted_by="test", now=now)
+            return sessions.open_command(session, subject, role, now)
+
+        return Caller(self.client, database.run(unit), tenant_id, subject)
+
+    def narrowed(self, caller: Caller, *scopes: str) -> str:
+        """Return a token of the same session that covers these scopes only."""
+        tokens = self.installation.tokens
+        claims = tokens.verify(caller.token)
+        return tokens.issue(claims.subject, scopes=scopes, session_id=claims.session_id)
 
     def driver(self) -> Caller:
         """Return a new driver with an account."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from nerava.app import background_of
-from nerava.identity.roles import Membership, Role
-from nerava.identity.service import grant_role, issue_token
+from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.rewards.campaigns import create_sponsor
@@ -80,14 +79,7 @@ def partner_session(reference: str = "s-1", driver: str = "d-1", **changes: obje
 
 def as_driver(house: House, driver_id: UUID) -> Caller:
     """Return a caller who is this driver."""
-    subject = new_id()
-    now = house.installation.clock.now()
-    membership = Membership(Role.DRIVER, driver_id)
-    house.installation.database.run(
-        lambda session: grant_role(session, subject, membership, granted_by="test", now=now)
-    )
-    token = issue_token(house.installation.tokens, subject, [Role.DRIVER])
-    return Caller(house.client, token, driver_id, subject)
+    return house.caller(Role.DRIVER, driver_id)
 
 
 def work_off(house: House) -> None:

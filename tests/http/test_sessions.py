@@ -139,7 +139,7 @@ def test_partners_do_not_share_references_drivers_or_places(house: House) -> Non
 
 def test_a_partner_who_may_not_send_cdrs_cannot(house: House) -> None:
     partner = house.caller(Role.PARTNER)
-    token = house.installation.tokens.issue(partner.subject, scopes=["sessions:write"])
+    token = house.narrowed(partner, "sessions:write")
     headers = {"Authorization": f"Bearer {token}"}
     answer = house.client.post("/v1/partner/cdrs", json=partner_session(), headers=headers)
     assert_problem(answer, 403, "scope-not-granted")

@@ -120,7 +120,7 @@ def test_other_roles_have_no_wallet(house: House) -> None:
 
 def test_a_token_for_less_does_not_open_the_wallet(house: House) -> None:
     driver = house.driver()
-    token = house.installation.tokens.issue(driver.subject, scopes=["sessions:read"])
+    token = house.narrowed(driver, "sessions:read")
     answer = house.client.get("/v1/wallet", headers={"Authorization": f"Bearer {token}"})
     assert_problem(answer, 403, "scope-not-granted")
 

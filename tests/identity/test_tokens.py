@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nerava.identity.errors import InvalidToken, SigningKeyUnsafe
 from nerava.identity.keys import KeyRing
 from nerava.identity.roles import SCOPES, Role
-from nerava.identity.service import issue_token
 from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.kernel.clock import FixedClock
 from tests.helpers.parallel import in_parallel
@@ -43,7 +42,7 @@ def tokens(tmp_path: Path, clock: FixedClock) -> AccessTokens:
 
 
 def test_a_token_says_who_and_never_what_they_may_do(tokens: AccessTokens) -> None:
-    token = issue_token(tokens, SUBJECT, [Role.DRIVER, Role.OPS_FINANCE])
+    token = tokens.issue(SUBJECT, scopes=SCOPES[Role.DRIVER] | SCOPES[Role.OPS_FINANCE])
     claims = tokens.verify(token)
     carried = jwt.decode(token, options={"verify_signature": False})
 

@@ -10,9 +10,11 @@ import typer
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import AsJson, Output
 from nerava.identity.roles import Membership, Role
-from nerava.identity.service import grant_role, issue_token
+from nerava.identity.service import grant_role
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from nerava.app import Installation
 
 
@@ -37,11 +39,12 @@ def token_command(
 
 
 def token_for(installation: Installation, subject: UUID, role: Role) -> str:
-    """Give a role to a subject and return an access token for it. Repeats safely."""
+    """Give a role to a subject, open a session as long as one access token, and return that token."""
     now = installation.clock.now()
     membership = Membership(role, subject if role.has_tenant else None)
-    installation.database.run(
-        lambda session: grant_role(session, subject, membership, granted_by="command line", now=now),
-        repeatable=True,
-    )
-    return issue_token(installation.tokens, subject, [role])
+
+    def unit(session: Session) -> str:
+        grant_role(session, subject, membership, granted_by="command line", now=now)
+        return installation.sessions.open_command(session, subject, role, now)
+
+    return installation.database.run(unit, repeatable=True)

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from nerava.identity.errors import NotSignedIn, RoleAmbiguous, RoleNotAllowed, ScopeNotGranted
+from nerava.identity.errors import (
+    AccountSuspended,
+    InvalidToken,
+    NotSignedIn,
+    RoleAmbiguous,
+    RoleNotAllowed,
+    ScopeNotGranted,
+    SessionEnded,
+    StepUpRequired,
+)
 from nerava.identity.roles import Membership, Role
-from nerava.platform.policy import ANY_ROLE
+from nerava.platform.policy import ANY_ROLE, Assurance, StepUp
 
 if TYPE_CHECKING:
-    from nerava.identity.service import RoleDirectory
+    from collections.abc import Collection
+
+    from nerava.identity.revocation import Revocations
+    from nerava.identity.standing import Standing, StandingDirectory
     from nerava.identity.tokens import AccessTokens, Claims
+    from nerava.kernel.clock import Clock
     from nerava.platform.policy import Policy
 
 ACTING_AS: Final = "nerava-acting-as"
 """Header with which somebody who has several fitting roles names one: `sponsor:{id}`."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+API_KEY_PREFIX: Final = "nvk_"
+STEP_UP_FRESH_FOR: Final = timedelta(minutes=5)
+STRONG_FRESH_FOR: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +48,13 @@ class Principal:
     Attributes:
         subject: Who signed in.
         memberships: All roles of the subject, for pages that show them.
+        session_id: The sign-in; None for an API key.
     """
 
     subject: UUID
     acting: Membership
     memberships: tuple[Membership, ...]
+    session_id: UUID | None = None
 
     @property
     def idempotency_scope(self) -> str:
@@ -50,16 +69,49 @@ class Principal:
         return f"{self.acting.role.value}:{self.subject}"
 
 
-class TokenGuard:
-    """Lets a request through when its access token and its caller's roles satisfy the route's policy.
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whoever an API key stands for, and what the key covers."""
 
-    Leaves the `Principal` in `request.state.principal`. Reads trust roles that are at most 900 ms
-    old; everything else reads them from the database.
+    subject: UUID
+    memberships: tuple[Membership, ...]
+    scopes: frozenset[str]
+
+
+class ApiKeys(Protocol):
+    """Where API keys are looked up."""
+
+    async def authenticate(self, request: Request, key: str) -> KeyHolder:
+        """Return the holder of a key that is valid for this request.
+
+        Raises:
+            InvalidToken: Unknown, expired or revoked, in the same words (401).
+        """
+        ...
+
+
+class TokenGuard:
+    """Lets a request through when its credential and its caller's roles satisfy the route's policy.
+
+    Leaves the `Principal` in `request.state.principal`. Reads trust a standing that is at most
+    900 ms old; everything else reads session, account and roles from the database. Cookies are
+    not looked at.
     """
 
-    def __init__(self, tokens: AccessTokens, roles: RoleDirectory) -> None:
+    def __init__(
+        self,
+        tokens: AccessTokens,
+        directory: StandingDirectory,
+        revocations: Revocations,
+        clock: Clock,
+        *,
+        api_keys: ApiKeys | None = None,
+    ) -> None:
         self._tokens = tokens
-        self._roles = roles
+        self._directory = directory
+        self._revocations = revocations
+        self._clock = clock
+        self._api_keys = api_keys
 
     async def __call__(self, request: Request, policy: Policy) -> None:
         """Check one request.
@@ -67,15 +119,105 @@ class TokenGuard:
         Raises:
             NotSignedIn: No bearer token (401).
             InvalidToken: The token is not a current one of ours (401).
+            SessionEnded: Its session is over (401).
+            AccountSuspended: The account may do nothing (403).
             ScopeNotGranted: The token does not cover this (403).
             RoleNotAllowed: None of the caller's roles may do this (403).
             RoleAmbiguous: Several may, and the request names none (400).
+            StepUpRequired: The route asks for a stronger or fresher sign-in (403).
         """
-        claims = self._tokens.verify(_bearer(request))
-        memberships = self._roles.remembered(claims.subject) if request.method in SAFE_METHODS else None
-        if memberships is None:
-            memberships = await run_in_threadpool(self._roles.read, claims.subject)
-        request.state.principal = _admit(claims, memberships, policy, request)
+        credential = _bearer(request)
+        if credential.startswith(API_KEY_PREFIX):
+            await self._admit_key(request, policy, credential)
+            return
+        claims = self._tokens.verify(credential)
+        now = self._clock.now()
+        standing = self._remembered(request, policy, claims)
+        if standing is None:
+            standing = await run_in_threadpool(self._directory.read, claims.session_id)
+        if standing is None or standing.user_id != claims.subject:
+            raise InvalidToken
+        if not standing.is_open(now) or self._revocations.has_ended(claims.session_id):
+            raise SessionEnded
+        if standing.suspended:
+            raise AccountSuspended
+        acting = choose_role(standing.memberships, claims.scopes, policy, request)
+        check_assurance(standing, policy, now)
+        request.state.principal = Principal(claims.subject, acting, standing.memberships, claims.session_id)
+
+    def _remembered(self, request: Request, policy: Policy, claims: Claims) -> Standing | None:
+        """Return what may be trusted without a look at the database, if anything."""
+        trusting = request.method in SAFE_METHODS and not self._revocations.late
+        if not trusting or policy.step_up or policy.assurance is Assurance.STRONG:
+            return None
+        return self._directory.remembered(claims.session_id)
+
+    async def _admit_key(self, request: Request, policy: Policy, key: str) -> None:
+        if self._api_keys is None:
+            raise InvalidToken
+        holder = await self._api_keys.authenticate(request, key)
+        acting = choose_role(holder.memberships, holder.scopes, policy, request)
+        level = _level(policy)
+        if level is not None:
+            raise StepUpRequired(level)
+        request.state.principal = Principal(holder.subject, acting, holder.memberships)
+
+
+def choose_role(
+    memberships: tuple[Membership, ...], scopes: Collection[str] | None, policy: Policy, request: Request
+) -> Membership:
+    """Return the role that the caller acts under.
+
+    Args:
+        memberships: Every role of the caller.
+        scopes: What the credential covers; None where it covers whatever the roles may do.
+        policy: What the route asks for.
+        request: May name one of several fitting roles in `Nerava-Acting-As`.
+
+    Raises:
+        RoleNotAllowed: None of them may do this (403).
+        ScopeNotGranted: The credential does not cover this (403).
+        RoleAmbiguous: Several may, and the request names none (400).
+    """
+    acting_as = request.headers.get(ACTING_AS)
+    any_role = policy.roles == ANY_ROLE
+    allowed = [one for one in memberships if any_role or one.role.value in policy.roles]
+    if acting_as is not None:
+        allowed = [one for one in allowed if acting_as in {one.role.value, one.name}]
+    if not allowed:
+        raise RoleNotAllowed
+    if scopes is not None and policy.scope not in scopes:
+        message = f"the token must cover {policy.scope}"
+        raise ScopeNotGranted(message)
+    # Who only reads as the same tenant under two names sees the same; a write must name one for the record.
+    same_view = request.method in SAFE_METHODS and len({one.tenant_id for one in allowed}) == 1
+    if len(allowed) > 1 and not any_role and not same_view:
+        message = f"send Nerava-Acting-As with one of: {', '.join(one.name for one in allowed)}"
+        raise RoleAmbiguous(message)
+    return allowed[0]
+
+
+def check_assurance(standing: Standing, policy: Policy, now: datetime) -> None:
+    """Check that the session is as sure of its user as the route wants, and freshly so.
+
+    Raises:
+        StepUpRequired: It is not; the error names what has to be shown (403).
+    """
+    level = _level(policy)
+    if level is None:
+        return
+    shown_at = standing.passkey_at if level == "passkey" else standing.strong_at
+    fresh_for = STEP_UP_FRESH_FOR if policy.step_up else STRONG_FRESH_FOR
+    if shown_at is None or now - shown_at > fresh_for:
+        raise StepUpRequired(level)
+
+
+def _level(policy: Policy) -> Literal["strong", "passkey"] | None:
+    if policy.step_up is StepUp.PASSKEY:
+        return "passkey"
+    if policy.step_up is StepUp.STRONG or policy.assurance is Assurance.STRONG:
+        return "strong"
+    return None
 
 
 def _bearer(request: Request) -> str:
@@ -87,27 +229,6 @@ def _bearer(request: Request) -> str:
         message = "send one header `Authorization: Bearer …`"
         raise NotSignedIn(message)
     return token.strip()
-
-
-def _admit(
-    claims: Claims, memberships: tuple[Membership, ...], policy: Policy, request: Request
-) -> Principal:
-    acting_as = request.headers.get(ACTING_AS)
-    any_role = policy.roles == ANY_ROLE
-    allowed = [one for one in memberships if any_role or one.role.value in policy.roles]
-    if acting_as is not None:
-        allowed = [one for one in allowed if acting_as in {one.role.value, one.name}]
-    if not allowed:
-        raise RoleNotAllowed
-    if policy.scope not in claims.scopes:
-        message = f"the token must cover {policy.scope}"
-        raise ScopeNotGranted(message)
-    # Who only reads as the same tenant under two names sees the same; a write must name one for the record.
-    same_view = request.method in SAFE_METHODS and len({one.tenant_id for one in allowed}) == 1
-    if len(allowed) > 1 and not any_role and not same_view:
-        message = f"send Nerava-Acting-As with one of: {', '.join(one.name for one in allowed)}"
-        raise RoleAmbiguous(message)
-    return Principal(claims.subject, allowed[0], memberships)
 
 
 async def _principal(request: Request) -> Principal:

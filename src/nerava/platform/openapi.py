@@ -17,7 +17,7 @@ from nerava.platform.idempotency import (
     KeyReusedWithOtherBody,
     RequestInFlight,
 )
-from nerava.platform.policy import GuardedRoute, Repeats, policy_of
+from nerava.platform.policy import Assurance, GuardedRoute, Repeats, policy_of
 from nerava.platform.problem import (
     BodyTooLarge,
     InvalidInput,
@@ -51,6 +51,12 @@ class _Forbidden(NeravaError):
     code = "role-not-allowed"
     status = HTTPStatus.FORBIDDEN
     title = "Your role, or the access token, does not cover this"
+
+
+class _StepUpRequired(NeravaError):
+    code = "step-up-required"
+    status = HTTPStatus.FORBIDDEN
+    title = "Confirm that it is you, as `step_up` says"
 
 
 def document(routes: Sequence[BaseRoute], *, title: str, version: str, description: str) -> dict[str, Any]:
@@ -88,11 +94,8 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) ->
         errors.append(NotFound)
     if route.body_field is not None:
         errors += [BodyTooLarge, UnsupportedMediaType]
-    if not policy.public:
-        errors += [_Refused, _Forbidden]
-        operation["security"] = [{SCHEME: [policy.scope]}]
-    else:
-        operation["security"] = []
+    errors += _closed(policy)
+    operation["security"] = [] if policy.public else [{SCHEME: [policy.scope]}]
     if policy.repeats in {Repeats.KEY_REQUIRED, Repeats.KEY_ACCEPTED}:
         _add_key(operation, required=policy.repeats is Repeats.KEY_REQUIRED)
         errors += [IdempotencyKeyMalformed, KeyReusedWithOtherBody, IdempotencyKeyCancelled]
@@ -110,6 +113,14 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) ->
             stated["content"] |= known.get("content", {})
         responses[str(status)] = stated
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _closed(policy: Policy) -> list[type[NeravaError]]:
+    """Return how the guard may refuse."""
+    if policy.public:
+        return []
+    steps_up = bool(policy.step_up) or policy.assurance is Assurance.STRONG
+    return [_Refused, _Forbidden, *([_StepUpRequired] if steps_up else [])]
 
 
 def _add_key(operation: dict[str, Any], *, required: bool) -> None:

@@ -53,6 +53,34 @@ class Repeats(StrEnum):
     """It moves money: without an `Idempotency-Key` it is refused."""
 
 
+class Assurance(StrEnum):
+    """How sure the sign-in makes us of the caller."""
+
+    LOW = "low"
+    """A code or link by SMS or e-mail, or another service's word."""
+
+    STRONG = "strong"
+    """A passkey or an authenticator app, on this session and in the last 24 hours."""
+
+
+class StepUp(StrEnum):
+    """What the caller must have shown within the last five minutes."""
+
+    NONE = ""
+    STRONG = "strong"
+    PASSKEY = "passkey"
+
+
+class Credential(StrEnum):
+    """With what a caller proves to be signed in."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a kind of credential
+    """An access token or an API key in `Authorization`; cookies are not looked at."""
+
+    COOKIE = "cookie"
+    """The session cookie of a page; what changes something must come from our own pages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a route asks of its caller.
@@ -62,17 +90,26 @@ class Policy:
         scope: What the access token must name; empty only for a public route.
         repeats: The idempotency of the route.
         public: Why nobody has to sign in; empty for every other route.
+        assurance: How sure the sign-in must make us.
+        step_up: What must have been shown within the last five minutes.
+        credential: What the caller signs in with; pages take cookies, everything else tokens.
     """
 
     roles: tuple[str, ...] = ()
     scope: str = ""
     repeats: Repeats = Repeats.SAFE
     public: str = ""
+    assurance: Assurance = Assurance.LOW
+    step_up: StepUp = StepUp.NONE
+    credential: Credential = Credential.TOKEN
 
     def __post_init__(self) -> None:
         """Refuse a policy that is neither public with a reason nor closed by role and scope."""
         if bool(self.public) == bool(self.roles and self.scope):
             message = f"a policy is public with a reason, or has roles and a scope: {self}"
+            raise AssertionError(message)
+        if self.public and (self.assurance is not Assurance.LOW or self.step_up):
+            message = f"a public policy cannot ask how its caller signed in: {self}"
             raise AssertionError(message)
 
 
@@ -240,4 +277,10 @@ def _section(name: str, policy: Policy) -> str:
     else:
         lines += [f"roles = {json.dumps(list(policy.roles))}", f"scope = {json.dumps(policy.scope)}"]
     lines.append(f"repeats = {json.dumps(policy.repeats.value)}")
+    if policy.assurance is not Assurance.LOW:
+        lines.append(f"assurance = {json.dumps(policy.assurance.value)}")
+    if policy.step_up:
+        lines.append(f"step_up = {json.dumps(policy.step_up.value)}")
+    if policy.credential is not Credential.TOKEN:
+        lines.append(f"credential = {json.dumps(policy.credential.value)}")
     return "\n".join(lines) + "\n\n"

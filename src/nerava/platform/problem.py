@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -39,7 +39,8 @@ class Problem(BaseModel):
 
     `code` is stable and made for programs. `outcome` is present where it is not obvious whether
     anything happened: `not_executed` promises that nothing did; after `unknown` repeat the request
-    with the same key. A 409 with `Retry-After` passes by itself, one without is final.
+    with the same key. A 409 with `Retry-After` passes by itself, one without is final. `step_up`
+    names what has to be shown anew: `strong` or `passkey`.
     """
 
     type: str = Field(description="`urn:nerava:problem:` and the code")
@@ -49,6 +50,7 @@ class Problem(BaseModel):
     code: str
     trace_id: str
     outcome: Outcome | None = None
+    step_up: Literal["strong", "passkey"] | None = None
     errors: list[InputError] | None = None
 
 
@@ -135,6 +137,7 @@ def problem_of(error: NeravaError, trace_id: str) -> Problem:
         code=error.code,
         trace_id=trace_id,
         outcome=outcome,
+        step_up=getattr(error, "step_up", None),
         errors=list(error.errors) if isinstance(error, InvalidInput) and error.errors else None,
     )
 
@@ -145,8 +148,8 @@ def problem_body(error: NeravaError, trace_id: str) -> bytes:
 
 
 def problem_headers(error: NeravaError) -> dict[str, str]:
-    """Return the headers that go with the error: `Retry-After`, `WWW-Authenticate`, `Allow`."""
-    headers = {}
+    """Return the headers that go with the error: its own, `Retry-After`, `WWW-Authenticate`."""
+    headers = dict(error.headers)
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.status == HTTPStatus.UNAUTHORIZED:

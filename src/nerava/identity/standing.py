@@ -1,0 +1,134 @@
+"""How a session stands: whose it is, whether it still counts, and what its user may do."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, select
+
+from nerava.identity.model import RoleMembership
+from nerava.identity.roles import Membership, Role
+from nerava.identity.session_store import AuthSession, SessionKind
+from nerava.identity.user_store import AppUser, UserState
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+    from nerava.kernel.clock import Clock
+    from nerava.platform.db import Database
+
+FRESH_FOR: Final = timedelta(milliseconds=900)
+"""How old a remembered standing may be for a read: what was taken away is gone within a second."""
+
+REMEMBERED_MAX: Final = 10_000
+
+# Built once: building it costs more than running it, and it runs before every write.
+_STANDING: Final = (
+    select(
+        AuthSession.user_id,
+        AuthSession.kind,
+        AuthSession.methods,
+        AuthSession.strong_at,
+        AuthSession.passkey_at,
+        AuthSession.used_at,
+        AuthSession.expires_at,
+        AuthSession.ended_at,
+        AppUser.state,
+        RoleMembership.role,
+        RoleMembership.tenant_id,
+    )
+    .outerjoin(AppUser, AppUser.id == AuthSession.user_id)
+    .outerjoin(RoleMembership, RoleMembership.subject == AuthSession.user_id)
+    .where(AuthSession.id == bindparam("session_id"))
+    .order_by(RoleMembership.role, RoleMembership.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A session and its user, as one read of the database found them.
+
+    Attributes:
+        strong_at: When a `strong` method was last shown on this session; `passkey_at` a passkey.
+        suspended: Whether the account may do nothing; erased ones may not either.
+    """
+
+    session_id: UUID
+    user_id: UUID
+    kind: SessionKind
+    methods: tuple[str, ...]
+    strong_at: datetime | None
+    passkey_at: datetime | None
+    used_at: datetime
+    expires_at: datetime
+    ended: bool
+    suspended: bool
+    memberships: tuple[Membership, ...]
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the session was neither ended nor has run out."""
+        return not self.ended and now < self.expires_at
+
+
+def standing_of(session: Session, session_id: UUID) -> Standing | None:
+    """Return how a session stands, with its user's state and roles, in one statement."""
+    rows = session.execute(_STANDING, {"session_id": session_id}).all()
+    if not rows:
+        return None
+    first = rows[0]
+    return Standing(
+        session_id=session_id,
+        user_id=first.user_id,
+        kind=SessionKind(first.kind),
+        methods=tuple(first.methods.split()),
+        strong_at=first.strong_at,
+        passkey_at=first.passkey_at,
+        used_at=first.used_at,
+        expires_at=first.expires_at,
+        ended=first.ended_at is not None,
+        # Partners, sponsors and people of ops act under ids without an account.
+        suspended=first.state not in {None, UserState.ACTIVE.value},
+        memberships=tuple(Membership(Role(row.role), row.tenant_id) for row in rows if row.role is not None),
+    )
+
+
+class StandingDirectory:
+    """How sessions stand, remembered for less than a second. Safe to share between threads."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[UUID, tuple[datetime, Standing]] = OrderedDict()
+
+    def remembered(self, session_id: UUID) -> Standing | None:
+        """Return the standing if it was read less than 900 ms ago; never touches the database."""
+        now = self._clock.now()
+        with self._lock:
+            found = self._remembered.get(session_id)
+        if found is None or not found[0] <= now < found[0] + FRESH_FOR:
+            return None
+        return found[1]
+
+    def read(self, session_id: UUID) -> Standing | None:
+        """Return the standing in the database now, and remember it; None for an unknown session.
+
+        Raises:
+            DatabaseUnavailable: No connection in time (503).
+        """
+        now = self._clock.now()
+        found = self._database.read(lambda session: standing_of(session, session_id))
+        if found is None:
+            return None
+        with self._lock:
+            self._remembered[session_id] = (now, found)
+            self._remembered.move_to_end(session_id)
+            while len(self._remembered) > REMEMBERED_MAX:
+                self._remembered.popitem(last=False)
+        return found
