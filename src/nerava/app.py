@@ -29,11 +29,14 @@ from nerava.ledger import Ledger
 from nerava.platform import policy
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.edge import Edge
+from nerava.platform.limits import Limits
 from nerava.platform.readiness import Expectations, Readiness
+from nerava.platform.secrets import Secrets
+from nerava.platform.vault import Vault
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.wiring import Wiring
-from nerava.worker import BackgroundWork, jobs
+from nerava.worker import BackgroundWork, jobs, protection_jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -65,6 +68,9 @@ class Installation:
     ledger: Ledger
     tokens: AccessTokens
     sessions: Sessions
+    secrets: Secrets
+    vault: Vault
+    limits: Limits
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -92,15 +98,32 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         life=timedelta(seconds=settings.tokens.life_s),
     )
     tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
-    return Installation(settings, clock, database, Ledger(database, clock), tokens, Sessions(tokens))
+    secrets = Secrets(
+        settings.secrets.given(),
+        clock,
+        made_in=None if settings.is_strict else settings.tokens.keys_directory,
+    )
+    return Installation(
+        settings=settings,
+        clock=clock,
+        database=database,
+        ledger=Ledger(database, clock),
+        tokens=tokens,
+        sessions=Sessions(tokens),
+        secrets=secrets,
+        vault=Vault(secrets),
+        limits=Limits(database, secrets, tighter=settings.limits.tighter),
+    )
 
 
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
     wanted = installation.settings.worker
-    return BackgroundWork(
-        jobs(installation.database, installation.ledger, wanted), installation.clock, wanted
-    )
+    work = [
+        *jobs(installation.database, installation.ledger, wanted),
+        *protection_jobs(installation.database, installation.vault, installation.limits),
+    ]
+    return BackgroundWork(work, installation.clock, wanted)
 
 
 def create_app(settings: Settings, installation: Installation | None = None) -> FastAPI:
@@ -137,6 +160,9 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         clock=installation.clock,
         keys=installation.tokens.keys,
         sessions=installation.sessions,
+        secrets=installation.secrets,
+        vault=installation.vault,
+        limits=installation.limits,
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,

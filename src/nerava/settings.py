@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nerava.platform.client_address import networks_of
+from nerava.platform.limit_numbers import every_limit
+from nerava.platform.secrets import SecretKind
 
 PREFIX: Final = "NERAVA_"
 DELIMITER: Final = "__"
@@ -54,6 +58,20 @@ class ServerSettings(Group):
     requests_max: int = Field(
         default=1_000, ge=1, le=100_000, description="More requests in progress at once are answered with 503"
     )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Networks whose `X-Forwarded-For` is believed, separated by commas; unset: nobody's",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_networks(cls, text: str | None) -> str | None:
+        try:
+            networks_of(text)
+        except ValueError:
+            message = "names no networks"
+            raise ValueError(message) from None
+        return text
 
 
 class TokenSettings(Group):
@@ -96,6 +114,70 @@ class LogSettings(Group):
     )
 
 
+class SecretsSettings(Group):
+    """The secrets of the installation: each as a value or as a file of mode 0600 that holds it."""
+
+    session: SecretStr | None = Field(default=None, description="Web sessions; 32 bytes in base64")
+    session_file: Path | None = Field(default=None, description="The file with it")
+    code_pepper: SecretStr | None = Field(default=None, description="One-time codes; 32 bytes in base64")
+    code_pepper_file: Path | None = Field(default=None, description="The file with it")
+    identifier: SecretStr | None = Field(
+        default=None, description="Look-up of contacts; 32 bytes in base64; a new one forgets everybody"
+    )
+    identifier_file: Path | None = Field(default=None, description="The file with it")
+    key_encryption: SecretStr | None = Field(
+        default=None, description="Wraps data keys: `kek_yyyy_nn:` and 32 bytes in base64; new ones first"
+    )
+    key_encryption_file: Path | None = Field(default=None, description="The file with it")
+    seal: SecretStr | None = Field(default=None, description="Signs the audit log; 32 bytes in base64")
+    seal_file: Path | None = Field(default=None, description="The file with it")
+    refresh: SecretStr | None = Field(default=None, description="Refresh tokens; 32 bytes in base64")
+    refresh_file: Path | None = Field(default=None, description="The file with it")
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> Self:
+        for kind in SecretKind:
+            if getattr(self, kind.value) is not None and getattr(self, f"{kind.value}_file") is not None:
+                message = f"{kind.setting} and {kind.setting}_FILE are both set"
+                raise ValueError(message)
+        return self
+
+    def given(self) -> dict[SecretKind, str | Path]:
+        """Return where each secret is that was given, as `Secrets` takes it."""
+        found: dict[SecretKind, str | Path] = {}
+        for kind in SecretKind:
+            value, file = getattr(self, kind.value), getattr(self, f"{kind.value}_file")
+            if value is not None:
+                found[kind] = value.get_secret_value()
+            elif file is not None:
+                found[kind] = file
+        return found
+
+
+class LimitSettings(Group):
+    """How often callers may call."""
+
+    api: bool = Field(
+        default=True, description="Limit every caller and every address; off in development and test only"
+    )
+    tighter: dict[str, int] = Field(
+        default={}, description='Smaller quotas by limit, as JSON: `{"api-identity-1m": 60}`'
+    )
+
+    @field_validator("tighter")
+    @classmethod
+    def _only_tighter(cls, quotas: dict[str, int]) -> dict[str, int]:
+        hardest = {limit.id: limit.quota for limit in every_limit()}
+        for name, quota in quotas.items():
+            if name not in hardest:
+                message = "names a limit that does not exist"
+                raise ValueError(message)
+            if not 1 <= quota <= hardest[name]:
+                message = f"{name} must be 1 to {hardest[name]}"
+                raise ValueError(message)
+        return quotas
+
+
 class Settings(BaseSettings):
     """All settings, read from the environment once: `NERAVA_DATABASE__URL` sets `database.url`."""
 
@@ -119,6 +201,8 @@ class Settings(BaseSettings):
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()
     worker: WorkerSettings = WorkerSettings()
+    secrets: SecretsSettings = SecretsSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
+    from nerava.platform.limits import Limits
+    from nerava.platform.vault import Vault
     from nerava.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = timedelta(0)
 HOURLY: Final = timedelta(hours=1)
+MINUTELY: Final = timedelta(minutes=1)
 SECONDLY: Final = timedelta(seconds=1)
 FAILED_PAUSE_S: Final = 5.0
 STOP_PATIENCE_S: Final = 20.0
+KEYS_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +123,19 @@ def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequen
         Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
         Job("seal the day", HOURLY, daily_seal),
         Job("forget old answers", HOURLY, forget_answers),
+    )
+
+
+def protection_jobs(database: Database, vault: Vault, limits: Limits) -> Sequence[Job]:
+    """Return the jobs that keep keys new and counters few."""
+
+    def rewrap(_now: datetime) -> int:
+        return database.run(lambda session: vault.rewrap(session, KEYS_AT_ONCE))
+
+    def purge(now: datetime) -> int:
+        return database.run(lambda session: limits.purge(session, now))
+
+    return (
+        Job("wrap data keys under the newest key", MINUTELY, rewrap),
+        Job("forget limits that no longer count", MINUTELY, purge),
     )

@@ -36,13 +36,13 @@ NOWHERE: Final = Client(UNKNOWN, UNKNOWN)
 """A caller without an address, such as one on a Unix socket."""
 
 
-def networks_of(text: str) -> tuple[Network, ...]:
-    """Return the networks that a comma-separated list names: `10.0.0.0/8, 2001:db8::1`.
+def networks_of(text: str | None) -> tuple[Network, ...]:
+    """Return the networks that a comma-separated list names: `10.0.0.0/8, 2001:db8::1`; None is none.
 
     Raises:
         ValueError: One of them is no network.
     """
-    return tuple(ipaddress.ip_network(one.strip()) for one in text.split(",") if one.strip())
+    return tuple(ipaddress.ip_network(one.strip()) for one in (text or "").split(",") if one.strip())
 
 
 def client_address(request: HTTPConnection, trusted_proxies: Sequence[Network]) -> Client:

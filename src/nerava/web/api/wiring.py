@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
+    from nerava.platform.limits import Limits
     from nerava.platform.readiness import Readiness
+    from nerava.platform.secrets import Secrets
+    from nerava.platform.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Wiring:
     clock: Clock
     keys: KeyRing
     sessions: Sessions
+    secrets: Secrets
+    vault: Vault
+    limits: Limits
     readiness: Readiness
     currency: str
     build: str
