@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +12,10 @@ from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
+from tests.helpers.databases import DatabaseUrl, fresh_databases
+from tests.helpers.town import Town, living_town
 
 DIALECTS = ("sqlite", "postgresql")
-DatabaseUrl = Callable[[str], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -46,23 +44,7 @@ def postgres_template(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUrl:
     """Return a context manager that makes a fresh migrated database of a dialect and yields its address."""
-
-    @contextmanager
-    def fresh(dialect: str) -> Iterator[str]:
-        name = f"t_{uuid.uuid4().hex[:16]}"
-        if dialect == "sqlite":
-            path = tmp_path / f"{name}.sqlite3"
-            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-            yield f"sqlite:///{path}"
-            return
-        server: EmbeddedPostgres = request.getfixturevalue("postgres")
-        server.create_database(name, template=request.getfixturevalue("postgres_template"))
-        try:
-            yield server.url(name)
-        finally:
-            server.drop_database(name)
-
-    return fresh
+    return fresh_databases(request, tmp_path)
 
 
 @pytest.fixture(params=DIALECTS)
@@ -86,3 +68,10 @@ def ledger(database: Database) -> Iterator[Ledger]:
     opened = Ledger(database, SystemClock())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def town(database: Database) -> Iterator[Town]:
+    """A small town at noon; its books are clean and its campaign adds up when the test is over."""
+    with living_town(database) as town:
+        yield town

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
 
-    from tests.conftest import DatabaseUrl
+    from nerava.ledger import Chain
+    from tests.helpers.databases import DatabaseUrl
     from tests.helpers.financial_helpers import Way
     from tests.helpers.parallel import Crowd
 
@@ -117,19 +118,32 @@ def grant_another_amount(books: Books, index: int, one: SessionGrant) -> Reply:
     return books.ask(session_reward(SessionGrant(one.campaign_id, one.session_id, one.driver_id, index + 1)))
 
 
+def code_of(redemption_id: UUID, driver_id: UUID, merchant_id: UUID, price: int) -> Chain:
+    """Return the chain by which a driver shows a code that is good for a while."""
+    return redemption_show(
+        redemption_id=redemption_id,
+        driver_id=driver_id,
+        merchant_id=merchant_id,
+        price=price,
+        expires_at=datetime.now(UTC) + SOON,
+    )
+
+
+def with_shown_code(books: Books, *, points: int) -> tuple[UUID, UUID, UUID]:
+    """Let a driver with so many points show a code of 300; return driver, merchant and redemption."""
+    driver_id, merchant_id, redemption_id = books.driver(), new_id(), new_id()
+    books.open(merchant_nova(merchant_id))
+    books.must(
+        session_reward(SessionGrant(books.campaign(500), new_id(), driver_id, points)),
+        code_of(redemption_id, driver_id, merchant_id, 300),
+    )
+    return driver_id, merchant_id, redemption_id
+
+
 def pay_by_code(books: Books, index: int, driver_id: UUID, merchant_id: UUID, price: int) -> Reply:
     """Show a code of the driver's and capture it at once."""
     redemption_id = fact_id(f"redemption-of:{driver_id}:{index}")
-    expires_at = datetime.now(UTC) + SOON
-    shown = books.ask(
-        redemption_show(
-            redemption_id=redemption_id,
-            driver_id=driver_id,
-            merchant_id=merchant_id,
-            price=price,
-            expires_at=expires_at,
-        )
-    )
+    shown = books.ask(code_of(redemption_id, driver_id, merchant_id, price))
     if shown.status is not Status.POSTED:
         return shown
     return books.ask(redemption_capture(redemption_id=redemption_id, register_id=merchant_id, price=price))
@@ -240,18 +254,7 @@ def test_a_balance_that_affords_one_capture_pays_one(scene: tuple[Books, Crowd])
 
 def test_sixty_four_registers_capture_one_code_once(scene: tuple[Books, Crowd]) -> None:
     books, crowd = scene
-    driver_id, merchant_id, redemption_id = books.driver(), new_id(), new_id()
-    books.open(merchant_nova(merchant_id))
-    books.must(
-        session_reward(SessionGrant(books.campaign(500), new_id(), driver_id, 400)),
-        redemption_show(
-            redemption_id=redemption_id,
-            driver_id=driver_id,
-            merchant_id=merchant_id,
-            price=300,
-            expires_at=datetime.now(UTC) + SOON,
-        ),
-    )
+    driver_id, merchant_id, redemption_id = with_shown_code(books, points=400)
 
     answers = crowd.run(capture_code, WIDTH, redemption_id, 300)
 
@@ -261,18 +264,7 @@ def test_sixty_four_registers_capture_one_code_once(scene: tuple[Books, Crowd]) 
 
 def test_capture_withdrawal_and_expiry_of_one_code_end_it_once(scene: tuple[Books, Crowd]) -> None:
     books, crowd = scene
-    driver_id, merchant_id, redemption_id = books.driver(), new_id(), new_id()
-    books.open(merchant_nova(merchant_id))
-    books.must(
-        session_reward(SessionGrant(books.campaign(500), new_id(), driver_id, 300)),
-        redemption_show(
-            redemption_id=redemption_id,
-            driver_id=driver_id,
-            merchant_id=merchant_id,
-            price=300,
-            expires_at=datetime.now(UTC) + SOON,
-        ),
-    )
+    driver_id, merchant_id, redemption_id = with_shown_code(books, points=300)
 
     answers = crowd.run(resolve_code, WIDTH, redemption_id, 300)
 
@@ -309,18 +301,7 @@ def test_one_key_that_empties_its_budget_is_told_to_all_who_repeat_it(scene: tup
 
 def test_one_register_that_repeats_its_capture_is_told_the_first_result(scene: tuple[Books, Crowd]) -> None:
     books, crowd = scene
-    driver_id, merchant_id, redemption_id = books.driver(), new_id(), new_id()
-    books.open(merchant_nova(merchant_id))
-    books.must(
-        session_reward(SessionGrant(books.campaign(300), new_id(), driver_id, 300)),
-        redemption_show(
-            redemption_id=redemption_id,
-            driver_id=driver_id,
-            merchant_id=merchant_id,
-            price=300,
-            expires_at=datetime.now(UTC) + SOON,
-        ),
-    )
+    _, merchant_id, redemption_id = with_shown_code(books, points=300)
 
     answers = crowd.run(capture_code_at_one_register, WIDTH, redemption_id, 300)
 
@@ -420,13 +401,7 @@ def test_a_hold_is_captured_once_by_chains_of_one_batch(scene: tuple[Books, Crow
     driver_id, merchant_id, redemption_id = books.driver(), new_id(), new_id()
     books.open(merchant_nova(merchant_id))
     books.must(session_reward(SessionGrant(books.campaign(500), new_id(), driver_id, 300)))
-    show = redemption_show(
-        redemption_id=redemption_id,
-        driver_id=driver_id,
-        merchant_id=merchant_id,
-        price=300,
-        expires_at=datetime.now(UTC) + SOON,
-    )
+    show = code_of(redemption_id, driver_id, merchant_id, 300)
     captures = [chain(f"capture:{redemption_id}:{n}", capture(show.key)) for n in range(WIDTH)]
 
     verdicts = books.ledger.submit_many([show, *captures])

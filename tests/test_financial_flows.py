@@ -80,23 +80,13 @@ from nerava.ledger.templates.session_reward import (
 )
 from nerava.ledger.templates.sponsor_deposit import sponsor_deposit
 from tests.helpers.financial_helpers import PROVIDER
-from tests.helpers.town import DAY, HOUR, NOON, Town, living_town
+from tests.helpers.town import DAY, HOUR, NOON, Town
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nerava.ledger import Chain
-    from nerava.platform.db import Database
 
 BANK: Final = external(PROVIDER)
 SPENT: Final = Status.INSUFFICIENT
-
-
-@pytest.fixture
-def town(database: Database) -> Iterator[Town]:
-    """A small town at noon; its books are clean and its campaign adds up when the test is over."""
-    with living_town(database) as town:
-        yield town
 
 
 # Double entry.

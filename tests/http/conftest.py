@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
 from nerava.rewards.checks import CHECKS
 from nerava.settings import DatabaseSettings, Settings, TokenSettings, WorkerSettings
+from tests.helpers.databases import DatabaseUrl, fresh_databases
 from tests.helpers.financial_helpers import Books
 
 
@@ -130,22 +129,6 @@ def sqlite_house(database_url: Callable[..., Any], tmp_path: Path) -> Iterator[H
 @pytest.fixture(scope="module")
 def database_url_of_module(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], AbstractContextManager[str]]:
+) -> DatabaseUrl:
     """Do what `database_url` does, for what many tests of one module share."""
-
-    @contextmanager
-    def fresh(dialect: str) -> Iterator[str]:
-        name = f"m_{uuid.uuid4().hex[:16]}"
-        if dialect == "sqlite":
-            path = tmp_path_factory.mktemp("module") / f"{name}.sqlite3"
-            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-            yield f"sqlite:///{path}"
-            return
-        server = request.getfixturevalue("postgres")
-        server.create_database(name, template=request.getfixturevalue("postgres_template"))
-        try:
-            yield server.url(name)
-        finally:
-            server.drop_database(name)
-
-    return fresh
+    return fresh_databases(request, tmp_path_factory.mktemp("module"))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nerava.platform.db.embedded_postgres import EmbeddedPostgres
-    from tests.conftest import DatabaseUrl
+    from tests.helpers.databases import DatabaseUrl
 
 NEW_ID: Final = "'0190a000-0000-7000-8000-00000000{:04x}'"
 UNKNOWN: Final = NEW_ID.format(0xFFFF)

@@ -33,23 +33,13 @@ from nerava.ledger.templates.session_reward import (
     session_reward,
 )
 from tests.helpers.financial_helpers import CURRENCY, PROVIDER
-from tests.helpers.town import DAY, NOON, Town, living_town
+from tests.helpers.town import DAY, NOON, Town
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nerava.ledger import Chain
-    from nerava.platform.db import Database
 
 BANK: Final = external(PROVIDER)
 SPENT: Final = Status.INSUFFICIENT
-
-
-@pytest.fixture
-def town(database: Database) -> Iterator[Town]:
-    """A small town at noon; its books are clean and its campaign adds up when the test is over."""
-    with living_town(database) as town:
-        yield town
 
 
 def test_goodwill_is_paid_from_the_houses_own_money(town: Town) -> None:

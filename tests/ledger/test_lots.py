@@ -8,23 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from nerava.ledger import LotTerms, Status, capture, chain, hold, model, release, transfer
-from tests.helpers.financial_helpers import findings
 from tests.ledger.houses import DAY, NOON, House, LotView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nerava.ledger import Chain
-    from nerava.platform.db import Database
-
-
-@pytest.fixture
-def house(database: Database) -> Iterator[House]:
-    """A small house; its books are clean when the test is over."""
-    opened = House(database)
-    yield opened
-    opened.ledger.close()
-    assert findings(database) == []
 
 
 def grant(name: str, points: int, days: int | None = None, to: str = "alice") -> Chain:

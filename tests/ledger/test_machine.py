@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from hypothesis import Phase, settings
 
-from nerava.ledger.accounts import account_id
 from nerava.ledger.values import Kind, PostedTransfer, Status, Verdict
 from tests.ledger.counting_oracle import CountingOracle
 from tests.ledger.lot_walk import LotWalk
 from tests.ledger.machine import run_machine
 from tests.ledger.oracle import Balance, Oracle
+from tests.ledger.oracle_rows import row_of
 from tests.ledger.referee import Disagreement
 
 if TYPE_CHECKING:
@@ -54,33 +54,11 @@ class OraclePort:
 
     def row(self, one: Movement) -> PostedTransfer:
         hold = one.asked.hold_key
-        return PostedTransfer(
-            id=self.ids.setdefault(one.key, str(len(self.ids))),
-            key=str(one.key),
-            fingerprint=one.chain.fingerprint(),
-            transaction_id=str(one.chain.key),
-            position=one.position,
-            template=one.chain.template,
-            kind=one.asked.kind,
-            debit=account_id(one.debit),
-            credit=account_id(one.credit),
-            asset=self.model.accounts[one.debit].asset,
-            amount=one.amount,
+        return row_of(
+            one,
+            row_id=self.ids.setdefault(one.key, str(len(self.ids))),
             hold_id=self.ids[hold] if hold else None,
-            expires_at=one.asked.expires_at,
-            debit_sequence=one.debit_after.sequence,
-            credit_sequence=one.credit_after.sequence,
-            debit_posted=one.debit_after.posted,
-            debit_available=one.debit_after.available,
-            credit_posted=one.credit_after.posted,
-            credit_available=one.credit_after.available,
-            effective_at=one.effective_at,
-            posted_at=one.posted_at,
-            lane=one.chain.lane,
-            batch_id="",
-            actor=one.chain.actor,
-            metadata="",
-            digest=b"",
+            asset=self.model.accounts[one.debit].asset,
         )
 
     def balances(self, codes: Collection[str]) -> dict[str, Balance]:
@@ -312,7 +290,7 @@ hunt = settings(quick, max_examples=600, phases=[Phase.generate])
 def test_a_right_engine_is_accepted_and_every_answer_is_met() -> None:
     met = run_machine(lambda: OraclePort(Oracle()), quick)
     assert met[Status.POSTED] >= met.total() / 3, met  # over many runs it is three in five
-    assert set(Status) - set(met) == {Status.CHAIN_FAILED}
+    assert set(Status) - set(met) == {Status.CHAIN_FAILED, Status.SWITCHED_OFF}
 
 
 def test_the_counting_oracle_says_the_same_as_the_naive_one() -> None:

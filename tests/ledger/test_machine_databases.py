@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.ledger import AccountSpec, Chain, Verdict
-    from tests.conftest import DatabaseUrl
+    from tests.helpers.databases import DatabaseUrl
 
 
 class DatabasePort:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -45,18 +45,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.ledger.decide import OpenHold
-    from nerava.platform.db import Database
 
 only_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-
-
-@pytest.fixture
-def house(database: Database) -> Iterator[House]:
-    """A small house; its books are clean when the test is over."""
-    opened = House(database)
-    yield opened
-    opened.ledger.close()
-    assert findings(database) == []
 
 
 def deposit(number: object = 1, amount: int = 500, **circumstances: object) -> Chain:

@@ -13,24 +13,12 @@ from nerava.ledger import UnknownAccount, capture, chain, hold, release, transfe
 from nerava.ledger.lot_reads import expiring_next
 from nerava.ledger.reads import STATEMENT_MAX, available_now, count_accounts, statement
 from nerava.ledger.values import LotTerms
-from tests.helpers.financial_helpers import findings
 from tests.ledger.houses import DAY, HOUR, NOON, House
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from nerava.platform.db import Database
+    pass
 
 TICK: Final = timedelta(microseconds=1)
-
-
-@pytest.fixture
-def house(database: Database) -> Iterator[House]:
-    """A small house; its books are clean when the test is over."""
-    opened = House(database)
-    yield opened
-    opened.ledger.close()
-    assert findings(database) == []
 
 
 def pay_in(house: House, *hours: int) -> None:

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from nerava.ledger.accounts import account_id
 from nerava.ledger.chart import account_of, parse_code
-from nerava.ledger.values import PostedTransfer, Status
+from nerava.ledger.values import Status
 from tests.ledger.oracle import Oracle
+from tests.ledger.oracle_rows import row_of
 
 if TYPE_CHECKING:
-    from nerava.ledger.values import Chain
+    from nerava.ledger.values import Chain, PostedTransfer
     from tests.ledger.oracle import Movement
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -117,31 +118,5 @@ class Stage:
 
 
 def _row(one: Movement) -> PostedTransfer:
-    return PostedTransfer(
-        id=str(one.key),
-        key=str(one.key),
-        fingerprint=one.chain.fingerprint(),
-        transaction_id=str(one.chain.key),
-        position=one.position,
-        template=one.chain.template,
-        kind=one.asked.kind.value,
-        debit=account_id(one.debit),
-        credit=account_id(one.credit),
-        asset="",
-        amount=one.amount,
-        hold_id=str(one.asked.hold_key) if one.asked.hold_key else None,
-        expires_at=one.asked.expires_at,
-        debit_sequence=one.debit_after.sequence,
-        credit_sequence=one.credit_after.sequence,
-        debit_posted=one.debit_after.posted,
-        debit_available=one.debit_after.available,
-        credit_posted=one.credit_after.posted,
-        credit_available=one.credit_after.available,
-        effective_at=one.effective_at,
-        posted_at=one.posted_at,
-        lane=one.chain.lane,
-        batch_id="",
-        actor=one.chain.actor,
-        metadata="{}",
-        digest=b"",
-    )
+    hold = one.asked.hold_key
+    return row_of(one, row_id=str(one.key), hold_id=str(hold) if hold else None, asset="")
