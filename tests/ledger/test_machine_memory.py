@@ -185,7 +185,7 @@ RUNS = settings(max_examples=150, stateful_step_count=30, deadline=None, print_b
 def test_decide_and_the_oracle_agree_on_everything() -> None:
     met = run_machine(MemoryPort, RUNS)
     assert met[Status.POSTED] >= met.total() / 3, met  # over many runs it is three in five
-    assert set(Status) - set(met) == {Status.CHAIN_FAILED}
+    assert set(Status) - set(met) == {Status.CHAIN_FAILED, Status.SWITCHED_OFF}
 
 
 @pytest.mark.parametrize("name", FOUND)

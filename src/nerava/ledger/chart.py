@@ -202,6 +202,12 @@ def kind_of(code: str) -> AccountKind:
     return parse_code(code).kind
 
 
+def codes_owned(party: str, owner: OwnerId) -> list[str]:
+    """Return the codes of all accounts that one `campaign`, `driver`, `merchant` or `sponsor` can have."""
+    codes = (terms.code for terms in _CHART.values())
+    return [code.replace("{}", str(owner)) for code in codes if code.startswith(f"{party}:{{}}")]
+
+
 def is_nova(code: str) -> bool:
     """Return whether the account holds points; if not, it holds cash.
 

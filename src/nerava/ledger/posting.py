@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import uuid_utils
 
-from nerava.ledger.decide import decide
+from nerava.ledger.decide import Decision, decide
 from nerava.ledger.engines import engine_for
 from nerava.ledger.hashing import batch_hash
+from nerava.ledger.stops import is_stopped
 from nerava.ledger.store import Batch, load
-from nerava.ledger.values import CHAIN_MAX, Status
+from nerava.ledger.values import CHAIN_MAX, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from nerava.ledger.decide import State
     from nerava.ledger.effects import Effect
     from nerava.ledger.store import Engine
-    from nerava.ledger.values import Chain, Verdict
+    from nerava.ledger.values import Chain
 
 
 def checked(chain: Chain) -> Chain:
@@ -40,7 +42,8 @@ def post_in(session: Session, chains: Sequence[Chain], now: datetime) -> list[Ve
     """Post chains in the session's transaction and return their verdicts in the same order.
 
     Each chain sees the ones before it; a refused one leaves nothing. Chains of several lanes are
-    posted lane by lane.
+    posted lane by lane. What a kill switch stops is answered `switched_off`; what was posted before
+    is answered as ever.
     """
     engine = engine_for(session)
     lanes: dict[str, list[int]] = defaultdict(list)
@@ -59,15 +62,30 @@ def _post_lane(engine: Engine, chains: Sequence[Chain], now: datetime) -> list[V
     state = load(engine, chains)
     keys_are_current = bool(state.known)
     batch_id = new_id()
-    decision = decide(chains, state, now, batch_id=batch_id, new_id=new_id)
+    decision = _judge(engine, chains, state, now, batch_id)
     if not keys_are_current and _refuses_what_exists(engine, chains, decision.verdicts):
         state = load(engine, chains)
-        decision = decide(chains, state, now, batch_id=batch_id, new_id=new_id)
+        decision = _judge(engine, chains, state, now, batch_id)
     if decision.transfers:
         content = batch_hash(chains[0].lane, now, (row.digest for row in decision.transfers))
         batch = Batch(batch_id, chains[0].lane, len(decision.transfers), content, now)
         engine.write(decision, state, batch)
     return decision.verdicts
+
+
+def _judge(engine: Engine, chains: Sequence[Chain], state: State, now: datetime, batch_id: str) -> Decision:
+    if not engine.stops:
+        return decide(chains, state, now, batch_id=batch_id, new_id=new_id)
+    # A chain whose key is taken is not stopped: nothing moves when it is told what became of it.
+    stopped = [
+        not any(key in state.known for key in one.key_texts()) and is_stopped(one, engine.stops, state.holds)
+        for one in chains
+    ]
+    going = [one for one, stops in zip(chains, stopped, strict=True) if not stops]
+    decision = decide(going, state, now, batch_id=batch_id, new_id=new_id)
+    verdicts = iter(decision.verdicts)
+    answers = [Verdict(Status.SWITCHED_OFF) if stops else next(verdicts) for stops in stopped]
+    return decision._replace(verdicts=answers)
 
 
 def _refuses_what_exists(engine: Engine, chains: Sequence[Chain], verdicts: Sequence[Verdict]) -> bool:

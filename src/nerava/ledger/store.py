@@ -8,6 +8,7 @@ on SQLite).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nerava.ledger.accounts import account_id
@@ -51,14 +52,20 @@ class Engine(Protocol):
     """The statements of one database, on one connection inside one transaction.
 
     Ids and keys are canonical text. Lists may be empty; then nothing is sent.
+
+    Attributes:
+        stops: Names of the kill switches that were on when balances were last locked.
     """
+
+    stops: frozenset[str]
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
         """Lock balances in the order of their ids and return them; unknown ids are left out.
 
-        Also tells whether any of the keys may be known. On PostgreSQL the answer can be older
-        than the locks: a key that somebody posted meanwhile makes the insert fail on its
-        uniqueness, and the unit of work runs again and sees it.
+        Also tells whether any of the keys may be known, and finds out which switches are on. On
+        PostgreSQL the first answer can be older than the locks: a key that somebody posted
+        meanwhile makes the insert fail on its uniqueness, and the unit of work runs again and
+        sees it.
         """
         ...
 
@@ -85,6 +92,12 @@ class Engine(Protocol):
     def write(self, decision: Decision, state: State, batch: Batch) -> None:
         """Insert transfers, holds, lots and the batch; update balances."""
         ...
+
+
+@lru_cache(maxsize=16)
+def names_of(stops: str | None) -> frozenset[str]:
+    """Return the names of switches that a database gave in one text, blanks between them."""
+    return frozenset(stops.split()) if stops else frozenset()
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.ledger.accounts import AccountState
 from nerava.ledger.decide import OpenHold
-from nerava.ledger.hashing import canonical_json, metadata_of
+from nerava.ledger.hashing import canonical_json, instant, metadata_of
 from nerava.ledger.lots import Restorable
-from nerava.ledger.store import LotRow
+from nerava.ledger.store import LotRow, names_of
 from nerava.ledger.values import PostedTransfer
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LOCK: Final = """
 SELECT account_id::text, asset, lane, floor, ceiling, closed, keeps_lots, debits_posted, credits_posted,
        debits_pending, credits_pending, sequence, last_posted_at,
+       (SELECT string_agg(name, ' ') FROM kill_switch WHERE is_on),
        (SELECT count(*) > 0 FROM ledger_transfer WHERE key = ANY(%s::uuid[]))
 FROM ledger_balance WHERE account_id = ANY(%s::uuid[]) ORDER BY account_id FOR NO KEY UPDATE
 """
@@ -104,12 +105,14 @@ class PostgresEngine:
 
     def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - the driver's cursor, behind SQLAlchemy's proxy
         self._cursor = cursor
+        self.stops: frozenset[str] = frozenset()
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
-        """Lock balances in id order; in the same round trip, look whether any of `keys` is known."""
+        """Lock balances in id order; the same round trip looks for `keys` and for switches that are on."""
         self._cursor.execute(_LOCK, (_plain(keys), _plain(ids)))
         rows = self._cursor.fetchall()
-        return [AccountState(*row[:-1]) for row in rows], not rows or rows[0][-1]
+        self.stops = names_of(rows[0][-2] if rows else None)
+        return [AccountState(*row[:-2]) for row in rows], not rows or rows[0][-1]
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
         """Return the rows that have these keys."""
@@ -210,9 +213,8 @@ def _instants(values: Iterable[datetime | None]) -> str:
     return "{" + ",".join(map(_instant, values)) + "}"
 
 
-@lru_cache(maxsize=4_096)
 def _instant(at: datetime | None) -> str:
-    return "NULL" if at is None else f'"{at.isoformat()}"'
+    return "NULL" if at is None else f'"{instant(at)}"'
 
 
 def _transfer_arrays(rows: Sequence[PostedTransfer]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import orjson
 from nerava.ledger.accounts import AccountState
 from nerava.ledger.decide import OpenHold
 from nerava.ledger.lots import Restorable
-from nerava.ledger.store import LotRow
+from nerava.ledger.store import LotRow, names_of
 from nerava.ledger.values import PostedTransfer
 from nerava.platform.db.types import instant_text
 
@@ -29,9 +29,10 @@ SELECT account_id, asset, lane, floor, ceiling, closed, keeps_lots, debits_poste
        credits_pending, sequence, last_posted_at
 FROM ledger_balance WHERE account_id IN (SELECT value FROM json_each(?))
 """
-_ANY_KNOWN: Final = (
-    "SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key IN (SELECT value FROM json_each(?)))"
-)
+_ANY_KNOWN: Final = """
+SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key IN (SELECT value FROM json_each(?))),
+       (SELECT group_concat(name, ' ') FROM kill_switch WHERE is_on)
+"""
 _BY_KEY: Final = """
 SELECT id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset, amount, hold_id,
        expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted, credit_available,
@@ -93,12 +94,15 @@ class SqliteEngine:
 
     def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - the driver's cursor, behind SQLAlchemy's proxy
         self._cursor = cursor
+        self.stops: frozenset[str] = frozenset()
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
-        """Return balances (the transaction has locked the whole file), and whether a key is known."""
+        """Return balances (the whole file is locked), and whether a key is known; find what is switched off."""
         accounts = [AccountState(*(*row[:-1], _at(row[-1]))) for row in self._all(_LOCK, ids)]
         self._cursor.execute(_ANY_KNOWN, (orjson.dumps(keys).decode(),))
-        return accounts, bool(self._cursor.fetchone()[0])
+        any_known, stops = self._cursor.fetchone()
+        self.stops = names_of(stops)
+        return accounts, bool(any_known)
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
         """Return the rows that have these keys."""

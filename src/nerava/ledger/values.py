@@ -62,6 +62,7 @@ class Status(StrEnum):
     SAME_ACCOUNT = "same_account"
     BAD_AMOUNT = "bad_amount"
     WRONG_LANE = "wrong_lane"
+    SWITCHED_OFF = "switched_off"
 
 
 @dataclass(frozen=True, slots=True)

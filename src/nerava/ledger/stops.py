@@ -1,0 +1,162 @@
+"""What can be switched off, and which chains a switch stops. Pure; the rows are in `switch_store`.
+
+Money switches are read with the balances that a chain locks, inside the transaction that posts
+it, so no route, job or replay passes them. A stopped chain is answered `switched_off`, leaves
+nothing and takes no key: asked again later it is judged as if for the first time.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from nerava.ledger.accounts import account_id
+from nerava.ledger.chart import codes_owned
+from nerava.ledger.errors import LedgerError
+from nerava.ledger.values import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from nerava.ledger.decide import OpenHold
+    from nerava.ledger.values import Chain
+
+MONEY_ALL: Final = "money.all"
+"""Every posting except reversals by two people."""
+
+EARN: Final = "earn"
+"""Grants and holds for grants; sessions wait for evaluation."""
+
+REDEEM: Final = "redeem"
+"""New codes and claims."""
+
+PAYOUT: Final = "payout"
+"""New payouts and sends; holds stay, and what the provider tells is still booked."""
+
+FUNDING: Final = "funding"
+"""New deposits and fundings."""
+
+ADJUST: Final = "adjust"
+"""Postings by hand, except reversals by two people."""
+
+READONLY: Final = "readonly"
+"""Every write except the audit log, sessions of people and the storing of inbound events."""
+
+FIXED: Final = (
+    MONEY_ALL,
+    EARN,
+    REDEEM,
+    PAYOUT,
+    FUNDING,
+    ADJUST,
+    READONLY,
+    "webhooks.out",
+    "signup",
+    "sms",
+)
+"""Switches with one name."""
+
+PARTIES: Final = ("campaign", "merchant", "driver")
+"""Whose accounts a switch of their name stops: `campaign:{id}`."""
+
+OTHERS: Final = ("partner", "provider")
+"""Whom a switch of their name stops before anything reaches the ledger."""
+
+_NAMED: Final = re.compile(rf"({'|'.join((*PARTIES, *OTHERS))}):[0-9a-z][0-9a-z._-]{{0,63}}")
+
+_MOVES: Final = frozenset({Kind.DIRECT, Kind.HOLD, Kind.CAPTURE})
+_BEGINS: Final = frozenset({Kind.HOLD, Kind.CAPTURE})
+
+STOPPED_BY: Final[dict[str, tuple[str, frozenset[Kind]]]] = {
+    "session_reward": (EARN, _MOVES),
+    "promo_grant": (EARN, _MOVES),
+    "redemption": (REDEEM, _BEGINS),
+    # The request holds and the submission captures; an outcome or a return only moves.
+    "driver_cashout": (PAYOUT, _BEGINS),
+    "merchant_payout": (PAYOUT, _BEGINS),
+    "campaign_refund": (PAYOUT, frozenset({Kind.HOLD})),
+    "campaign_funding": (FUNDING, _MOVES),
+    "promo_funding": (FUNDING, _MOVES),
+    "sponsor_deposit": (FUNDING, _MOVES),
+    "adjustment": (ADJUST, _MOVES),
+    "reversal": (ADJUST, _MOVES),
+}
+"""By template: its switch, and the kinds of transfer that make a chain of it one that is stopped."""
+
+ONLY_BY_ALL: Final = frozenset({"clawback", "expiry", "merchant_settlement", "redemption_refund"})
+"""Templates that no switch but `money.all`, or one of a party to them, stops."""
+
+
+class SwitchedOff(LedgerError):
+    """Somebody has switched this off; nothing was executed, and later it works again."""
+
+    code = "switched-off"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "This is switched off for now"
+    outcome = "not_executed"
+    retry_after_s = 60
+
+
+class UnknownSwitch(LedgerError):
+    """There is no switch of this name."""
+
+    code = "unknown-switch"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such switch"
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a switch, or refuse one that would stop nothing.
+
+    Raises:
+        UnknownSwitch: Neither one of `FIXED` nor `campaign:{id}` and the like (404).
+    """
+    if name in FIXED or _NAMED.fullmatch(name):
+        return name
+    raise UnknownSwitch(f"there is no switch {name!r}")
+
+
+def is_stopped(chain: Chain, on: Collection[str], holds: Mapping[str, OpenHold]) -> bool:
+    """Return whether one of the switches that are on stops this chain.
+
+    Args:
+        chain: What is asked for.
+        on: Names of the switches that are on.
+        holds: Open holds by key; they say whose a capture or a release is.
+    """
+    if READONLY in on:
+        return True
+    if _by_two_people(chain):
+        return False
+    if MONEY_ALL in on:
+        return True
+    switch, kinds = STOPPED_BY.get(chain.template, ("", _MOVES))
+    if switch in on and any(one.kind in kinds for one in chain.transfers):
+        return True
+    return any(_concerns(chain, name, holds) for name in on if name.partition(":")[0] in PARTIES)
+
+
+def _by_two_people(chain: Chain) -> bool:
+    second = chain.metadata.get("approved_by")
+    return chain.template == "reversal" and second is not None and second != chain.actor
+
+
+def _concerns(chain: Chain, party: str, holds: Mapping[str, OpenHold]) -> bool:
+    accounts = _accounts_of(party)
+    for one in chain.transfers:
+        if one.hold_key is None:
+            touched = {account_id(one.debit), account_id(one.credit)}
+        else:
+            hold = holds.get(str(one.hold_key))
+            touched = set() if hold is None else {hold.debit, hold.credit}
+        if touched & accounts:
+            return True
+    return False
+
+
+@lru_cache(maxsize=1_024)
+def _accounts_of(party: str) -> frozenset[str]:
+    kind, _, owner = party.partition(":")
+    return frozenset(map(account_id, codes_owned(kind, owner)))
