@@ -11,6 +11,7 @@ from nerava.audit import rights as audit_rights
 from nerava.commands.errors import NoRolesThere
 from nerava.commands.opening import DatabaseUrl, refusing, settings_for
 from nerava.commands.output import AsJson, Output
+from nerava.identity import access_store
 from nerava.ledger import rights as ledger_rights
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.roles import grant_application_role
@@ -57,7 +58,7 @@ def _grant(url: str, role: str) -> None:
         if database.is_sqlite:
             message = "SQLite knows no roles; its triggers keep history from everybody"
             raise NoRolesThere(message)
-        guarded = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS)
+        guarded = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS, *access_store.RIGHTS)
         database.run(lambda session: grant_application_role(session, role, guarded))
     finally:
         database.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import exc, text
 
 from nerava.audit import rights as audit_rights
+from nerava.identity import access_store
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import rights as ledger_rights
 from nerava.ledger.verify import verify_tail
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nerava.platform.db.roles import TableRights
     from nerava.settings import Settings
 
-GUARDED: Final = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS)
+GUARDED: Final = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS, *access_store.RIGHTS)
 
 _HELD: Final = text("""
 SELECT has_table_privilege(c.oid, 'UPDATE') AS may_update,
