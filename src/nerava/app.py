@@ -17,8 +17,10 @@ from sqlalchemy import make_url
 from starlette.exceptions import HTTPException
 
 from nerava import __version__, migrations
+from nerava.audit import AuditLog
 from nerava.identity.guard import TokenGuard
 from nerava.identity.keys import KeyRing
+from nerava.identity.refreshing import Refreshing
 from nerava.identity.revocation import Revocations
 from nerava.identity.sessions import Sessions
 from nerava.identity.standing import StandingDirectory
@@ -26,7 +28,9 @@ from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Ledger
+from nerava.ledger.switches import SwitchBoard
 from nerava.platform import policy
+from nerava.platform.client_address import networks_of
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.edge import Edge
 from nerava.platform.limits import Limits
@@ -36,7 +40,7 @@ from nerava.platform.vault import Vault
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.wiring import Wiring
-from nerava.worker import BackgroundWork, jobs, protection_jobs
+from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -71,6 +75,8 @@ class Installation:
     secrets: Secrets
     vault: Vault
     limits: Limits
+    audit: AuditLog
+    switches: SwitchBoard
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -103,6 +109,9 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         clock,
         made_in=None if settings.is_strict else settings.tokens.keys_directory,
     )
+    vault = Vault(secrets)
+    switches = SwitchBoard(database)
+    database.ask_before_writing(switches.require_writable)
     return Installation(
         settings=settings,
         clock=clock,
@@ -111,8 +120,10 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         tokens=tokens,
         sessions=Sessions(tokens),
         secrets=secrets,
-        vault=Vault(secrets),
+        vault=vault,
         limits=Limits(database, secrets, tighter=settings.limits.tighter),
+        audit=AuditLog(vault),
+        switches=switches,
     )
 
 
@@ -122,6 +133,7 @@ def background_of(installation: Installation) -> BackgroundWork:
     work = [
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
+        *audit_jobs(installation.database, installation.secrets),
     ]
     return BackgroundWork(work, installation.clock, wanted)
 
@@ -160,9 +172,16 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         clock=installation.clock,
         keys=installation.tokens.keys,
         sessions=installation.sessions,
+        refreshing=Refreshing(
+            installation.database, installation.sessions, installation.secrets, installation.limits
+        ),
+        issuer=settings.tokens.issuer.rstrip("/"),
+        trusted_proxies=networks_of(settings.server.trusted_proxies),
         secrets=installation.secrets,
         vault=installation.vault,
         limits=installation.limits,
+        audit=installation.audit,
+        switches=installation.switches,
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,

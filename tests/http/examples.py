@@ -81,6 +81,12 @@ def _deposit(house: House) -> Example:
     return Example(owner, names, {"sponsor_id": str(new_id())}, body, keyed=True)
 
 
+def _sign_in(house: House) -> Example:
+    owner = house.driver()
+    found = owner.get("/v1/me/sessions").json()["sessions"]
+    return Example(owner, {"sign_in_id": found[0]["id"]}, {"sign_in_id": str(new_id())})
+
+
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}": _campaign,
     "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
@@ -91,6 +97,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     ),
     "POST /v1/campaigns/{campaign_id}/pause": _campaign,
     "GET /v1/idempotency-keys/{key}": _idempotency_key,
+    "DELETE /v1/me/sessions/{sign_in_id}": _sign_in,
     "GET /v1/ops/accounts/{code}": _account,
     "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
     "GET /v1/ops/accounts/{code}/statement": _account,

@@ -152,7 +152,7 @@ def test_every_protected_route_is_closed_to_nobody_and_to_the_wrong_role(sqlite_
         if policy.public:
             continue
         method, path = name.split(" ")
-        for parameter in ("campaign_id", "session_id", "sponsor_id"):
+        for parameter in ("campaign_id", "session_id", "sponsor_id", "sign_in_id"):
             path = path.replace(f"{{{parameter}}}", "01a205a1-edfe-7270-8cce-d0cde604aede")
         path = path.replace("{key}", "k").replace("{code}", "nova:reserve")
         answer = sqlite_house.client.request(method, path)

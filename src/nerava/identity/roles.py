@@ -30,15 +30,19 @@ class Role(StrEnum):
 
 
 SCOPES: Final[dict[Role, frozenset[str]]] = {
-    Role.DRIVER: frozenset({"profile:read", "wallet:read", "sessions:read"}),
-    Role.SPONSOR: frozenset({"profile:read", "campaigns:read", "campaigns:write", "campaigns:fund"}),
-    Role.PARTNER: frozenset({"profile:read", "sessions:write", "cdrs:write"}),
-    Role.MERCHANT_OWNER: frozenset({"profile:read"}),
-    Role.MERCHANT_MANAGER: frozenset({"profile:read"}),
-    Role.MERCHANT_REGISTER: frozenset({"profile:read"}),
-    Role.OPS_SUPPORT: frozenset({"profile:read", "ledger:read"}),
-    Role.OPS_FINANCE: frozenset({"profile:read", "ledger:read", "deposits:write", "grants:write"}),
-    Role.OPS_ADMIN: frozenset({"profile:read", "ledger:read"}),
+    Role.DRIVER: frozenset({"profile:read", "profile:write", "wallet:read", "sessions:read"}),
+    Role.SPONSOR: frozenset(
+        {"profile:read", "profile:write", "campaigns:read", "campaigns:write", "campaigns:fund"}
+    ),
+    Role.PARTNER: frozenset({"profile:read", "profile:write", "sessions:write", "cdrs:write"}),
+    Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write"}),
+    Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write"}),
+    Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write"}),
+    Role.OPS_SUPPORT: frozenset({"profile:read", "profile:write", "ledger:read"}),
+    Role.OPS_FINANCE: frozenset(
+        {"profile:read", "profile:write", "ledger:read", "deposits:write", "grants:write"}
+    ),
+    Role.OPS_ADMIN: frozenset({"profile:read", "profile:write", "ledger:read"}),
 }
 """What an access token for a role may be used for, at most."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
+from nerava.audit import ActorKind, Entry, record
 from nerava.identity.roles import SCOPES, Membership, Role
 from nerava.identity.service import roles_of
 from nerava.identity.session_store import AuthSession, Ended, RefreshToken, Revocation, SessionKind
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from nerava.identity.tokens import AccessTokens
@@ -31,6 +33,9 @@ IDLE_LIFE: Final = timedelta(days=30)
 PASSKEY: Final = "passkey"
 STRONG_METHODS: Final = frozenset({PASSKEY, "totp"})
 """Methods that give the assurance `strong`; every other one gives `low`."""
+
+
+_LAST_USED_FIRST: Final = (AuthSession.used_at.desc(), AuthSession.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,21 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedBy:
+    """Who ends a session, for the audit log.
+
+    Attributes:
+        reason: Why, in the words of somebody of ops; users give none.
+    """
+
+    kind: ActorKind
+    id: str
+    role: str | None = None
+    session_id: UUID | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """What somebody who signed in gets.
 
@@ -113,21 +133,19 @@ class Sessions:
         token covers what the user's roles may do; they are read in this transaction. Where the
         user has as many sessions as allowed, the ones unused for longest end. Twice is two sessions.
         """
-        row = self._begin(session, user_id, SessionKind.APP, amr=amr, client=client or Client(), now=now)
+        row = self.begin(session, user_id, SessionKind.APP, amr=amr, client=client or Client(), now=now)
         row.device_key = None if device is None else device.key
-        session.add(row)
-        session.flush()
-        secret = PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+        secret = refresh_text(secrets.token_bytes(32))
         session.add(
             RefreshToken(
                 id=new_id(),
                 family_id=row.id,
-                hash=hashlib.sha256(secret.encode()).digest(),
+                hash=refresh_hash(secret),
                 issued_at=now,
                 expires_at=min(now + IDLE_LIFE, row.expires_at),
             )
         )
-        return self._opened(session, row, secret)
+        return self.opened(row, roles_of(session, user_id), secret)
 
     def open_command(self, session: Session, subject: UUID, role: Role, now: datetime) -> str:
         """Open a session that lives as long as one access token, for one role, and return that token."""
@@ -145,23 +163,41 @@ class Sessions:
         session.add(row)
         return self._token(row, SCOPES[role])
 
-    def end(self, session: Session, session_id: UUID, now: datetime, *, because: Ended) -> bool:
+    def list(self, session: Session, user_id: UUID, now: datetime) -> Sequence[AuthSession]:
+        """Return the open sessions of a user, the one used last first."""
+        return session.scalars(_open_of(user_id, now).order_by(*_LAST_USED_FIRST)).all()
+
+    def end(self, session: Session, session_id: UUID, now: datetime, *, because: Ended, by: EndedBy) -> bool:
         """End one session: refused at once for writes, within a second for reads.
 
         Returns whether it was still open. Repeats safely.
         """
-        return bool(_end(session, [session_id], now, because))
+        return bool(end_sessions(session, [session_id], now, because, by))
 
     def end_all(
-        self, session: Session, user_id: UUID, now: datetime, *, because: Ended, but: UUID | None = None
+        self,
+        session: Session,
+        user_id: UUID,
+        now: datetime,
+        *,
+        because: Ended,
+        by: EndedBy,
+        but: UUID | None = None,
     ) -> int:
         """End every session of a user, except `but`, and return how many were open. Repeats safely."""
-        found = session.scalars(
-            select(AuthSession.id).where(AuthSession.user_id == user_id, AuthSession.ended_at.is_(None))
-        )
-        return _end(session, [one for one in found if one != but], now, because)
+        found = session.scalars(_open_of(user_id, now)).all()
+        return end_sessions(session, [one.id for one in found if one.id != but], now, because, by)
 
-    def _begin(
+    def step_up(self, session: Session, session_id: UUID, method: str, now: datetime) -> None:
+        """Note that the user has just shown one more method on this session; counts from now on."""
+        row = session.get_one(AuthSession, session_id)
+        methods = row.methods.split()
+        row.methods = " ".join(methods if method in methods else [*methods, method])
+        row.authenticated_at = now
+        row.strong_at = now if method in STRONG_METHODS else row.strong_at
+        row.passkey_at = now if method == PASSKEY else row.passkey_at
+
+    def begin(
         self,
         session: Session,
         user_id: UUID,
@@ -171,19 +207,14 @@ class Sessions:
         client: Client,
         now: datetime,
     ) -> AuthSession:
+        """Add a session of this kind; where the user has too many, the ones unused for longest end."""
         term = TERMS[kind]
-        open_ones = session.scalars(
-            select(AuthSession.id)
-            .where(
-                AuthSession.user_id == user_id,
-                AuthSession.kind == kind.value,
-                AuthSession.ended_at.is_(None),
-                AuthSession.expires_at > now,
-            )
-            .order_by(AuthSession.used_at.desc(), AuthSession.id.desc())
+        others = session.scalars(
+            _open_of(user_id, now).where(AuthSession.kind == kind.value).order_by(*_LAST_USED_FIRST)
         ).all()
-        _end(session, open_ones[term.parallel - 1 :], now, Ended.TOO_MANY)
-        return AuthSession(
+        surplus = [one.id for one in others[term.parallel - 1 :]]
+        end_sessions(session, surplus, now, Ended.TOO_MANY, EndedBy(ActorKind.USER, str(user_id)))
+        row = AuthSession(
             id=new_id(),
             user_id=user_id,
             kind=kind.value,
@@ -196,9 +227,13 @@ class Sessions:
             used_at=now,
             expires_at=now + term.life,
         )
+        session.add(row)
+        session.flush()
+        return row
 
-    def _opened(self, session: Session, row: AuthSession, secret: str) -> Opened:
-        scopes = scopes_of(roles_of(session, row.user_id))
+    def opened(self, row: AuthSession, memberships: Iterable[Membership], secret: str) -> Opened:
+        """Return a new access token for a session beside its refresh token."""
+        scopes = {scope for one in memberships for scope in SCOPES[one.role]}
         life_s = int(self._tokens.options.life.total_seconds())
         return Opened(self._token(row, scopes), secret, row.id, life_s)
 
@@ -212,12 +247,18 @@ class Sessions:
         )
 
 
-def scopes_of(memberships: Iterable[Membership]) -> frozenset[str]:
-    """Return everything that these roles may be used for."""
-    return frozenset(scope for one in memberships for scope in SCOPES[one.role])
+def refresh_text(raw: bytes) -> str:
+    """Return a refresh token as it is shown once: 256 bits with a prefix that scanners know."""
+    return PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _end(session: Session, ids: Sequence[UUID], now: datetime, because: Ended) -> int:
+def refresh_hash(token: str) -> bytes:
+    """Return what is kept of a refresh token; it is random, so a fast hash is enough."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def end_sessions(session: Session, ids: Sequence[UUID], now: datetime, because: Ended, by: EndedBy) -> int:
+    """End these sessions, tell every process, write it down, and return how many were open."""
     ended = 0
     for one in ids:
         changed = session.execute(
@@ -225,7 +266,26 @@ def _end(session: Session, ids: Sequence[UUID], now: datetime, because: Ended) -
             .where(AuthSession.id == one, AuthSession.ended_at.is_(None))
             .values(ended_at=now, ended_because=because.value)
         )
-        if changed.rowcount:  # type: ignore[attr-defined]  # an UPDATE has a row count
-            session.add(Revocation(id=new_id(), session_id=one, revoked_at=now))
-            ended += 1
+        if not changed.rowcount:  # type: ignore[attr-defined]  # an UPDATE has a row count
+            continue
+        session.add(Revocation(id=new_id(), session_id=one, revoked_at=now))
+        entry = Entry(
+            actor_kind=by.kind,
+            actor_id=by.id,
+            role=by.role,
+            session_id=by.session_id,
+            action="session.end",
+            object_kind="auth_session",
+            object_id=str(one),
+            reason=by.reason,
+            after={"because": because.value},
+        )
+        record(session, entry, now)
+        ended += 1
     return ended
+
+
+def _open_of(user_id: UUID, now: datetime) -> Select[AuthSession]:
+    return select(AuthSession).where(
+        AuthSession.user_id == user_id, AuthSession.ended_at.is_(None), AuthSession.expires_at > now
+    )

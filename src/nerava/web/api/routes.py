@@ -17,6 +17,7 @@ from nerava.web.api import (
     ops_money,
     partner,
     sessions,
+    sign_ins,
     wallet,
 )
 
@@ -39,6 +40,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *ops_ledger.routes.routes,
     *ops_money.routes.routes,
     *caller.routes.routes,
+    *sign_ins.routes.routes,
     *caller.public.routes,
 ]
 

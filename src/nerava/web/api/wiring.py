@@ -11,10 +11,14 @@ from fastapi import APIRouter, Depends, Request
 from nerava.platform.policy import GuardedRoute
 
 if TYPE_CHECKING:
+    from nerava.audit import AuditLog
     from nerava.identity.keys import KeyRing
+    from nerava.identity.refreshing import Refreshing
     from nerava.identity.sessions import Sessions
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
+    from nerava.ledger.switches import SwitchBoard
+    from nerava.platform.client_address import Network
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
     from nerava.platform.readiness import Readiness
@@ -27,6 +31,8 @@ class Wiring:
     """The services of this process.
 
     Attributes:
+        issuer: The address of this installation, as access tokens name it.
+        trusted_proxies: Whose `X-Forwarded-For` is believed.
         currency: The operator's currency; one Nova is one minor unit of it.
         build: The version of the product, and `schema_head` the newest migration it knows.
     """
@@ -36,9 +42,14 @@ class Wiring:
     clock: Clock
     keys: KeyRing
     sessions: Sessions
+    refreshing: Refreshing
+    issuer: str
+    trusted_proxies: tuple[Network, ...]
     secrets: Secrets
     vault: Vault
     limits: Limits
+    audit: AuditLog
+    switches: SwitchBoard
     readiness: Readiness
     currency: str
     build: str

@@ -1,0 +1,201 @@
+"""Refreshing: one refresh token for the next, so that a stolen one betrays itself."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select, update
+
+from nerava.audit import ActorKind
+from nerava.identity.errors import (
+    AccountSuspended,
+    InvalidDeviceProof,
+    InvalidRefreshToken,
+    RefreshInProgress,
+)
+from nerava.identity.session_store import AuthSession, Ended, RefreshToken
+from nerava.identity.sessions import IDLE_LIFE, EndedBy, Opened, end_sessions, refresh_hash, refresh_text
+from nerava.identity.standing import standing_of
+from nerava.kernel.ids import new_id
+from nerava.platform.limit_numbers import REFRESH
+from nerava.platform.secrets import SecretKind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+    from nerava.identity.sessions import Sessions
+    from nerava.platform.client_address import Client
+    from nerava.platform.db import Database
+    from nerava.platform.limits import Limits
+    from nerava.platform.secrets import Secret, Secrets
+
+log = logging.getLogger(__name__)
+
+GRACE: Final = timedelta(seconds=10)
+"""How long after its use a token may come again from the device that used it: answers get lost."""
+
+TOKEN_CHARACTERS_MAX: Final = 100
+_PURPOSE: Final = b"nerava refresh token successor"
+_BY_REUSE: Final = EndedBy(ActorKind.SYSTEM, "refresh-reuse")
+
+
+class Notify(Protocol):
+    """Tells a user that something happened to their account."""
+
+    def __call__(self, session: Session, user_id: UUID, event: str, now: datetime) -> None:
+        """Queue the notice in the caller's transaction."""
+        ...
+
+
+class Refreshing:
+    """Exchanges refresh tokens. Safe to share between threads and processes."""
+
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        secrets: Secrets,
+        limits: Limits,
+        *,
+        notify: Notify | None = None,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._secrets = secrets
+        self._limits = limits
+        self._notify = notify
+
+    def refresh(self, token: str, *, device_key: str | None, place: Client, now: datetime) -> Opened:
+        """Return new tokens for a refresh token that has not been used.
+
+        Used again within 10 s by the device whose key it is bound to, it gives the same successor.
+        Used again later it ends its session, because two have had it; so does nothing else here.
+
+        Args:
+            token: The refresh token.
+            device_key: Thumbprint of the key that the request has proved, if any.
+            place: Where the request comes from, for limits.
+            now: Aware UTC.
+
+        Raises:
+            InvalidRefreshToken: Unknown, expired, of an ended session, or used before (401).
+            InvalidDeviceProof: The token is bound to a device that did not make this request (401).
+            RefreshInProgress: Used within the last 10 s, and nothing proves by whom (409).
+            AccountSuspended: The account may do nothing (403).
+            RateLimited: Too often (429).
+        """
+        if len(token) > TOKEN_CHARACTERS_MAX:
+            raise InvalidRefreshToken
+        asked = _Asked(token, device_key, place, now)
+        answer = self._database.run(lambda session: self._exchange(session, asked))
+        if isinstance(answer, Opened):
+            return answer
+        raise answer
+
+    def _exchange(self, session: Session, asked: _Asked) -> Opened | InvalidRefreshToken:
+        """Exchange a token in this transaction; a refusal whose effects must stay is returned, not raised."""
+        found = session.execute(
+            select(RefreshToken, AuthSession)
+            .join(AuthSession, AuthSession.id == RefreshToken.family_id)
+            # Used tokens and ended families are looked up as well: they are what reuse looks like.
+            .where(RefreshToken.hash == refresh_hash(asked.token))
+        ).one_or_none()
+        if found is None:
+            raise InvalidRefreshToken
+        row, family = found
+        self._limits.hit(session, REFRESH.keyed(identity=str(family.id), client=asked.place), asked.now)
+        taken = _take(session, row, family, asked)
+        if not taken:
+            used_at = session.scalar(select(RefreshToken.used_at).where(RefreshToken.id == row.id))
+            if used_at is None or family.ended_at is not None:
+                raise InvalidRefreshToken
+            if asked.now - used_at > GRACE:
+                return self._reused(session, family, asked.now)
+            _check_device(family, asked)
+            if family.device_key is None:
+                raise RefreshInProgress
+        standing = standing_of(session, family.id)
+        if standing is None or not standing.is_open(asked.now):
+            raise InvalidRefreshToken
+        if standing.suspended:
+            raise AccountSuspended
+        secret = self._make(session, row, family, asked) if taken else self._made(session, row, asked)
+        return self._sessions.opened(family, standing.memberships, secret)
+
+    def _make(self, session: Session, row: RefreshToken, family: AuthSession, asked: _Asked) -> str:
+        successor_id = new_id()
+        secret = _derived(self._secrets.get(SecretKind.REFRESH), asked.token, successor_id)
+        family.used_at = asked.now
+        session.add(
+            RefreshToken(
+                id=successor_id,
+                family_id=family.id,
+                parent_id=row.id,
+                hash=refresh_hash(secret),
+                issued_at=asked.now,
+                expires_at=min(asked.now + IDLE_LIFE, family.expires_at),
+            )
+        )
+        return secret
+
+    def _made(self, session: Session, row: RefreshToken, asked: _Asked) -> str:
+        """Return the successor that another request with this token was given."""
+        found = session.execute(
+            select(RefreshToken.id, RefreshToken.hash).where(RefreshToken.parent_id == row.id)
+        ).one()
+        for key in self._secrets.accepted(SecretKind.REFRESH):
+            secret = _derived(key, asked.token, found.id)
+            if refresh_hash(secret) == found.hash:
+                return secret
+        # The key was replaced between the two requests, and the first one's is gone.
+        raise RefreshInProgress
+
+    def _reused(self, session: Session, family: AuthSession, now: datetime) -> InvalidRefreshToken:
+        """End the session of a token that came again, because two have had it."""
+        end_sessions(session, [family.id], now, Ended.REFRESH_REUSED, _BY_REUSE)
+        if self._notify is not None:
+            self._notify(session, family.user_id, "session.refresh-reused", now)
+        log.warning("refresh_reuse_total: a used refresh token came again, session %s is ended", family.id)
+        return InvalidRefreshToken()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    token: str
+    device_key: str | None
+    place: Client
+    now: datetime
+
+
+def _take(session: Session, row: RefreshToken, family: AuthSession, asked: _Asked) -> bool:
+    """Use the token up, if it can be; of any number of callers one is told yes."""
+    over = family.ended_at is not None or min(row.expires_at, family.expires_at) <= asked.now
+    if row.used_at is not None or over:
+        return False
+    _check_device(family, asked)
+    taken = session.execute(
+        update(RefreshToken)
+        .where(RefreshToken.id == row.id, RefreshToken.used_at.is_(None))
+        .values(used_at=asked.now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE has a row count
+
+
+def _check_device(family: AuthSession, asked: _Asked) -> None:
+    if family.device_key is not None and family.device_key != asked.device_key:
+        raise InvalidDeviceProof
+
+
+def _derived(key: Secret, token: str, successor_id: UUID) -> str:
+    """Return the successor of a token: known to whoever has the key and the token, stored nowhere."""
+    stretched = HKDF(SHA256(), length=32, salt=None, info=_PURPOSE + successor_id.bytes + token.encode())
+    return refresh_text(stretched.derive(key.reveal()))
