@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from nerava.audit.sealing import seal_entries, sign_hour
+from nerava.audit.signing import SealKey
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency_store import forget
+from nerava.platform.secrets import SecretKind
 from nerava.rewards.service import evaluate_closed
 from nerava.rewards.settlement import settle
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
+    from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
     from nerava.settings import WorkerSettings
 
@@ -31,6 +36,7 @@ HOURLY: Final = timedelta(hours=1)
 MINUTELY: Final = timedelta(minutes=1)
 SECONDLY: Final = timedelta(seconds=1)
 FAILED_PAUSE_S: Final = 5.0
+SWITCHED_OFF_PAUSE: Final = timedelta(seconds=5)
 STOP_PATIENCE_S: Final = 20.0
 KEYS_AT_ONCE: Final = 200
 
@@ -60,6 +66,7 @@ class BackgroundWork:
         self._pause_s = settings.pause_ms / 1_000
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._quiet_until: dict[str, datetime] = {}
         self._due = {job.name: datetime.min.replace(tzinfo=UTC) for job in jobs}
 
     def start(self) -> None:
@@ -90,6 +97,13 @@ class BackgroundWork:
         now = self._clock.now()
         try:
             done = job.run(now)
+        except SwitchedOff as error:
+            # The work waits where it is; the log says so once an hour and job, not at every look.
+            if now >= self._quiet_until.get(job.name, now):
+                log.info("%s waits: %s", job.name, error)
+                self._quiet_until[job.name] = now + HOURLY
+            self._due[job.name] = now + SWITCHED_OFF_PAUSE
+            return 0
         except Exception as error:  # whatever it is, the other jobs go on
             expected = isinstance(error, NeravaError)
             log.warning("%s failed: %s", job.name, error, exc_info=None if expected else error)
@@ -138,4 +152,21 @@ def protection_jobs(database: Database, vault: Vault, limits: Limits) -> Sequenc
     return (
         Job("wrap data keys under the newest key", MINUTELY, rewrap),
         Job("forget limits that no longer count", MINUTELY, purge),
+    )
+
+
+def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:
+    """Return the jobs that make the audit log a chain; they go on while everything else is read-only."""
+
+    def seal(_now: datetime) -> int:
+        return database.run(seal_entries, repeatable=True, essential=True)
+
+    def sign(now: datetime) -> int:
+        key = SealKey(secrets.get(SecretKind.SEAL))
+        signed = database.run(lambda session: sign_hour(session, key, now), essential=True)
+        return 0 if signed is None else 1
+
+    return (
+        Job("link the audit log into its chain", SECONDLY, seal),
+        Job("sign the audit log", MINUTELY, sign),
     )

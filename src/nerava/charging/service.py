@@ -29,7 +29,7 @@ from nerava.kernel.ids import new_id
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -229,14 +229,16 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
     return _ATTEST.run(session, [_better(stored[key], one) for key, one in best.items()])
 
 
-def claim_closed(session: Session, limit: int) -> list[EvidencedSession]:
+def claim_closed(session: Session, limit: int, *, without: Collection[UUID] = ()) -> list[EvidencedSession]:
     """Return up to `limit` sessions that wait for evaluation, the earliest first, and lock them.
 
     On PostgreSQL sessions that another worker has, or whose driver another worker is busy with,
     are left to the next call, so workers never wait for each other here. On SQLite there is one
-    writer anyway.
+    writer anyway. Sessions of the drivers in `without` stay where they are.
     """
     query = _evidenced().where(literal_column("charging_session.state = 'closed'"))
+    if without:
+        query = query.where(_S.driver_id.not_in(list(without)))
     claim = drivers.taking_turns(query, _S.driver_id, _T).order_by(_S.started_at, _S.id).limit(limit)
     return [_session_of(row) for row in session.execute(claim)]
 

@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from nerava.ledger.accounts import account_id
 from nerava.ledger.chart import codes_owned
@@ -66,6 +67,8 @@ OTHERS: Final = ("partner", "provider")
 
 _NAMED: Final = re.compile(rf"({'|'.join((*PARTIES, *OTHERS))}):[0-9a-z][0-9a-z._-]{{0,63}}")
 
+_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 _MOVES: Final = frozenset({Kind.DIRECT, Kind.HOLD, Kind.CAPTURE})
 _BEGINS: Final = frozenset({Kind.HOLD, Kind.CAPTURE})
 
@@ -116,6 +119,23 @@ def checked_name(name: str) -> str:
     if name in FIXED or _NAMED.fullmatch(name):
         return name
     raise UnknownSwitch(f"there is no switch {name!r}")
+
+
+def refuse_if_on(on: Collection[str], *names: str) -> None:
+    """Go on only if none of these switches is among those that are on.
+
+    Raises:
+        SwitchedOff: One is (503).
+    """
+    for name in names:
+        if name in on:
+            raise SwitchedOff(f"{name} is switched off", switch=name)
+
+
+def stopped_parties(on: Collection[str], kind: str) -> frozenset[UUID]:
+    """Return the ids of the parties of a kind that a switch stops: `driver:{id}`."""
+    found = (name.partition(":") for name in on)
+    return frozenset(UUID(owner) for party, _, owner in found if party == kind and _UUID.fullmatch(owner))
 
 
 def is_stopped(chain: Chain, on: Collection[str], holds: Mapping[str, OpenHold]) -> bool:

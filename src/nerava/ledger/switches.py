@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, update
 
 from nerava.kernel.ids import new_id
 from nerava.ledger.errors import LedgerError
-from nerava.ledger.stops import READONLY, SwitchedOff, checked_name
+from nerava.ledger.stops import READONLY, checked_name, refuse_if_on
 from nerava.ledger.switch_store import release as _release
 from nerava.ledger.switch_store import switch as _switch
 from nerava.platform.db import DatabaseUnavailable
@@ -168,7 +168,7 @@ def require_off(session: Session, *names: str) -> None:
     Raises:
         SwitchedOff: One is (503).
     """
-    _refuse(switches_on(session), names)
+    refuse_if_on(switches_on(session), *names)
 
 
 def list_switches(session: Session) -> list[SwitchState]:
@@ -226,7 +226,7 @@ class SwitchBoard:
         Raises:
             SwitchedOff: One is (503).
         """
-        _refuse(self.on(), names)
+        refuse_if_on(self.on(), *names)
 
     def require_writable(self) -> None:
         """Go on only if the installation is not read-only; the gate of `Database.run`.
@@ -247,12 +247,6 @@ class SwitchBoard:
         asked_at_ns = time.monotonic_ns()
         self._known = _Known(asked_at_ns, self._database.read(switches_on))
         return self._known.on
-
-
-def _refuse(on: frozenset[str], names: tuple[str, ...]) -> None:
-    for name in names:
-        if name in on:
-            raise SwitchedOff(f"{name} is switched off", switch=name)
 
 
 def _release_of(row: Row[Any]) -> Release:

@@ -129,7 +129,7 @@ class Readiness:
         started = self._clock.now()
         faults = self._database.read(self._look)
         if started >= self._write_due:
-            self._database.run(self._write, repeatable=True)
+            self._database.run(self._write, repeatable=True, essential=True)
             self._write_due = started + WRITE_EVERY
         if self._clock.now() - started > PROBE_MAX:
             faults.append("database: slow")

@@ -19,6 +19,7 @@ from nerava.ledger.chart import (
     sponsor_prepaid_account,
 )
 from nerava.ledger.reads import balance_now
+from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.sponsor_deposit import sponsor_deposit
 from nerava.platform.db.bulk import BulkInsert
@@ -303,6 +304,8 @@ def _post(session: Session, ledger: Ledger, chain: Chain) -> None:
         raise InsufficientFunds
     if verdict.status is Status.CONFLICT:
         raise FundingDiffers
+    if verdict.status is Status.SWITCHED_OFF:
+        raise SwitchedOff
     raise PostingRefused(f"the ledger said {verdict.status}", status=verdict.status)
 
 

@@ -15,6 +15,8 @@ from nerava.kernel.ids import new_id
 from nerava.ledger import Status
 from nerava.ledger.chart import campaign_budget
 from nerava.ledger.reads import available_now
+from nerava.ledger.stops import EARN, MONEY_ALL, READONLY, SwitchedOff, refuse_if_on, stopped_parties
+from nerava.ledger.switches import switches_on
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward, session_reward_hold
 from nerava.platform.db.bulk import BulkInsert
 from nerava.rewards import usage
@@ -28,7 +30,7 @@ from nerava.rewards.settlement import hasten
 from nerava.rewards.usage import CapUse, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -148,18 +150,25 @@ def evaluate_closed(session: Session, ledger: Ledger, now: datetime, limit: int 
     Verifies them, evaluates all active campaigns, posts what they earn, and writes decisions,
     grants and states, with a few statements for all of them. Everything stands or falls with the
     caller's commit; running it again finds the next ones. An empty report means nothing waits, or
-    another worker has it.
+    another worker has it. Sessions of a driver whom a kill switch stops wait; a campaign that one
+    stops takes no part, as if it were paused.
 
     Args:
         session: The caller's unit of work; it should do little else.
         ledger: Where rewards are posted. Its clock should agree with `now`.
         now: The instant of the decision, aware UTC.
         limit: The most sessions. Their accounts stay locked until the commit.
+
+    Raises:
+        SwitchedOff: Nothing can be earned for now; the sessions wait (503).
     """
-    judged = charging.judge(session, charging.claim_closed(session, limit))
+    on = switches_on(session)
+    refuse_if_on(on, EARN, MONEY_ALL, READONLY)
+    claimed = charging.claim_closed(session, limit, without=stopped_parties(on, "driver"))
+    judged = charging.judge(session, claimed)
     if not judged:
         return BatchReport()
-    batch = _Batch(session, ledger, now)
+    batch = _Batch(session, ledger, now, without=stopped_parties(on, "campaign"))
     batch.load(judged)
     hasten(session, [one.session.id for one in judged if one.session.evaluations], now)
     batch.decide()
@@ -172,7 +181,8 @@ def evaluate_closed(session: Session, ledger: Ledger, now: datetime, limit: int 
 class _Batch:
     """The work of one call of `evaluate_closed`."""
 
-    def __init__(self, session: Session, ledger: Ledger, now: datetime) -> None:
+    def __init__(self, session: Session, ledger: Ledger, now: datetime, *, without: Collection[UUID]) -> None:
+        self._without = without
         self._session = session
         self._ledger = ledger
         self._now = now
@@ -185,7 +195,8 @@ class _Batch:
 
     def load(self, judged: Sequence[JudgedSession]) -> None:
         """Load campaigns, what their budgets hold, and what the drivers had before."""
-        self._campaigns = campaigns_running(self._session)
+        running = campaigns_running(self._session)
+        self._campaigns = [one for one in running if one.id not in self._without]
         sessions = [one.session for one in judged]
         dates = [local_date(one.started_at, one.timezone).isoformat() for one in sessions]
         self._cases = [_Case(*pair) for pair in zip(judged, dates, strict=True)]
@@ -292,6 +303,9 @@ class _Batch:
     def _fall_back(self, proposal: _Proposal, verdict: Verdict) -> None:
         """Give the place of a refused proposal to the next best of its stacking group."""
         case, index, campaign = proposal.case, proposal.index, proposal.campaign
+        if verdict.status is Status.SWITCHED_OFF:
+            # Since the batch was claimed. Nothing of it is kept; the next one will know.
+            raise SwitchedOff
         self._usage.add(proposal.use._replace(points=-proposal.grant.points))
         if verdict.failed_at == _FEE_LEG and self._renew_fee_rate(proposal):
             self._propose(case, index)

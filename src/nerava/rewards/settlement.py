@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import select, update
@@ -11,6 +12,8 @@ from sqlalchemy import select, update
 from nerava.charging import service as charging
 from nerava.charging.states import SessionState
 from nerava.ledger import Status
+from nerava.ledger.stops import MONEY_ALL, READONLY
+from nerava.ledger.switches import require_off
 from nerava.ledger.templates.session_reward import (
     SessionGrant,
     session_reward_capture,
@@ -39,6 +42,8 @@ ACTOR: Final = "rewards"
 PROVISIONAL: Final = "provisional"
 SETTLED: Final = "settled"
 RELEASED: Final = "released"
+STOPPED_FOR: Final = timedelta(minutes=1)
+"""When a grant that a kill switch stops is looked at again."""
 
 _T: Final[Any] = RewardGrant.__table__
 _G: Final[Any] = _T.c
@@ -87,8 +92,13 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
     A grant whose session is verified with the campaign's settling evidence is captured, reduced to
     what that evidence proves if that is less; one whose session was rejected, or that is past its
     deadline, goes back to its campaign. One that neither is waits for its deadline. Safe to repeat
-    and to run beside other workers: on PostgreSQL they leave each other's grants alone.
+    and to run beside other workers: on PostgreSQL they leave each other's grants alone. One that a
+    kill switch stops is looked at again a minute later.
+
+    Raises:
+        SwitchedOff: Nothing can be settled for now; the grants wait (503).
     """
+    require_off(session, MONEY_ALL, READONLY)
     query = select(_T).where(_G.state == PROVISIONAL, _G.due_at <= now)
     claim = query.order_by(_G.due_at, _G.id).limit(limit).with_for_update(skip_locked=True)
     rows = session.execute(claim).all()
@@ -105,8 +115,9 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
             waiting.append(row)
         else:
             endings.append(ending)
-    _post(session, ledger, endings, now, report)
-    _WAIT.run(session, [(row.id, PROVISIONAL, row.settle_by) for row in waiting])
+    stopped = _post(session, ledger, endings, now, report)
+    later = [(row.id, PROVISIONAL, row.settle_by) for row in waiting]
+    _WAIT.run(session, later + [(one.row.id, PROVISIONAL, now + STOPPED_FOR) for one in stopped])
     return report
 
 
@@ -157,11 +168,16 @@ def _ending(
 
 def _post(
     session: Session, ledger: Ledger, endings: Sequence[_Ending], now: datetime, report: SettlementReport
-) -> None:
+) -> list[_Ending]:
+    """Post the endings, write what they came to, and return those that a kill switch stopped."""
+    stopped: list[_Ending] = []
     verdicts = ledger.post_many(session, [one.chain for one in endings])
     ended: list[tuple[Any, ...]] = []
     returned: list[CapUse] = []
     for one, verdict in zip(endings, verdicts, strict=True):
+        if verdict.status is Status.SWITCHED_OFF:
+            stopped.append(one)
+            continue
         points, reason, key = _what_stands(one, verdict)
         if reason is None:
             continue
@@ -177,6 +193,7 @@ def _post(
         report.points_returned += back
     _END.run(session, ended)
     usage.give_back(session, returned)
+    return stopped
 
 
 def _what_stands(one: _Ending, verdict: Verdict) -> tuple[int, str | None, UUID | None]:

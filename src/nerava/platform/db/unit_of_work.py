@@ -53,20 +53,26 @@ class Database:
         self._engine = open_engine(url, options)
         self._readers = open_engine(url, options, read_only=True) if self.is_sqlite else self._engine
         self._turn = FairLock() if self.is_sqlite else None
+        self._gate: Callable[[], None] | None = None
 
     @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
 
-    def run(self, work: Work[Result], *, repeatable: bool = False) -> Result:
+    def ask_before_writing(self, gate: Callable[[], None]) -> None:
+        """Have `gate` called before every `run` that is not essential; what it raises, `run` raises."""
+        self._gate = gate
+
+    def run(self, work: Work[Result], *, repeatable: bool = False, essential: bool = False) -> Result:
         """Run `work` in one transaction and return its result after the commit.
 
         The whole of `work`, its reads included, runs again after a lost race or a connection
         lost before COMMIT: at most 5 times within 5 s, with full jitter. So it must do nothing
         outside the transaction. With `repeatable` the caller promises that running it twice has
         one effect (everything it writes is keyed); then it also runs again when the answer to
-        COMMIT itself was lost.
+        COMMIT itself was lost. Work that is `essential` goes on while the installation is read-only:
+        the audit log, the sessions of people, what others send us and would not send again.
 
         Raises:
             OutcomeUnknown: The answer to COMMIT was lost and the work is not repeatable (503).
@@ -74,6 +80,7 @@ class Database:
             LostRace: Others were faster five times; nothing was executed (503).
             StorageFull: The disk is full; nothing was executed (507).
         """
+        self._pass_gate(essential=essential)
         started = time.monotonic()
         attempt = 0
         may_have_committed = False
@@ -130,6 +137,10 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
         self._readers.dispose()
+
+    def _pass_gate(self, *, essential: bool) -> None:
+        if self._gate is not None and not essential:
+            self._gate()
 
     def _once(self, work: Work[Result]) -> Result:
         with self._my_turn(), Session(self._engine, expire_on_commit=False) as session:
