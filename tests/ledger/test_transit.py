@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.orm import Session
@@ -49,7 +50,7 @@ def test_an_amount_crosses_once_however_often_it_is_sent(database: Database, lan
     assert sweep(database, lanes) == 0
 
 
-@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_crossing_that_stopped_is_finished_by_the_sweeper(
     database: Database, lanes: Ledger, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
@@ -78,6 +79,45 @@ def test_what_the_other_lane_refuses_is_given_back(database: Database, lanes: Le
 
     assert move(lanes, too_much).status is Status.CEILING
     assert settled(database, lanes) == (5_500, 0, 0)
+
+
+def test_what_was_refused_stays_refused_when_there_is_room_later(database: Database, lanes: Ledger) -> None:
+    source = transit_accounts(NORTH, SOUTH, "USD")[1].code
+    lanes.submit(chain("fill", transfer(source, "b", 900), lane=SOUTH))
+    assert move(lanes, CROSSING).status is Status.CEILING
+    lanes.submit(chain("make room", transfer("b", source, 900), lane=SOUTH))
+
+    assert [move(lanes, CROSSING).status for _ in range(2)] == [Status.CONFLICT] * 2
+    assert settled(database, lanes) == (500, 0, 0)
+    assert sweep(database, lanes) == 0
+    assert move(lanes, replace(CROSSING, fact="invoice-7, again")).status is Status.POSTED
+    assert settled(database, lanes) == (200, 300, 0)
+
+
+def test_a_refusal_that_was_overtaken_ends_as_the_other_decided(
+    database: Database, lanes: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = transit_accounts(NORTH, SOUTH, "USD")[1].code
+    lanes.submit(chain("fill", transfer(source, "b", 900), lane=SOUTH))
+    submit, calls = lanes.submit, []
+
+    def overtaken(one: Chain, effects: Sequence[Effect] = ()) -> Verdict:
+        """Let another make room and finish the crossing just after our second step was refused."""
+        calls.append(one)
+        told = submit(one, effects)
+        if len(calls) == 2:
+            assert told.status is Status.CEILING
+            with monkeypatch.context() as other:
+                other.setattr(lanes, "submit", submit)
+                submit(chain("make room", transfer("b", source, 900), lane=SOUTH))
+                assert sweep(database, lanes) == 1
+        return told
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "submit", overtaken)
+        assert move(lanes, CROSSING).ok
+    assert settled(database, lanes) == (200, 300, 0)
+    assert sweep(database, lanes) == 0
 
 
 def test_what_is_not_there_does_not_leave(database: Database, lanes: Ledger) -> None:

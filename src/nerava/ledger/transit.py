@@ -1,9 +1,9 @@
-"""Money between lanes: two chains and an account on either side, never one transaction over both.
+"""Money between lanes: chains in each of them and an account on either side, never one transaction over both.
 
 A lane has its own writer and may one day have its own database, so nothing can commit in two at
-once. The amount is held in the first lane, posted in the second under a key that follows from the
-first, and captured in the first. Whatever stops in between is finished by `sweep`, which finds the
-hold and looks whether the second lane has posted: there is no other state to lose.
+once. The amount is held in both lanes, which says that both sides can; then the hold of the first
+lane is resolved, which decides, once and for all; then that of the second follows. Whatever stops
+in between is finished by `sweep`, which finds the open holds: there is no other state to lose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nerava.kernel.ids import fact_id
 from nerava.ledger import model
 from nerava.ledger.accounts import AccountSpec, account_uuid
 from nerava.ledger.hashing import metadata_of
-from nerava.ledger.values import Chain, Status, capture, hold, release, transfer
+from nerava.ledger.values import Chain, Status, capture, hold, release
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -74,7 +74,8 @@ def move(ledger: Ledger, crossing: Crossing) -> Verdict:
     """Move an amount from one lane to another and return how the first or the deciding step ended.
 
     `posted` or `exists` means that it has arrived and is settled. A refusal left nothing: what was
-    held has been given back. Repeats safely, also after a crash between any two steps.
+    held has been given back, and the fact stays refused; `conflict` says that it was refused
+    before. Repeats safely, also after a crash between any two steps and by several at once.
     """
     held = ledger.submit(_chain(crossing.key, crossing.from_lane, _hold(crossing), crossing))
     if not held.ok:
@@ -91,12 +92,21 @@ def sweep(database: Database, ledger: Ledger) -> int:
 
 
 def _finish(ledger: Ledger, crossing: Crossing) -> Verdict:
-    arrived = ledger.submit(_chain(_step(crossing, "post"), crossing.to_lane, _post(crossing), crossing))
-    outcome = capture(crossing.key) if arrived.ok else release(crossing.key)
-    settled = ledger.submit(_chain(_step(crossing, "settle"), crossing.from_lane, outcome, crossing))
-    if arrived.ok and not settled.ok and settled.status is not Status.HOLD_RESOLVED:
-        raise AssertionError(f"a crossing arrived, but its hold says {settled.status}")
-    return settled if arrived.ok else arrived
+    ready = ledger.submit(_chain(_step(crossing, "arrive"), crossing.to_lane, _awaited(crossing), crossing))
+    outcome = capture(crossing.key) if ready.ok else release(crossing.key)
+    decided = ledger.submit(_chain(_step(crossing, "settle"), crossing.from_lane, outcome, crossing))
+    # Capture and release have one key: a conflict says that it was decided the other way before.
+    if not decided.ok and decided.status is not Status.CONFLICT:
+        raise AssertionError(f"a crossing cannot be settled: {decided.status}")
+    crosses = ready.ok is decided.ok
+    if not crosses and not ready.ok:
+        return ready
+    arriving = _step(crossing, "arrive")
+    end = capture(arriving) if crosses else release(arriving)
+    ended = ledger.submit(_chain(_step(crossing, "end"), crossing.to_lane, end, crossing))
+    if not ended.ok:
+        raise AssertionError(f"a crossing was decided, but its arrival says {ended.status}")
+    return ended if crosses else decided
 
 
 def _hold(crossing: Crossing) -> Transfer:
@@ -105,8 +115,10 @@ def _hold(crossing: Crossing) -> Transfer:
     )
 
 
-def _post(crossing: Crossing) -> Transfer:
-    return transfer(arrival(crossing.from_lane, crossing.to_lane), crossing.credit, crossing.amount)
+def _awaited(crossing: Crossing) -> Transfer:
+    # What was accepted as a hold can always be captured, whatever ceiling the payee has.
+    source = arrival(crossing.from_lane, crossing.to_lane)
+    return hold(source, crossing.credit, crossing.amount, expires_at=None)
 
 
 def _step(crossing: Crossing, step: str) -> UUID:
@@ -133,11 +145,12 @@ def _waiting(session: Session) -> list[Crossing]:
         .where(model.transfer.c.template == TEMPLATE)
         .order_by(model.transfer.c.id)
     )
-    return [Crossing(**metadata_of(stored)) for stored in session.execute(query).scalars()]
+    # A crossing may wait with both of its holds.
+    return list(dict.fromkeys(Crossing(**metadata_of(stored)) for stored in session.execute(query).scalars()))
 
 
 def on_its_way(session: Session, from_lane: str, to_lane: str) -> int:
-    """Return what has arrived but is not settled, in minor units; 0 when nothing is on its way."""
+    """Return what has left but not arrived, in minor units; 0 when nothing is on its way."""
     codes = (departure(from_lane, to_lane), arrival(from_lane, to_lane))
     ids = [account_uuid(code) for code in codes]
     rows = session.execute(
@@ -145,4 +158,4 @@ def on_its_way(session: Session, from_lane: str, to_lane: str) -> int:
             model.balance.c.account_id.in_(ids)
         )
     )
-    return -int(sum(rows.scalars()))
+    return int(sum(rows.scalars()))
