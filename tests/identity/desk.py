@@ -29,7 +29,6 @@ from nerava.identity.tokens import AccessTokens
 from nerava.kernel.clock import FixedClock
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
-from nerava.ledger.switches import switches_on
 from nerava.platform.client_address import Client
 from nerava.platform.db import Database
 from nerava.platform.limits import Limits
@@ -152,12 +151,9 @@ def open_desk(
     def welcome(session: Any, user_id: UUID, now: datetime) -> UUID:
         return drivers.register(session, ledger, [f"user:{user_id}"], now)[f"user:{user_id}"]
 
-    def is_stopped(session: Any, name: str) -> bool:
-        return name in switches_on(session)
-
-    admission = Admission(vault, limits, audit, sessions=sessions, welcome=welcome, is_stopped=is_stopped)
+    admission = Admission(vault, limits, audit, sessions=sessions, welcome=welcome)
     rules = sms or SmsRules(prefixes=("+1",), per_day=1_000)
-    desk = Desk(database, vault, limits, Pepper(secrets), messages, admission, rules, is_stopped)
+    desk = Desk(database, vault, limits, Pepper(secrets), messages, admission, rules)
     try:
         yield SignIn(database, clock, desk, pigeon, Codes(desk), Links(desk, PAGE))
     finally:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
-
-from sqlalchemy.orm import Session
 
 from nerava.audit import ActorKind, Entry, Result
 from nerava.identity.errors import AccountSuspended
@@ -24,13 +21,15 @@ from nerava.identity.user_store import (
 )
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
-from nerava.ledger.stops import SwitchedOff
+from nerava.ledger.switches import require_off
 from nerava.platform.limit_numbers import SIGN_UP
 from nerava.platform.vault import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+    from sqlalchemy.orm import Session
 
     from nerava.audit import AuditLog
     from nerava.identity.contacts import Contact
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
 
 BY_SIGN_UP: Final = "sign-up"
 SIGN_UP_SWITCH: Final = "signup"
-
-IsStopped = Callable[[Session, str], bool]
-"""Whether a kill switch is on, as the transaction sees it."""
 
 
 class MethodTooWeak(NeravaError):
@@ -91,9 +87,7 @@ class Admission:
         *,
         sessions: Sessions,
         welcome: Welcome,
-        is_stopped: IsStopped,
     ) -> None:
-        self._is_stopped = is_stopped
         self._vault = vault
         self._limits = limits
         self._audit = audit
@@ -120,8 +114,7 @@ class Admission:
         """
         known = known_by(session, contact_ix)
         if known is None:
-            if self._is_stopped(session, SIGN_UP_SWITCH):
-                raise SwitchedOff
+            require_off(session, SIGN_UP_SWITCH)
             known = self._sign_up(session, contact, contact_ix, asker, now)
         refusal = _why_not(known)
         if refusal is not None:

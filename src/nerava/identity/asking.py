@@ -11,11 +11,11 @@ from nerava.identity import challenge_store
 from nerava.identity.admission import SIGN_UP_SWITCH
 from nerava.identity.challenge_store import FAILURES_MAX, SignInChallenge
 from nerava.identity.contacts import Channel, Contact, ContactKind
-from nerava.identity.messages import contact_index
+from nerava.identity.messages import SMS_SWITCH, contact_index
 from nerava.identity.one_time import LIFE, Bound, KeptCode
 from nerava.identity.user_store import known_by
 from nerava.kernel.ids import new_id
-from nerava.ledger.stops import SwitchedOff
+from nerava.ledger.switches import require_off, switches_on
 from nerava.platform.limit_numbers import DAY, EMAIL_START, SMS_START, Limit, Per
 from nerava.platform.limits import RateLimited
 from nerava.platform.vault import Place
@@ -23,7 +23,7 @@ from nerava.platform.vault import Place
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from nerava.identity.admission import Admission, Asker, IsStopped
+    from nerava.identity.admission import Admission, Asker
     from nerava.identity.messages import Messages
     from nerava.identity.one_time import Pepper
     from nerava.platform.db import Database
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
 
 SIGN_IN: Final = "sign-in"
-SMS_SWITCH: Final = "sms"
 OWNER: Final = "challenges"
 """Whose key seals the contacts of open challenges: nobody's own, because nobody need be known yet."""
 
@@ -67,7 +66,6 @@ class Desk:
     messages: Messages
     admission: Admission
     sms: SmsRules
-    is_stopped: IsStopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +111,14 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
         RateLimited: Too often for this contact, address or in all (429).
         SwitchedOff: SMS are stopped (503).
     """
-    if wanted.contact.kind is ContactKind.PHONE and desk.is_stopped(session, SMS_SWITCH):
-        raise SwitchedOff
+    if wanted.contact.kind is ContactKind.PHONE:
+        require_off(session, SMS_SWITCH)
     contact_ix = contact_index(desk.vault, wanted.contact)
     known = known_by(session, contact_ix)
     identity = f"contact:{contact_ix.hex()}" if known is None else f"user:{known.user_id}"
     target = _Target(wanted.contact, contact_ix, desk.vault.index("identity", identity))
     is_capped = _hit(desk, session, target, asker, now)
-    may_sign_up = not desk.is_stopped(session, SIGN_UP_SWITCH)
+    may_sign_up = SIGN_UP_SWITCH not in switches_on(session)
     is_off = challenge_store.failures_of(session, target.identity_ix) >= FAILURES_MAX
     is_out_of_reach = not may_sign_up if known is None else known.is_ops
     challenge_store.void_open(session, contact_ix=contact_ix, kind=wanted.kind, purpose=SIGN_IN, now=now)

@@ -16,6 +16,7 @@ from nerava.identity.message_store import ATTEMPTS_MAX, MessageJob, MessageState
 from nerava.identity.user_store import UserContact, contacts_of, owner_of
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
+from nerava.ledger.switches import switches_on
 from nerava.platform.vault import KeyDestroyed, Place, Unreadable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 OWNER: Final = "messages"
 """Whose key seals what waits: nobody's own, because it is wiped within minutes anyway."""
 
+SMS_SWITCH: Final = "sms"
 BATCH: Final = 20
 BEGUN_WITHIN_S: Final = 10.0
 """A round begins no message later than this, so that each is sent within its lease."""
@@ -147,7 +149,10 @@ class Messages:
 
     def _leased(self, session: Session, now: datetime) -> tuple[list[Letter], int]:
         letters: list[Letter] = []
-        jobs = message_store.lease(session, now, channels=self._messengers, limit=BATCH)
+        channels = set(self._messengers)
+        if SMS_SWITCH in switches_on(session):
+            channels.discard(Channel.SMS)  # They wait, and most of them until they are too late.
+        jobs = message_store.lease(session, now, channels=channels, limit=BATCH)
         for job in jobs:
             if job.expires_at <= now:
                 message_store.end(job, MessageState.LATE, now)
