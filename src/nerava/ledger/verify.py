@@ -90,7 +90,20 @@ def _verify_end(session: Session, lane: str, blocks: int) -> list[Finding]:
         if block_hash(lane, row.height, row.previous_hash, str(row.batch_id), content) != row.hash:
             findings.append(Finding("block-hash", name, f"its batch {row.batch_id} is not what was sealed"))
         findings += _verify_batch(session, batch)
-    return findings
+    return findings + _verify_last_seal(session, lane)
+
+
+def _verify_last_seal(session: Session, lane: str) -> list[Finding]:
+    seal, block = model.seal.c, model.block.c
+    query = select(model.seal).where(seal.lane == lane).order_by(seal.day.desc()).limit(1)
+    last = session.execute(query).one_or_none()
+    if last is None:
+        return []
+    found = session.scalar(select(block.hash).where(block.lane == lane, block.height == last.height))
+    if found == last.hash:
+        return []
+    said = "the chain ends before it" if found is None else "the chain was rewritten"
+    return [Finding("seal-differs", f"{lane}/{last.height}", f"seal of {last.day}: {said}")]
 
 
 def _verify_batch(session: Session, batch: Row[Any]) -> list[Finding]:

@@ -9,6 +9,7 @@ from nerava.startup_checks import (
     addresses,
     database,
     exposure,
+    limits,
     machine,
     profile,
     secret_values,
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nerava.settings import Settings
+    from nerava.startup_checks.findings import Process
 
 
-def check_start(settings: Settings, arguments: Sequence[str] = ()) -> None:
+def check_start(settings: Settings, process: Process, arguments: Sequence[str] = ()) -> None:
     """Check that `serve` or `work` may start under these settings. Creates nothing, opens no port.
 
     Args:
         settings: All of them.
+        process: Which of the two it is.
         arguments: The command line, in which no secret may stand.
 
     Raises:
@@ -38,13 +41,16 @@ def check_start(settings: Settings, arguments: Sequence[str] = ()) -> None:
         *profile.profile(settings),
         *profile.interpreter(),
         *profile.logging(settings),
+        *secret_values.secret_values(settings),
         *secret_values.arguments(settings, arguments),
         *signing_keys.signing_keys(settings),
         *signing_keys.issuer_is_named(settings),
         *addresses.issuer_address(settings),
         *exposure.exposure(settings),
+        *limits.limits(settings),
+        *limits.proxies(settings),
         *machine.machine(settings),
-        *sqlite_file.placement(settings),
+        *sqlite_file.placement(settings, process),
         *database.explicit(settings),
         *database.database(settings, SystemClock().now()),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from nerava.kernel.errors import NeravaError
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 EX_CONFIG: Final = 78
 """Exit code of a process that must not start (sysexits.h)."""
+
+Process = Literal["serve", "work"]
+"""The two processes of an installation."""
 
 DATABASE_URL: Final = "NERAVA_DATABASE__URL"
 

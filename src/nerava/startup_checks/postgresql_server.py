@@ -154,7 +154,7 @@ def judge(seen: ServerSeen, wanted: DatabaseSettings) -> list[Finding]:
     found += [
         Finding(DATABASE_URL, f"the server has {name} {value}; a commit would not survive a power cut")
         for name, value in seen.durability.items()
-        if value in {"off", "local"}
+        if value == "off"
     ]
     if seen.superuser:
         found.append(Finding(DATABASE_URL, "its role is a superuser, whom nothing holds back"))

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from nerava.settings import DELIMITER, PREFIX, Settings, unknown_names
+from nerava.settings import DELIMITER, PREFIX, Settings, knobs, unknown_names
 from nerava.startup_checks.findings import DATABASE_URL, ConfigurationRefused, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic_core import ErrorDetails
+
 _BACKEND: Final = re.compile(r"(sqlite|postgresql)(\+\w+)?://")
+_FIELD: Final = re.compile(r'field "(\w+)"')
 _MEANING: Final = {
     "missing": "must be set",
     "extra_forbidden": "no such setting",
@@ -40,13 +43,11 @@ def load_settings(environment: Mapping[str, str] | None = None, database: str | 
     try:
         settings = Settings()
     except ValidationError as error:
-        findings += [
-            Finding(_variable(one["loc"]), _MEANING.get(one["type"], one["msg"]))
-            for one in error.errors(include_input=False, include_context=False, include_url=False)
-        ]
+        findings += [Finding(_variable(one["loc"]), _told(one)) for one in error.errors(include_url=False)]
         raise ConfigurationRefused(findings) from None
-    except SettingsError:
-        findings.append(Finding(PREFIX, "a group of settings is not readable"))
+    except SettingsError as error:
+        field = _FIELD.search(str(error))
+        findings.append(Finding(_variable(field.groups() if field else []), "is not readable as JSON"))
         raise ConfigurationRefused(findings) from None
     if database is not None:
         chosen = settings.database.model_copy(update={"url": database})
@@ -60,5 +61,23 @@ def load_settings(environment: Mapping[str, str] | None = None, database: str | 
     return settings
 
 
+def _told(error: ErrorDetails) -> str:
+    """Return what is wrong with a value; words that would show a part of it are left out."""
+    if error["type"] == "literal_error":
+        return f"must be {error['ctx']['expected']}"
+    message = _MEANING.get(error["type"], error["msg"].removeprefix("Value error, "))
+    given = error["input"]
+    values = given.values() if isinstance(given, dict) else [given]
+    shown = any(isinstance(one, str) and one and one in message for one in values)
+    return "cannot be used; docs/settings.md says what can" if shown else message
+
+
 def _variable(location: Sequence[int | str]) -> str:
-    return PREFIX + DELIMITER.join(str(part).upper() for part in location)
+    """Return the variable of a place in the settings; what lies deeper, in its value, is left out."""
+    known = {knob.name for knob in knobs()}
+    name = PREFIX
+    for depth, part in enumerate(location):
+        name += (DELIMITER if depth else "") + str(part).upper()
+        if name in known:
+            break
+    return name

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from nerava.startup_checks.findings import DATABASE_URL, Finding
+from nerava.startup_checks.findings import DATABASE_URL, Finding, Process
 
 if TYPE_CHECKING:
     from nerava.settings import Settings
@@ -63,13 +63,17 @@ def file_of(url: str) -> Path | None:
     return Path(name)
 
 
-def placement(settings: Settings) -> list[Finding]:
+def placement(settings: Settings, process: Process) -> list[Finding]:
     """Find a SQLite file where it has no place; nothing is opened."""
     if not is_sqlite(settings.database.url):
         return []
     found: list[Finding] = []
     if settings.is_strict and not settings.single_node:
         found.append(Finding(DATABASE_URL, "SQLite in production needs NERAVA_SINGLE_NODE=true"))
+    if process == "work":
+        found.append(
+            Finding(DATABASE_URL, "one process must own a SQLite file; `nerava serve` works there too")
+        )
     if settings.worker.in_web_process is False:
         found.append(Finding("NERAVA_WORKER__IN_WEB_PROCESS", "one process must own a SQLite file"))
     return found

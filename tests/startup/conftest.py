@@ -1,0 +1,34 @@
+"""Good configurations to boot, and which of the bad ones the quick form boots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.startup.booting import Configuration, production
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long forms to `pytest -m chaos`, which `make chaos` runs."""
+    if "chaos" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("chaos")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("chaos")]
+
+
+@pytest.fixture
+def sqlite_url(database_url: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    """Address of a fresh migrated SQLite file."""
+    with database_url("sqlite") as url:
+        yield url
+
+
+@pytest.fixture
+def good(tmp_path: Path, sqlite_url: str) -> Configuration:
+    """A production on one SQLite file that starts."""
+    return production(tmp_path, sqlite_url, NERAVA_SINGLE_NODE="true")
