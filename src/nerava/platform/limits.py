@@ -107,7 +107,8 @@ class Limits:
         """Count one hit for every key, or none at all; return where each key stands afterwards.
 
         The rows stay locked until the caller's transaction ends, and count only if it commits. Call
-        it once in a transaction: it locks in an order of its own, so that nobody waits in a circle.
+        it once in a transaction, or always in one order, so that nobody waits in a circle; within
+        one call the order is its own.
 
         Raises:
             RateLimited: At least one limit refuses (429).

@@ -160,7 +160,7 @@ class Vault:
         """Return how many data keys each key-encryption key wraps; one with none may be removed."""
         statement = select(DataKey.kek_id, func.count()).where(DataKey.wrapped.is_not(None))
         rows = session.execute(statement.group_by(DataKey.kek_id))
-        return dict(row.tuple() for row in rows)
+        return {kek: count for kek, count in rows}  # noqa: C416 - a row is typed only when unpacked
 
     def _key_in_use(self, session: Session, owner: str, now: datetime) -> DataKey:
         statement = select(DataKey).where(DataKey.owner == owner, DataKey.retired_at.is_(None))
