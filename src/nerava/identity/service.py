@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.identity.model import RoleMembership
 from nerava.identity.roles import Membership, Role
@@ -25,24 +26,28 @@ _ROLES_OF: Final = (
 
 def grant_role(
     session: Session, subject: UUID, membership: Membership, *, granted_by: str, now: datetime
-) -> None:
-    """Give a role. Repeats safely: the first grant stands."""
-    row = RoleMembership(
-        id=_membership_id(subject, membership),
-        subject=subject,
-        role=membership.role.value,
-        tenant_id=membership.tenant_id,
-        granted_by=granted_by,
-        granted_at=now,
-    )
-    found = session.scalar(select(RoleMembership.id).where(RoleMembership.id == row.id))
-    if found is None:
-        session.add(row)
+) -> bool:
+    """Give a role and return whether it was new. Repeats safely: the first grant stands."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = {
+        "id": membership_id(subject, membership),
+        "subject": subject,
+        "role": membership.role.value,
+        "tenant_id": membership.tenant_id,
+        "granted_by": granted_by,
+        "granted_at": now,
+    }
+    given = dialect.insert(RoleMembership).values(row).on_conflict_do_nothing().returning(RoleMembership.id)
+    return session.scalar(given) is not None
 
 
-def revoke_role(session: Session, subject: UUID, membership: Membership) -> None:
-    """Take a role away; refused at once for writes, within a second for reads. Repeats safely."""
-    session.execute(delete(RoleMembership).where(RoleMembership.id == _membership_id(subject, membership)))
+def revoke_role(session: Session, subject: UUID, membership: Membership) -> bool:
+    """Take a role away and return whether it was held. Repeats safely.
+
+    Refused at once for writes, within a second for reads.
+    """
+    mine = RoleMembership.id == membership_id(subject, membership)
+    return session.scalar(delete(RoleMembership).where(mine).returning(RoleMembership.id)) is not None
 
 
 def roles_of(session: Session, subject: UUID) -> tuple[Membership, ...]:
@@ -51,5 +56,6 @@ def roles_of(session: Session, subject: UUID) -> tuple[Membership, ...]:
     return tuple(Membership(Role(row.role), row.tenant_id) for row in rows)
 
 
-def _membership_id(subject: UUID, membership: Membership) -> UUID:
+def membership_id(subject: UUID, membership: Membership) -> UUID:
+    """Return the id of the row that says this; the same for ever."""
     return fact_id(f"role:{subject}:{membership.name}")

@@ -39,7 +39,7 @@ async def read_json(request: Request) -> JsonRequest:
         InvalidInput: Not JSON, or not within the limits of `parse_json` (422).
     """
     _refuse_other_forms(request)
-    raw = await _read_limited(request)
+    raw = await read_body(request)
     parsed = parse_json(raw) if raw else None
     return JsonRequest(request.scope, request.receive, raw, parsed)
 
@@ -162,7 +162,12 @@ def _refuse_other_forms(request: Request) -> None:
         raise UnsupportedMediaType(message)
 
 
-async def _read_limited(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Return the body as it was sent; whoever reads it from this request again gets it again.
+
+    Raises:
+        BodyTooLarge: More than 1 MB, declared or sent (413).
+    """
     stated = request.headers.get("content-length", "0")
     if stated.isascii() and stated.isdigit() and int(stated[:20]) > BODY_BYTES_MAX:
         raise _too_large()
@@ -173,7 +178,9 @@ async def _read_limited(request: Request) -> bytes:
         if size > BODY_BYTES_MAX:
             raise _too_large()
         parts.append(part)
-    return b"".join(parts)
+    # Where Starlette keeps a body that it has read, and looks for it.
+    request._body = b"".join(parts)  # noqa: SLF001 - there is no public place for it
+    return request._body  # noqa: SLF001 - the same
 
 
 def _too_large() -> BodyTooLarge:
