@@ -18,8 +18,16 @@ from starlette.exceptions import HTTPException
 
 from nerava import __version__, migrations
 from nerava.audit import AuditLog
+from nerava.drivers import service as drivers
+from nerava.identity.admission import Admission
+from nerava.identity.asking import Desk, SmsRules
+from nerava.identity.challenges import Codes
+from nerava.identity.contacts import Channel
 from nerava.identity.guard import TokenGuard
 from nerava.identity.keys import KeyRing
+from nerava.identity.links import Links
+from nerava.identity.messages import Messages
+from nerava.identity.one_time import Pepper
 from nerava.identity.refreshing import Refreshing
 from nerava.identity.revocation import Revocations
 from nerava.identity.sessions import Sessions
@@ -28,6 +36,7 @@ from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Ledger
+from nerava.ledger.installing import install
 from nerava.ledger.switches import SwitchBoard
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
@@ -40,11 +49,17 @@ from nerava.platform.vault import Vault
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.wiring import Wiring
-from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs
+from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs, sign_in_jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
+    from sqlalchemy.orm import Session
+
+    from nerava.identity.admission import Welcome
+    from nerava.identity.messages import Messenger
     from nerava.kernel.clock import Clock
     from nerava.settings import Settings
 
@@ -77,6 +92,7 @@ class Installation:
     limits: Limits
     audit: AuditLog
     switches: SwitchBoard
+    desk: Desk
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -109,28 +125,61 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         clock,
         made_in=None if settings.is_strict else settings.tokens.keys_directory,
     )
-    vault = Vault(secrets)
+    ledger, sessions = Ledger(database, clock), Sessions(tokens)
+    vault, limits = Vault(secrets), Limits(database, secrets, tighter=settings.limits.tighter)
+    audit = AuditLog(vault)
     switches = SwitchBoard(database)
     database.ask_before_writing(switches.require_writable)
     return Installation(
         settings=settings,
         clock=clock,
         database=database,
-        ledger=Ledger(database, clock),
+        ledger=ledger,
         tokens=tokens,
-        sessions=Sessions(tokens),
+        sessions=sessions,
         secrets=secrets,
         vault=vault,
-        limits=Limits(database, secrets, tighter=settings.limits.tighter),
-        audit=AuditLog(vault),
+        limits=limits,
+        audit=audit,
         switches=switches,
+        desk=Desk(
+            database=database,
+            vault=vault,
+            limits=limits,
+            pepper=Pepper(secrets),
+            messages=Messages(database, vault, _messengers(settings, clock)),
+            admission=Admission(vault, limits, audit, sessions=sessions, welcome=_welcome(settings, ledger)),
+            sms=SmsRules(settings.sign_in.allowed_prefixes, settings.sign_in.sms_per_day),
+        ),
     )
+
+
+def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
+    """Return who brings messages to people; nobody where production rules hold."""
+    if settings.is_strict:
+        return {}
+    # Here, so that a process under production rules never loads a simulator.
+    from nerava.simulators.inbox import Inbox  # noqa: PLC0415
+
+    return dict.fromkeys(Channel, Inbox(settings.inbox_file, clock))
+
+
+def _welcome(settings: Settings, ledger: Ledger) -> Welcome:
+    """Return what makes a new user a driver, with an account for points."""
+
+    def welcome(session: Session, user_id: UUID, now: datetime) -> UUID:
+        install(session, ledger, settings.money.currency)
+        reference = f"user:{user_id}"
+        return drivers.register(session, ledger, [reference], now)[reference]
+
+    return welcome
 
 
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
     wanted = installation.settings.worker
     work = [
+        *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
         *audit_jobs(installation.database, installation.secrets),
@@ -182,6 +231,8 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         limits=installation.limits,
         audit=installation.audit,
         switches=installation.switches,
+        codes=Codes(installation.desk),
+        links=Links(installation.desk, settings.link_page),
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,

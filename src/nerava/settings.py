@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -106,6 +107,40 @@ class WorkerSettings(Group):
     )
 
 
+class SignInSettings(Group):
+    """Codes and links: where SMS may go, what a link opens, and where messages end up while developing."""
+
+    sms_prefixes: str = Field(
+        default="+1",
+        description="Numbers that get SMS begin so, separated by commas; islands under +1 are named apart",
+    )
+    sms_per_day: int = Field(
+        default=1_000, ge=1, le=1_000_000, description="SMS within 24 hours; more are not sent"
+    )
+    link_page: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])[^#?\s]+$",
+        description="The page of ours that a link opens; unset: links are off in production and staging",
+    )
+    inbox_file: Path | None = Field(
+        default=None,
+        description="Development and test: the file that messages to people go to; unset: beside the keys",
+    )
+
+    @field_validator("sms_prefixes")
+    @classmethod
+    def _are_prefixes(cls, text: str) -> str:
+        if not all(re.fullmatch(r"\+[1-9][0-9]{0,14}", one) for one in _listed(text)):
+            message = "names no beginnings of phone numbers"
+            raise ValueError(message)
+        return text
+
+    @property
+    def allowed_prefixes(self) -> tuple[str, ...]:
+        """The beginnings of phone numbers that get SMS."""
+        return tuple(_listed(self.sms_prefixes))
+
+
 class LogSettings(Group):
     """The log of the process, on standard error."""
 
@@ -201,6 +236,7 @@ class Settings(BaseSettings):
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()
     worker: WorkerSettings = WorkerSettings()
+    sign_in: SignInSettings = SignInSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
@@ -209,6 +245,18 @@ class Settings(BaseSettings):
     def is_strict(self) -> bool:
         """Whether production rules hold."""
         return self.env in STRICT_PROFILES
+
+    @property
+    def link_page(self) -> str | None:
+        """The page that a link opens; outside of production rules this process stands in for it."""
+        if self.sign_in.link_page is not None or self.is_strict:
+            return self.sign_in.link_page
+        return f"http://{self.server.host}:{self.server.port}/sign-in/link"
+
+    @property
+    def inbox_file(self) -> Path:
+        """The file that messages to people go to while developing."""
+        return self.sign_in.inbox_file or self.tokens.keys_directory.parent / "inbox.jsonl"
 
 
 class Knob(BaseModel):
@@ -238,6 +286,10 @@ def _knobs(model: type[BaseModel], prefix: str) -> Iterator[Knob]:
             yield from _knobs(field.annotation, variable + DELIMITER)
         else:
             yield Knob(name=variable, default=_shown(field.default), meaning=field.description or "")
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def _shown(default: object) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.audit.sealing import seal_entries, sign_hour
 from nerava.audit.signing import SealKey
+from nerava.identity import challenge_store, message_store
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
@@ -21,6 +22,7 @@ from nerava.rewards.settlement import settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nerava.identity.messages import Messages
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
@@ -137,6 +139,20 @@ def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequen
         Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
         Job("seal the day", HOURLY, daily_seal),
         Job("forget old answers", HOURLY, forget_answers),
+    )
+
+
+def sign_in_jobs(database: Database, messages: Messages) -> Sequence[Job]:
+    """Return the jobs that somebody who signs in waits for, and those that forget what was for it."""
+
+    def forget_old(now: datetime) -> int:
+        return database.run(
+            lambda session: challenge_store.purge(session, now) + message_store.purge(session, now)
+        )
+
+    return (
+        Job("send messages", AT_ONCE, messages.deliver),
+        Job("forget old challenges and messages", MINUTELY, forget_old),
     )
 
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "serve": "nerava.commands.serve:serve_command",
     "work": "nerava.commands.serve:work_command",
     "token": "nerava.commands.identity:token_command",
+    "inbox": "nerava.commands.inbox:inbox_command",
     "migrate": "nerava.commands.schema:migrate_command",
     "version": "nerava.commands.schema:version_command",
 }

@@ -12,7 +12,9 @@ from nerava.platform.policy import GuardedRoute
 
 if TYPE_CHECKING:
     from nerava.audit import AuditLog
+    from nerava.identity.challenges import Codes
     from nerava.identity.keys import KeyRing
+    from nerava.identity.links import Links
     from nerava.identity.refreshing import Refreshing
     from nerava.identity.sessions import Sessions
     from nerava.kernel.clock import Clock
@@ -50,6 +52,8 @@ class Wiring:
     limits: Limits
     audit: AuditLog
     switches: SwitchBoard
+    codes: Codes
+    links: Links
     readiness: Readiness
     currency: str
     build: str
