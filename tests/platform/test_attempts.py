@@ -130,3 +130,37 @@ def test_what_another_attempt_would_not_cure_is_told_at_once(
 def test_a_reader_is_told_the_same_of_busy_connections(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"^every connection is busy$"):
         database.read(Troubled(exc.TimeoutError()))
+
+
+# Who may write at all.
+
+
+class Shut(Exception):
+    """What a gate says that lets nobody pass."""
+
+
+def test_a_gate_is_asked_once_before_the_work_however_often_that_runs(
+    database: Database, rests: list[tuple[float, float]]
+) -> None:
+    work = Troubled(RACE, RACE)
+    made_when_asked: list[int] = []
+    database.ask_before_writing(lambda: made_when_asked.append(work.made))
+
+    assert database.run(work) == 3
+    assert made_when_asked == [0]
+
+
+def test_a_shut_gate_stops_every_write_but_the_essential_and_no_reading(database: Database) -> None:
+    def shut() -> None:
+        raise Shut
+
+    database.ask_before_writing(shut)
+    work = Troubled()
+
+    with pytest.raises(Shut):
+        database.run(work)
+    with pytest.raises(Shut):
+        database.run(work, essential=False)
+    assert work.made == 0
+    assert database.run(work, essential=True) == 1
+    assert database.read(work) == 2
