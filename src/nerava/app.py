@@ -20,10 +20,12 @@ from nerava import __version__, migrations
 from nerava.audit import AuditLog
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
+from nerava.identity.api_key_text import Mode
 from nerava.identity.asking import Desk, SmsRules
 from nerava.identity.challenges import Codes
 from nerava.identity.contacts import Channel
 from nerava.identity.guard import TokenGuard
+from nerava.identity.key_guard import KeyGuard, KeyRules
 from nerava.identity.keys import KeyRing
 from nerava.identity.links import Links
 from nerava.identity.messages import Messages
@@ -204,6 +206,8 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     )
     background = background_of(installation)
     revocations = Revocations(installation.database, installation.clock)
+    trusted_proxies = networks_of(settings.server.trusted_proxies)
+    key_mode = Mode.LIVE if settings.is_strict else Mode.TEST
     app = FastAPI(
         title="Nerava",
         version=__version__,
@@ -225,7 +229,8 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
             installation.database, installation.sessions, installation.secrets, installation.limits
         ),
         issuer=settings.tokens.issuer.rstrip("/"),
-        trusted_proxies=networks_of(settings.server.trusted_proxies),
+        trusted_proxies=trusted_proxies,
+        key_mode=key_mode,
         secrets=installation.secrets,
         vault=installation.vault,
         limits=installation.limits,
@@ -243,6 +248,13 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         StandingDirectory(installation.database, installation.clock),
         revocations,
         installation.clock,
+        api_keys=KeyGuard(
+            installation.database,
+            installation.vault,
+            installation.limits,
+            installation.clock,
+            KeyRules(key_mode, trusted_proxies),
+        ),
     )
     app.state.readiness = readiness
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)

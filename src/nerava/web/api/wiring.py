@@ -12,6 +12,7 @@ from nerava.platform.policy import GuardedRoute
 
 if TYPE_CHECKING:
     from nerava.audit import AuditLog
+    from nerava.identity.api_key_text import Mode
     from nerava.identity.challenges import Codes
     from nerava.identity.keys import KeyRing
     from nerava.identity.links import Links
@@ -35,6 +36,7 @@ class Wiring:
     Attributes:
         issuer: The address of this installation, as access tokens name it.
         trusted_proxies: Whose `X-Forwarded-For` is believed.
+        key_mode: Of the API keys that are made and let in here.
         currency: The operator's currency; one Nova is one minor unit of it.
         build: The version of the product, and `schema_head` the newest migration it knows.
     """
@@ -47,6 +49,7 @@ class Wiring:
     refreshing: Refreshing
     issuer: str
     trusted_proxies: tuple[Network, ...]
+    key_mode: Mode
     secrets: Secrets
     vault: Vault
     limits: Limits
