@@ -243,25 +243,25 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         build=__version__,
         schema_head=head,
     )
-    app.state.guard = TokenGuard(
-        installation.tokens,
-        StandingDirectory(installation.database, installation.clock),
-        revocations,
-        installation.clock,
-        api_keys=KeyGuard(
-            installation.database,
-            installation.vault,
-            installation.limits,
-            installation.clock,
-            KeyRules(key_mode, trusted_proxies),
-        ),
-    )
+    app.state.guard = _guard_of(installation, revocations, KeyRules(key_mode, trusted_proxies))
     app.state.readiness = readiness
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)
     app.add_exception_handler(HTTPException, problem_handlers.on_http_exception)
     app.add_middleware(Edge, requests_max=settings.server.requests_max)
     return app
+
+
+def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRules) -> TokenGuard:
+    return TokenGuard(
+        installation.tokens,
+        StandingDirectory(installation.database, installation.clock),
+        revocations,
+        installation.clock,
+        api_keys=KeyGuard(
+            installation.database, installation.vault, installation.limits, installation.clock, keys
+        ),
+    )
 
 
 def reviewed_policies() -> str:
