@@ -95,7 +95,7 @@ class Refreshing:
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise InvalidRefreshToken
         asked = _Asked(token, device_key, place, now)
-        answer = self._database.run(lambda session: self._exchange(session, asked))
+        answer = self._database.run(lambda session: self._exchange(session, asked), essential=True)
         if isinstance(answer, Opened):
             return answer
         raise answer

@@ -134,7 +134,7 @@ class Limits:
             RateLimited: At least one limit refuses (429).
             DatabaseUnavailable: Nothing can be counted, so nothing is let through (503).
         """
-        return self._database.run(lambda session: self.hit(session, hits, now))
+        return self._database.run(lambda session: self.hit(session, hits, now), essential=True)
 
     def check(self, session: Session, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
         """Return where each key stands, counting nothing; for limits that count failures only.

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from nerava.identity.guard import TenantId
 from nerava.kernel.ids import fact_id
 from nerava.ledger.chart import sponsor_prepaid
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer, KeyedRequest
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
 from nerava.platform.policy import Policy, Repeats, guarded
@@ -40,6 +41,7 @@ from nerava.rewards.queries import CampaignView, campaign_view
 from nerava.rewards.queries import campaigns as campaigns_of
 from nerava.rewards.rules import Rules
 from nerava.rewards.terms import CampaignTerms
+from nerava.web.api.audited import Acting, Actor
 from nerava.web.api.fields import AmountMinor, Body, Instant, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.wiring import Now, Wired, router
@@ -194,12 +196,15 @@ def my_campaigns(
     responses=problems(UnknownSponsor, FundingDiffers),
 )
 @guarded(_WRITES)
-def draft(body: CampaignIn, sponsor_id: TenantId, request: Keyed, wired: Wired, now: Now) -> Response:
+def draft(
+    body: CampaignIn, sponsor_id: TenantId, actor: Acting, *, request: Keyed, wired: Wired, now: Now
+) -> Response:
     """Create a campaign that is not running yet. Fund it, then activate it."""
 
     def work(session: Session) -> Answer:
         terms = body.terms(wired.currency)
         campaign_id = rewards.create_campaign(session, wired.ledger, sponsor_id, terms, now)
+        wired.audit.record(session, actor.entry("campaign.drafted", "campaign", campaign_id), now)
         return _shown(campaign_view(session, campaign_id), HTTPStatus.CREATED)
 
     return run_once(wired, request, work, now=now)
@@ -235,12 +240,24 @@ def budget(campaign_id: UUID, sponsor_id: TenantId, wired: Wired) -> BudgetOut:
     status_code=HTTPStatus.CREATED,
     response_model=FundingOut,
     responses=problems(
-        UnknownCampaign, WrongCampaignState, InsufficientFunds, FundingDiffers, PostingRefused
+        UnknownCampaign,
+        WrongCampaignState,
+        InsufficientFunds,
+        FundingDiffers,
+        PostingRefused,
+        SwitchedOff,
     ),
 )
 @guarded(_FUNDS)
 def fund(
-    campaign_id: UUID, body: FundingIn, sponsor_id: TenantId, *, request: Keyed, wired: Wired, now: Now
+    campaign_id: UUID,
+    body: FundingIn,
+    sponsor_id: TenantId,
+    actor: Acting,
+    *,
+    request: Keyed,
+    wired: Wired,
+    now: Now,
 ) -> Response:
     """Move deposited money into the campaign. Repeat safely with the same key."""
     funding_id = fact_id(f"funding:{request.principal}:{request.key}")
@@ -250,6 +267,8 @@ def fund(
         split = rewards.fund_campaign(
             session, wired.ledger, campaign_id, gross=body.gross_minor, funding_id=funding_id, now=now
         )
+        told = {"funding_id": str(funding_id), "gross_minor": body.gross_minor}
+        wired.audit.record(session, actor.entry("campaign.funded", "campaign", campaign_id, after=told), now)
         funding = FundingOut(
             funding_id=funding_id,
             campaign_id=campaign_id,
@@ -272,9 +291,13 @@ _STATE_PROBLEMS: Final = problems(UnknownCampaign, WrongCampaignState)
     responses=_STATE_PROBLEMS,
 )
 @guarded(_WRITES)
-def activate(campaign_id: UUID, sponsor_id: TenantId, request: Keyed, wired: Wired, now: Now) -> Response:
+def activate(
+    campaign_id: UUID, sponsor_id: TenantId, actor: Acting, *, request: Keyed, wired: Wired, now: Now
+) -> Response:
     """From now on sessions earn from it, as far as its budget goes."""
-    return _changed(wired, request, rewards.activate, sponsor_id=sponsor_id, campaign_id=campaign_id, now=now)
+    return _changed(
+        wired, request, rewards.activate, sponsor_id=sponsor_id, actor=actor, campaign_id=campaign_id, now=now
+    )
 
 
 @routes.post(
@@ -284,9 +307,13 @@ def activate(campaign_id: UUID, sponsor_id: TenantId, request: Keyed, wired: Wir
     responses=_STATE_PROBLEMS,
 )
 @guarded(_WRITES)
-def pause(campaign_id: UUID, sponsor_id: TenantId, request: Keyed, wired: Wired, now: Now) -> Response:
+def pause(
+    campaign_id: UUID, sponsor_id: TenantId, actor: Acting, *, request: Keyed, wired: Wired, now: Now
+) -> Response:
     """Nothing new is earned until it is activated again; what is held is still settled."""
-    return _changed(wired, request, rewards.pause, sponsor_id=sponsor_id, campaign_id=campaign_id, now=now)
+    return _changed(
+        wired, request, rewards.pause, sponsor_id=sponsor_id, actor=actor, campaign_id=campaign_id, now=now
+    )
 
 
 @routes.post(
@@ -296,9 +323,13 @@ def pause(campaign_id: UUID, sponsor_id: TenantId, request: Keyed, wired: Wired,
     responses=_STATE_PROBLEMS,
 )
 @guarded(_WRITES)
-def end(campaign_id: UUID, sponsor_id: TenantId, request: Keyed, wired: Wired, now: Now) -> Response:
+def end(
+    campaign_id: UUID, sponsor_id: TenantId, actor: Acting, *, request: Keyed, wired: Wired, now: Now
+) -> Response:
     """Nothing is earned any more; what is held is still settled."""
-    return _changed(wired, request, rewards.end, sponsor_id=sponsor_id, campaign_id=campaign_id, now=now)
+    return _changed(
+        wired, request, rewards.end, sponsor_id=sponsor_id, actor=actor, campaign_id=campaign_id, now=now
+    )
 
 
 def own_campaign(session: Session, sponsor_id: UUID, campaign_id: UUID) -> CampaignView:
@@ -319,13 +350,23 @@ def _changed(
     change: Callable[[Session, UUID], None],
     *,
     sponsor_id: UUID,
+    actor: Actor,
     campaign_id: UUID,
     now: datetime,
 ) -> Response:
     def work(session: Session) -> Answer:
-        own_campaign(session, sponsor_id, campaign_id)
+        before = own_campaign(session, sponsor_id, campaign_id)
         change(session, campaign_id)
-        return _shown(campaign_view(session, campaign_id), HTTPStatus.OK)
+        after = campaign_view(session, campaign_id)
+        told = actor.entry(
+            f"campaign.{after.state}",
+            "campaign",
+            campaign_id,
+            before={"state": before.state},
+            after={"state": after.state},
+        )
+        wired.audit.record(session, told, now)
+        return _shown(after, HTTPStatus.OK)
 
     return run_once(wired, request, work, now=now)
 

@@ -114,6 +114,7 @@ def sign_out(caller: SignedIn, wired: Wired, now: Now) -> None:
         wired.database.run(
             lambda session: wired.sessions.end(session, mine, now, because=Ended.SIGNED_OUT, by=by),
             repeatable=True,
+            essential=True,
         )
 
 
@@ -123,7 +124,8 @@ def sign_out_everywhere(caller: SignedIn, wired: Wired, now: Now) -> SignedOutOu
     """End every session of the caller, this one included."""
     why, by = Ended.SIGNED_OUT_EVERYWHERE, _by(caller)
     ended = wired.database.run(
-        lambda session: wired.sessions.end_all(session, caller.subject, now, because=why, by=by)
+        lambda session: wired.sessions.end_all(session, caller.subject, now, because=why, by=by),
+        essential=True,
     )
     return SignedOutOut(ended=ended)
 
@@ -168,7 +170,7 @@ def end_sign_in(sign_in_id: UUID, caller: SignedIn, wired: Wired, now: Now) -> N
             session, sign_in_id, now, because=Ended.SIGNED_OUT, by=by
         )
 
-    if not wired.database.run(unit):
+    if not wired.database.run(unit, essential=True):
         raise NotFound
 
 
