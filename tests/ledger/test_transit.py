@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.orm import Session
 
 from nerava.ledger import AccountSpec, Asset, Chain, Effect, Ledger, Status, Verdict, chain, transfer
 from nerava.ledger.audit import audit
+from nerava.ledger.stops import MONEY_ALL, SwitchedOff
+from nerava.ledger.switches import approve_release, ask_release, turn_on
 from nerava.ledger.transit import Crossing, move, on_its_way, sweep, transit_accounts
 from nerava.platform.db import Database
 
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 NORTH, SOUTH = "north", "south"
 CROSSING = Crossing("invoice-7", "a", NORTH, "b", SOUTH, 300)
 
@@ -71,6 +75,30 @@ def test_a_crossing_that_stopped_is_finished_by_the_sweeper(
     assert sweep(database, lanes) == 1
     assert settled(database, lanes) == (200, 300, 0)
     assert sweep(database, lanes) == 0
+
+
+def test_a_crossing_that_is_switched_off_on_its_way_waits_as_it_is(
+    database: Database, lanes: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = lanes.submit
+
+    def stopped_after(one: Chain, effects: Sequence[Effect] = ()) -> Verdict:
+        verdict = submit(one, effects)
+        database.run(lambda session: turn_on(session, MONEY_ALL, by="o-1", reason="drill", now=NOON))
+        return verdict
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "submit", stopped_after)
+        with pytest.raises(SwitchedOff):
+            move(lanes, CROSSING)
+    with pytest.raises(SwitchedOff):
+        sweep(database, lanes)
+    assert settled(database, lanes) == (200, 0, 0)
+
+    asked = database.run(lambda session: ask_release(session, MONEY_ALL, by="o-1", reason="over", now=NOON))
+    database.run(lambda session: approve_release(session, asked.id, by="o-2", now=NOON))
+    assert sweep(database, lanes) == 1
+    assert settled(database, lanes) == (200, 300, 0)
 
 
 def test_what_the_other_lane_refuses_is_given_back(database: Database, lanes: Ledger) -> None:

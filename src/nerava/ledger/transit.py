@@ -17,6 +17,7 @@ from nerava.kernel.ids import fact_id
 from nerava.ledger import model
 from nerava.ledger.accounts import AccountSpec, account_uuid
 from nerava.ledger.hashing import metadata_of
+from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.values import Chain, Status, capture, hold, release
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def move(ledger: Ledger, crossing: Crossing) -> Verdict:
     `posted` or `exists` means that it has arrived and is settled. A refusal left nothing: what was
     held has been given back, and the fact stays refused; `conflict` says that it was refused
     before. Repeats safely, also after a crash between any two steps and by several at once.
+
+    Raises:
+        SwitchedOff: Money is stopped; what was begun waits for `sweep` (503).
     """
     held = ledger.submit(_chain(crossing.key, crossing.from_lane, _hold(crossing), crossing))
     if not held.ok:
@@ -92,9 +96,9 @@ def sweep(database: Database, ledger: Ledger) -> int:
 
 
 def _finish(ledger: Ledger, crossing: Crossing) -> Verdict:
-    ready = ledger.submit(_chain(_step(crossing, "arrive"), crossing.to_lane, _awaited(crossing), crossing))
+    ready = _asked(ledger, crossing, "arrive", crossing.to_lane, _awaited(crossing))
     outcome = capture(crossing.key) if ready.ok else release(crossing.key)
-    decided = ledger.submit(_chain(_step(crossing, "settle"), crossing.from_lane, outcome, crossing))
+    decided = _asked(ledger, crossing, "settle", crossing.from_lane, outcome)
     # Capture and release have one key: a conflict says that it was decided the other way before.
     if not decided.ok and decided.status is not Status.CONFLICT:
         raise AssertionError(f"a crossing cannot be settled: {decided.status}")
@@ -103,10 +107,17 @@ def _finish(ledger: Ledger, crossing: Crossing) -> Verdict:
         return ready
     arriving = _step(crossing, "arrive")
     end = capture(arriving) if crosses else release(arriving)
-    ended = ledger.submit(_chain(_step(crossing, "end"), crossing.to_lane, end, crossing))
+    ended = _asked(ledger, crossing, "end", crossing.to_lane, end)
     if not ended.ok:
         raise AssertionError(f"a crossing was decided, but its arrival says {ended.status}")
     return ended if crosses else decided
+
+
+def _asked(ledger: Ledger, crossing: Crossing, step: str, lane: str, leg: Transfer) -> Verdict:
+    verdict = ledger.submit(_chain(_step(crossing, step), lane, leg, crossing))
+    if verdict.status is Status.SWITCHED_OFF:
+        raise SwitchedOff  # It waits as it is: neither arrived nor refused.
+    return verdict
 
 
 def _hold(crossing: Crossing) -> Transfer:
