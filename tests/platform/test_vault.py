@@ -140,6 +140,13 @@ def test_an_erased_owner_can_neither_be_read_nor_written_ever_again(database: Da
     assert (row.wrapped, row.destroyed_at) == (None, NOON)
 
 
+def test_nobody_learns_from_a_value_that_another_owner_was_erased(database: Database) -> None:
+    sealed = seal(database)
+    destroy(database)
+    with pytest.raises(Unreadable):
+        opened(database, sealed, owner="driver:2")
+
+
 def test_an_owner_who_had_nothing_yet_is_erased_too(database: Database) -> None:
     destroy(database)
     with pytest.raises(KeyDestroyed):

@@ -178,8 +178,7 @@ class Limits:
         )
         places = [tuple(row) for row in session.execute(idle)]
         if places:
-            # Asked again, because on SQLite nothing was locked in between and need not be.
-            session.execute(delete(LimitState).where(_PLACE.in_(places), LimitState.expires_at < now))
+            session.execute(delete(LimitState).where(_PLACE.in_(places)))
         return len(places)
 
     def quota_of(self, limit: Limit) -> int:
