@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlalchemy import delete
 
 from nerava.audit import ActorKind, Entry, Result
 from nerava.identity.errors import AccountSuspended
@@ -16,7 +19,9 @@ from nerava.identity.user_store import (
     Known,
     UserContact,
     UserState,
+    known_as,
     known_by,
+    link,
     owner_of,
 )
 from nerava.kernel.errors import NeravaError
@@ -39,6 +44,11 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
 
 BY_SIGN_UP: Final = "sign-up"
+OPS_METHODS: Final = frozenset({"passkey", "ops-link"})
+"""How people of ops come in; the link is made by the demo, and nowhere else."""
+
+OPS_LIFE: Final = timedelta(hours=8)
+"""How long a session of somebody of ops lasts."""
 SIGN_UP_SWITCH: Final = "signup"
 
 
@@ -71,6 +81,14 @@ class Asker:
     place: client_address.Client
     program: Client = field(default_factory=Client)
     device: Device | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Somebody as another issuer names them; of one issuer, a subject is one person for ever."""
+
+    issuer: str
+    subject: str
 
 
 class Admission:
@@ -116,17 +134,49 @@ class Admission:
         if known is None:
             require_off(session, SIGN_UP_SWITCH)
             known = self._sign_up(session, contact, contact_ix, asker, now)
-        refusal = _why_not(known)
+        return self.admit_known(session, known, method=method, asker=asker, now=now)
+
+    def admit_known(
+        self, session: Session, known: Known, *, method: str, asker: Asker, now: datetime
+    ) -> Opened | NeravaError:
+        """Open a session for a user who has just shown to be that user, in the caller's transaction.
+
+        A refusal is returned, not raised, so that what proved it is used up by it.
+        """
+        refusal = _why_not(known, method)
         if refusal is not None:
             self._note(
                 session, known.user_id, "session.open", asker, now, result=Result.DENIED, reason=method
             )
             return refusal
         opened = self._sessions.open(
-            session, known.user_id, amr=(method,), now=now, device=asker.device, client=asker.program
+            session,
+            known.user_id,
+            amr=(method,),
+            now=now,
+            device=asker.device,
+            client=asker.program,
+            life=OPS_LIFE if known.is_ops else None,
         )
         self._note(session, known.user_id, "session.open", asker, now, reason=method)
         return opened
+
+    def admit_from(
+        self, session: Session, foreign: Foreign, *, method: str, asker: Asker, now: datetime
+    ) -> Opened | NeravaError:
+        """Open a session for whom an issuer says it is; whoever is new becomes a user without a contact.
+
+        An e-mail address in the issuer's word is not looked at: it makes nobody the owner of an account.
+
+        Raises:
+            RateLimited: Too many new accounts from there (429).
+            SwitchedOff: Nobody becomes a user for now (503).
+        """
+        known = known_as(session, foreign.issuer, foreign.subject)
+        if known is None:
+            require_off(session, SIGN_UP_SWITCH)
+            known = self._sign_up_from(session, foreign, method, asker, now)
+        return self.admit_known(session, known, method=method, asker=asker, now=now)
 
     def note_failure(self, session: Session, challenge_id: UUID, asker: Asker, now: datetime) -> None:
         """Write down that a code was wrong; under the challenge, because nobody has shown to be the user."""
@@ -145,15 +195,37 @@ class Admission:
     def _sign_up(
         self, session: Session, contact: Contact, contact_ix: bytes, asker: Asker, now: datetime
     ) -> Known:
+        user_id = self._make_user(session, asker, now)
+        self._keep(session, user_id, contact, contact_ix, now)
+        return self._make_driver(session, user_id, contact.kind.value, asker, now)
+
+    def _sign_up_from(
+        self, session: Session, foreign: Foreign, method: str, asker: Asker, now: datetime
+    ) -> Known:
+        user_id = self._make_user(session, asker, now)
+        if not link(session, user_id, foreign.issuer, foreign.subject, now):
+            # Another request of the same person was faster; this one comes in as the user that it made.
+            session.execute(delete(AppUser).where(AppUser.id == user_id))
+            known = known_as(session, foreign.issuer, foreign.subject)
+            if known is None:
+                raise AssertionError("a subject that is taken has a user")
+            return known
+        return self._make_driver(session, user_id, method, asker, now)
+
+    def _make_user(self, session: Session, asker: Asker, now: datetime) -> UUID:
         self._limits.hit(session, SIGN_UP.keyed(client=asker.place), now)
         user_id = new_id()
         session.add(AppUser(id=user_id, created_at=now, state=UserState.ACTIVE.value))
         session.flush()
-        self._keep(session, user_id, contact, contact_ix, now)
+        return user_id
+
+    def _make_driver(
+        self, session: Session, user_id: UUID, reason: str, asker: Asker, now: datetime
+    ) -> Known:
         driver_id = self._welcome(session, user_id, now)
         grant_role(session, user_id, Membership(Role.DRIVER, driver_id), granted_by=BY_SIGN_UP, now=now)
         session.flush()
-        self._note(session, user_id, "user.sign_up", asker, now, reason=contact.kind.value)
+        self._note(session, user_id, "user.sign_up", asker, now, reason=reason)
         return Known(user_id, UserState.ACTIVE, is_ops=False)
 
     def _keep(
@@ -198,7 +270,7 @@ class Admission:
         self._audit.record(session, entry, now)
 
 
-def _why_not(known: Known) -> NeravaError | None:
+def _why_not(known: Known, method: str) -> NeravaError | None:
     if known.state is not UserState.ACTIVE:
         return AccountSuspended()
-    return MethodTooWeak() if known.is_ops else None
+    return MethodTooWeak() if known.is_ops and method not in OPS_METHODS else None

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nerava.identity.contacts import ContactKind
 from nerava.identity.model import RoleMembership
 from nerava.identity.session_store import AuthSession
+from nerava.kernel.ids import new_id
 from nerava.platform.db import Base, UtcDateTime, UUIDType
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 OPS: Final = "ops:%"
@@ -98,16 +101,37 @@ def owner_of(user_id: UUID) -> str:
 
 def known_by(session: Session, contact_ix: bytes) -> Known | None:
     """Return the user who is reached at a contact; one statement, whether there is one or not."""
+    query = _known().join(UserContact, UserContact.user_id == AppUser.id)
+    return _found(session, query.where(UserContact.contact_ix == contact_ix))
+
+
+def known_as(session: Session, issuer: str, subject: str) -> Known | None:
+    """Return the user whom an issuer knows under a subject."""
+    query = _known().join(ExternalIdentity, ExternalIdentity.user_id == AppUser.id)
+    return _found(
+        session, query.where(ExternalIdentity.issuer == issuer, ExternalIdentity.subject == subject)
+    )
+
+
+def known_user(session: Session, user_id: UUID) -> Known:
+    """Return a user by id. People of ops act under ids without an account; those are active."""
+    found = _found(session, _known().where(AppUser.id == user_id))
+    if found is not None:
+        return found
+    roles = select(RoleMembership.id).where(RoleMembership.subject == user_id, RoleMembership.role.like(OPS))
+    return Known(user_id, UserState.ACTIVE, is_ops=session.scalar(roles.limit(1)) is not None)
+
+
+def _known() -> Select[UUID, str, bool]:
     is_ops = (
         select(RoleMembership.id)
         .where(RoleMembership.subject == AppUser.id, RoleMembership.role.like(OPS))
         .exists()
     )
-    query = (
-        select(AppUser.id, AppUser.state, is_ops.label("is_ops"))
-        .join(UserContact, UserContact.user_id == AppUser.id)
-        .where(UserContact.contact_ix == contact_ix)
-    )
+    return select(AppUser.id, AppUser.state, is_ops.label("is_ops"))
+
+
+def _found(session: Session, query: Select[UUID, str, bool]) -> Known | None:
     row = session.execute(query).one_or_none()
     return None if row is None else Known(row.id, UserState(row.state), bool(row.is_ops))
 
@@ -121,6 +145,14 @@ def knows_device(session: Session, contact_ix: bytes, device_key: str) -> bool:
         .limit(1)
     )
     return session.scalar(query) is not None
+
+
+def link(session: Session, user_id: UUID, issuer: str, subject: str, now: datetime) -> bool:
+    """Let a user come in by an issuer's word; False when that subject is somebody's already."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = {"id": new_id(), "user_id": user_id, "issuer": issuer, "subject": subject, "linked_at": now}
+    linked = dialect.insert(ExternalIdentity).values(row).on_conflict_do_nothing()
+    return session.scalar(linked.returning(ExternalIdentity.id)) is not None
 
 
 def contacts_of(session: Session, user_id: UUID) -> list[UserContact]:
