@@ -42,6 +42,7 @@ from nerava.ledger.installing import install
 from nerava.ledger.switches import SwitchBoard
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
+from nerava.platform.cors import Cors, origins_of
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.edge import Edge
 from nerava.platform.limits import Limits
@@ -248,7 +249,11 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)
     app.add_exception_handler(HTTPException, problem_handlers.on_http_exception)
-    app.add_middleware(Edge, requests_max=settings.server.requests_max)
+    app.add_middleware(
+        Edge,
+        requests_max=settings.server.requests_max,
+        cors=Cors(origins_of(settings.server.cors_origins)),
+    )
     return app
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nerava.platform.client_address import networks_of
+from nerava.platform.cors import origins_of
 from nerava.platform.limit_numbers import every_limit
 from nerava.platform.secrets import SecretKind
 
@@ -63,6 +64,17 @@ class ServerSettings(Group):
         default=None,
         description="Networks whose `X-Forwarded-For` is believed, separated by commas; unset: nobody's",
     )
+
+    cors_origins: str | None = Field(
+        default=None,
+        description="Origins whose pages may call the API, exactly, separated by commas; unset: none",
+    )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _names_origins(cls, text: str | None) -> str | None:
+        origins_of(text)
+        return text
 
     @field_validator("trusted_proxies")
     @classmethod

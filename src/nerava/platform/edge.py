@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from starlette.datastructures import MutableHeaders
-
 from nerava.kernel.errors import NeravaError
+from nerava.platform.cors import Cors
+from nerava.platform.headers import missing_from
 from nerava.platform.problem import TRACE_ID, Overloaded, Unexpected, problem_response
 
 if TYPE_CHECKING:
@@ -19,28 +20,19 @@ log = logging.getLogger(__name__)
 
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
-HEADERS: Final = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
-    (b"x-content-type-options", b"nosniff"),
-)
-"""What every JSON answer carries; pages bring their own policy and keep it."""
-
 
 class Edge:
     """ASGI middleware around everything, and the only one.
 
     It names the request with a trace id (the caller's, when it sends a W3C `traceparent`), refuses
     what is too much at once, adds the security headers, keeps answers out of caches unless they
-    say otherwise, and turns an exception that nobody handled into a problem document without a
-    word of its text.
+    say otherwise, tells browsers which other origins may read them, and turns an exception that
+    nobody handled into a problem document without a word of its text.
     """
 
-    def __init__(self, app: ASGIApp, requests_max: int = 1_000) -> None:
+    def __init__(self, app: ASGIApp, requests_max: int = 1_000, cors: Cors | None = None) -> None:
         self._app = app
+        self._cors = cors or Cors()
         self._requests_max = requests_max
         self._in_progress = 0
 
@@ -56,7 +48,8 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _dress(message)
+                message["headers"] = [*message["headers"], *self._cors.headers(scope)]
+                message["headers"] += missing_from(message["headers"])
             await send(message)
 
         self._in_progress += 1
@@ -75,6 +68,11 @@ class Edge:
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._in_progress > self._requests_max:
             raise Overloaded
+        preflight = self._cors.preflight(scope)
+        if preflight is not None:
+            await send({"type": "http.response.start", "status": HTTPStatus.NO_CONTENT, "headers": preflight})
+            await send({"type": "http.response.body", "body": b""})
+            return
         await self._app(scope, receive, send)
 
 
@@ -85,11 +83,3 @@ def _trace_id(scope: Scope) -> str:
             if found is not None and found[1] != b"0" * 32:
                 return bytes(found[1]).decode()
     return secrets.token_hex(16)
-
-
-def _dress(message: Message) -> None:
-    headers = MutableHeaders(scope=message)
-    present = {name for name, _ in headers.raw}
-    headers.raw.extend(pair for pair in HEADERS if pair[0] not in present)
-    if b"cache-control" not in present:
-        headers.raw.append((b"cache-control", b"no-store"))

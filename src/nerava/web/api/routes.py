@@ -11,6 +11,7 @@ from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
     caller,
     campaigns,
+    csp_reports,
     health,
     idempotency_keys,
     ops_audit,
@@ -63,5 +64,6 @@ async def openapi() -> dict[str, Any]:
 
 ALL_ROUTES: Final[list[BaseRoute]] = [
     *_DOCUMENTED,
+    *csp_reports.routes.routes,
     GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False),
 ]
