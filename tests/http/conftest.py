@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -18,6 +20,8 @@ from nerava.app import Installation, create_app, open_installation
 from nerava.drivers import service as drivers
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
+from nerava.identity.session_store import AuthSession
+from nerava.identity.user_store import AppUser, UserState
 from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
 from nerava.rewards.checks import CHECKS
@@ -60,7 +64,7 @@ class House:
     tenants: dict[str, UUID] = field(default_factory=dict)
 
     def caller(self, role: Role, tenant_id: UUID | None = None, subject: UUID | None = None) -> Caller:
-        """Return somebody new who has this role, and a token for it."""
+        """Return somebody new who has this role, has just shown a passkey, and has a token for it."""
         subject = subject or new_id()
         tenant_id = tenant_id or new_id()
         membership = Membership(role, tenant_id if role.has_tenant else None)
@@ -69,9 +73,24 @@ class House:
 
         def unit(session: Session) -> str:
             grant_role(session, subject, membership, granted_by="test", now=now)
-            return sessions.open_command(session, subject, role, now)
+            token = sessions.open_command(session, subject, role, now)
+            _show_passkey(session, subject, now)
+            return token
 
         return Caller(self.client, database.run(unit), tenant_id, subject)
+
+    def user(self) -> Caller:
+        """Return somebody new with an account, who is a driver like everybody who signed up."""
+        caller, now = self.driver(), self.installation.clock.now()
+        account = AppUser(id=caller.subject, created_at=now, state=UserState.ACTIVE.value)
+        self.installation.database.run(lambda session: session.add(account))
+        return caller
+
+    def grow_cold(self, caller: Caller) -> Caller:
+        """Let six minutes pass since the caller last showed a passkey."""
+        earlier = self.installation.clock.now() - timedelta(minutes=6)
+        self.installation.database.run(lambda session: _show_passkey(session, caller.subject, earlier))
+        return caller
 
     def narrowed(self, caller: Caller, *scopes: str) -> str:
         """Return a token of the same session that covers these scopes only."""
@@ -92,6 +111,11 @@ class House:
         """Return what audit and verification find; nothing, always."""
         rewards = self.installation.database.read(lambda session: audit(session, CHECKS), patient=True)
         return [*self.books.findings(), *rewards]
+
+
+def _show_passkey(session: Session, subject: UUID, at: datetime) -> None:
+    mine = update(AuthSession).where(AuthSession.user_id == subject)
+    session.execute(mine.values(strong_at=at, passkey_at=at))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from uuid import UUID
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
-from tests.http.flows import as_driver, campaign, partner_session, sponsor, terms, work_off
+from tests.http.flows import as_driver, campaign, fill_promo, partner_session, sponsor, terms, work_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +87,43 @@ def _sign_in(house: House) -> Example:
     return Example(owner, {"sign_in_id": found[0]["id"]}, {"sign_in_id": str(new_id())})
 
 
+def _invite(house: House) -> Example:
+    owner = house.caller(Role.MERCHANT_OWNER)
+    made = owner.post("/v1/invites", {"invited_as": "merchant:manager"}).json()
+    return Example(owner, {"invite_id": made["id"]}, {"invite_id": str(new_id())})
+
+
+def _member(house: House) -> Example:
+    owner = house.caller(Role.SPONSOR)
+    house.caller(Role.SPONSOR, owner.tenant_id)
+    others = [one for one in owner.get("/v1/staff").json()["staff"] if one["user_id"] != str(owner.subject)]
+    return Example(owner, {"role_id": others[0]["id"]}, {"role_id": str(new_id())})
+
+
+def _given_role(house: House) -> Example:
+    owner = house.caller(Role.OPS_ADMIN)
+    body = {"user_id": str(house.user().subject), "give": "ops:support", "reason": "joined"}
+    given = owner.post("/v1/ops/roles", body).json()
+    return Example(owner, {"role_id": given["id"]}, {"role_id": str(new_id())}, query={"reason": "left"})
+
+
+def _api_key(house: House, body: object = None) -> Example:
+    owner, partner_id = house.caller(Role.OPS_ADMIN), str(new_id())
+    path = f"/v1/ops/partners/{partner_id}/api-keys"
+    made = owner.post(path, {"purpose": "sessions", "scopes": ["sessions:write"]}).json()
+    names = {"partner_id": partner_id, "key_id": made["key_id"]}
+    return Example(owner, names, {"partner_id": str(new_id()), "key_id": "0" * 16}, body)
+
+
+def _approval(house: House, body: object = None, *, keyed: bool = True) -> Example:
+    fill_promo(house, 20_000)
+    maker, present = house.caller(Role.OPS_FINANCE), {"points": 20_000, "reason": "thanks"}
+    present |= {"driver_id": str(house.driver().tenant_id)}
+    asked = maker.post("/v1/ops/goodwill-grants", present, key=str(new_id())).json()
+    names = {"approval_id": asked["approval_id"]}
+    return Example(house.caller(Role.OPS_FINANCE), names, {"approval_id": str(new_id())}, body, keyed)
+
+
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}": _campaign,
     "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
@@ -98,6 +135,17 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "POST /v1/campaigns/{campaign_id}/pause": _campaign,
     "GET /v1/idempotency-keys/{key}": _idempotency_key,
     "DELETE /v1/me/sessions/{sign_in_id}": _sign_in,
+    "DELETE /v1/invites/{invite_id}": _invite,
+    "DELETE /v1/staff/{role_id}": _member,
+    "DELETE /v1/ops/roles/{role_id}": _given_role,
+    "GET /v1/ops/partners/{partner_id}/api-keys": _api_key,
+    "POST /v1/ops/partners/{partner_id}/api-keys": lambda house: _api_key(
+        house, {"purpose": "cdrs", "scopes": ["cdrs:write"]}
+    ),
+    "DELETE /v1/ops/partners/{partner_id}/api-keys/{key_id}": _api_key,
+    "GET /v1/ops/approvals/{approval_id}": lambda house: _approval(house, keyed=False),
+    "POST /v1/ops/approvals/{approval_id}/approve": _approval,
+    "POST /v1/ops/approvals/{approval_id}/refuse": lambda house: _approval(house, {"reason": "too much"}),
     "GET /v1/ops/accounts/{code}": _account,
     "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
     "GET /v1/ops/accounts/{code}/statement": _account,

@@ -10,6 +10,7 @@ from nerava.app import background_of
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
+from nerava.ledger.templates.promo_funding import promo_funding
 from nerava.rewards.campaigns import create_sponsor
 from tests.http.conftest import Caller
 
@@ -42,6 +43,12 @@ def deposit(
     body = {"reference": reference or f"wire-{new_id()}", "gross_minor": gross}
     path = f"/v1/ops/sponsors/{sponsor_id}/deposits"
     return house.caller(Role.OPS_FINANCE).post(path, body, key=key or str(new_id()))
+
+
+def fill_promo(house: House, amount: int) -> None:
+    """Put money into the house's promotion budget."""
+    sponsor_id = house.books.sponsor(amount)
+    house.books.must(promo_funding(funding_id=new_id(), sponsor_id=sponsor_id, amount=amount))
 
 
 def terms(**changes: object) -> dict[str, object]:

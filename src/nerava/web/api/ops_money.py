@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from nerava.audit import RecordEntry
 from nerava.identity.guard import SignedIn
-from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import fact_id
-from nerava.ledger import Status, UnknownAccount
+from nerava.ledger import UnknownAccount
 from nerava.ledger.chart import external_account
-from nerava.ledger.templates import ADJUSTMENT_APPROVAL_ABOVE
-from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer
+from nerava.platform.limits import RateLimited
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.rewards.campaigns import deposit
 from nerava.rewards.errors import FundingDiffers, PostingRefused, UnknownSponsor
+from nerava.web.api.acting import Acts
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import AmountMinor, Body
 from nerava.web.api.keyed import Keyed, run_once, submit_once
+from nerava.web.api.ops_approvals import ApprovalOut, ask_second
+from nerava.web.api.presents import (
+    ALONE_MAX,
+    GoodwillIn,
+    GoodwillOut,
+    HouseBudgetTooSmall,
+    OwnAccount,
+    Present,
+)
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from starlette.responses import Response
 
-    from nerava.ledger import Verdict
-
 routes: Final = router("ops: money")
 
 BANK: Final = "bank"
 """The provider of payments that a person saw arrive."""
-
-
-class HouseBudgetTooSmall(NeravaError):
-    """The house's promotion budget cannot pay this; nothing was moved."""
-
-    code = "house-budget-too-small"
-    status = HTTPStatus.CONFLICT
-    title = "The house's promotion budget is too small"
 
 
 class DepositIn(Body):
@@ -63,41 +62,17 @@ class DepositOut(BaseModel):
     gross_minor: int
 
 
-class GoodwillReason(StrEnum):
-    """Why the house gives points away; words, so that no story about a person gets into the books."""
-
-    OUTAGE = "outage"
-    WRONG_DECISION = "wrong_decision"
-    COMPLAINT = "complaint"
-    THANKS = "thanks"
-
-
-class GoodwillIn(Body):
-    """A present to a driver. What one person may give alone ends at 10,000 Nova."""
-
-    driver_id: UUID
-    points: Annotated[int, Field(strict=True, gt=0, le=ADJUSTMENT_APPROVAL_ABOVE)]
-    reason: GoodwillReason
-
-
-class GoodwillOut(BaseModel):
-    """A present that was made."""
-
-    driver_id: UUID
-    points: int
-    transaction_id: UUID
-    posted_at: datetime
-
-
 @routes.post(
     "/ops/sponsors/{sponsor_id}/deposits",
     summary="Record a cleared deposit",
     status_code=HTTPStatus.CREATED,
     response_model=DepositOut,
-    responses=problems(UnknownSponsor, FundingDiffers, PostingRefused),
+    responses=problems(UnknownSponsor, FundingDiffers, PostingRefused, SwitchedOff),
 )
 @guarded(Policy(roles=("ops:finance",), scope="deposits:write", repeats=Repeats.KEY_REQUIRED))
-def record_deposit(sponsor_id: UUID, body: DepositIn, request: Keyed, wired: Wired, now: Now) -> Response:
+def record_deposit(
+    sponsor_id: UUID, body: DepositIn, actor: Acting, *, request: Keyed, wired: Wired, now: Now
+) -> Response:
     """Make cleared money spendable for its sponsor. Repeat safely with the same key."""
 
     def work(session: Session) -> Answer:
@@ -110,6 +85,14 @@ def record_deposit(sponsor_id: UUID, body: DepositIn, request: Keyed, wired: Wir
             provider=BANK,
             checkout_id=body.reference,
         )
+        told = actor.entry(
+            "deposit.recorded",
+            "sponsor",
+            sponsor_id,
+            reason="cleared at the bank",
+            after={"reference": body.reference, "gross_minor": body.gross_minor},
+        )
+        wired.audit.record(session, told, now)
         booked = DepositOut(sponsor_id=sponsor_id, reference=body.reference, gross_minor=body.gross_minor)
         return Answer.of(booked, HTTPStatus.CREATED)
 
@@ -121,35 +104,29 @@ def record_deposit(sponsor_id: UUID, body: DepositIn, request: Keyed, wired: Wir
     summary="Give a driver points from the house",
     status_code=HTTPStatus.CREATED,
     response_model=GoodwillOut,
-    responses=problems(UnknownAccount, HouseBudgetTooSmall, PostingRefused),
+    responses={
+        202: {"model": ApprovalOut, "description": "More than 10,000 Nova: a second person has to approve"},
+        **problems(UnknownAccount, OwnAccount, HouseBudgetTooSmall, PostingRefused, SwitchedOff, RateLimited),
+    },
 )
 @guarded(Policy(roles=("ops:finance",), scope="grants:write", repeats=Repeats.KEY_REQUIRED))
-def give_goodwill(body: GoodwillIn, caller: SignedIn, request: Keyed, wired: Wired, now: Now) -> Response:
-    """Pay a present out of the house's own budget; every point of it is backed. Repeat safely."""
-    chain = promo_grant(
-        kind=PromoKind.GOODWILL,
-        reference_id=fact_id(f"goodwill:{request.principal}:{request.key}"),
-        driver_id=body.driver_id,
-        points=body.points,
-        actor=caller.actor,
-        metadata={"reason": body.reason.value},
+def give_goodwill(
+    body: GoodwillIn, caller: SignedIn, actor: Acts, *, request: Keyed, wired: Wired, now: Now
+) -> Response:
+    """Pay a present out of the house's own budget, or ask a second person to; every point is backed.
+
+    Repeat safely. Nobody gives to themselves.
+    """
+    present = Present.of(body)
+    present.refuse_own(caller)
+    if present.points > ALONE_MAX:
+        return ask_second(wired, actor, request, present, now)
+    chain = present.chain(fact_id(f"goodwill:{request.principal}:{request.key}"), actor=caller.actor)
+    told = actor.entry(
+        "goodwill.given",
+        "driver",
+        present.driver_id,
+        reason=present.reason.value,
+        after={"points": present.points},
     )
-
-    def outcome(verdict: Verdict) -> Answer | NeravaError:
-        if verdict.transaction_id is not None and verdict.posted_at is not None:
-            present = GoodwillOut(
-                driver_id=body.driver_id,
-                points=body.points,
-                transaction_id=verdict.transaction_id,
-                posted_at=verdict.posted_at,
-            )
-            return Answer.of(present, HTTPStatus.CREATED)
-        match verdict.status:
-            case Status.INSUFFICIENT:
-                return HouseBudgetTooSmall()
-            case Status.NO_ACCOUNT:
-                return UnknownAccount("the driver has no account")
-            case other:
-                return PostingRefused(f"the ledger said {other}")
-
-    return submit_once(wired, request, chain, outcome, now=now)
+    return submit_once(wired, request, chain, present.outcome, now=now, effects=[RecordEntry(told, now)])
