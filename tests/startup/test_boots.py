@@ -150,7 +150,7 @@ BAD = (
     Bad("B04", "one byte", "NERAVA_SECRETS__SEAL", "repeats", all_alike),
     Bad("B04", "used twice", "NERAVA_SECRETS__REFRESH", "the same as NERAVA_SECRETS__SESSION", twice),
     Bad("B04", "an address", "NERAVA_SECRETS__SEAL", "the same as an address", as_issuer),
-    Bad("B04", "no base64", "NERAVA_SECRETS__SEAL", "base64", having(NERAVA_SECRETS__SEAL=WRONG)),
+    Bad("B04", "no base64", "NERAVA_SECRETS__SEAL", "base64", having(NERAVA_SECRETS__SEAL=f"{WRONG}!")),
     Bad("B05", "open file", "NERAVA_SECRETS__SEAL_FILE", "make it 0600", in_file(strong(SecretKind.SEAL), 0o644), quick=True),
     Bad("B05", "file is gone", "NERAVA_SECRETS__SEAL_FILE", "cannot be read",
         having(NERAVA_SECRETS__SEAL=None, NERAVA_SECRETS__SEAL_FILE="nowhere/seal")),

@@ -11,7 +11,6 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nerava import migrations
-from nerava.app import open_installation
 from nerava.commands.errors import DatabaseUnusable, SchemaBehind, SettingsInvalid
 from nerava.commands.options import DatabaseUrl
 from nerava.kernel.errors import NeravaError
@@ -103,6 +102,8 @@ def opened(out: Output, database: str | None, *, migrate: bool = False) -> Itera
             migrations.upgrade(settings.database.url)
         else:
             check_schema(settings)
+        from nerava.app import open_installation  # noqa: PLC0415 - the others need not wait for the whole product
+
         installation = open_installation(settings)
         try:
             yield installation

@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
-from nerava.app import background_of, create_app, open_installation
+from nerava.app import apply_stops, background_of, create_app, open_installation
 from nerava.commands.errors import AddressUnusable, PortTaken
 from nerava.commands.opening import refusing
 from nerava.serving import server_for
@@ -40,9 +40,11 @@ def run_work(out: Output, settings: Settings) -> None:
     with refusing(out):
         write_log(settings.log)
         installation = open_installation(settings)
+        apply_stops(installation)
         background = background_of(installation)
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, lambda *_: background.stop())
+        out.say("Nerava works in the background")
         try:
             background.run()
         finally:

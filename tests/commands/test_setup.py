@@ -1,0 +1,85 @@
+"""What an operator does before the first start: the schema, the role, a signing key."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from nerava import migrations
+from nerava.platform.db.embedded_postgres import EmbeddedPostgres
+from tests.commands.conftest import Run
+
+ROLE = "setup_app"
+
+
+def test_a_signing_key_is_made_each_time_it_is_asked_for(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "keys"
+    monkeypatch.setenv("NERAVA_TOKENS__KEYS_DIRECTORY", str(folder))
+
+    made = [json.loads(run("keys", "new", "--json").stdout)["kid"] for _ in range(2)]
+
+    files = sorted(folder.iterdir())
+    assert [json.loads(file.read_text())["kid"] for file in files] == made
+    assert made[0] != made[1]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert "key" in run("keys", "new").stdout
+
+
+def test_a_key_is_not_made_under_settings_that_cannot_be_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERAVA_TYPO", "1")
+
+    done = run("keys", "new")
+
+    assert done.exit_code == 2
+    assert "NERAVA_TYPO" in done.stderr
+    assert not (tmp_path / "var").exists()
+
+
+def test_migrating_for_a_role_gives_it_what_it_needs_and_no_more(
+    run: Run, database_url: Callable[[str], AbstractContextManager[str]], postgres: EmbeddedPostgres
+) -> None:
+    with database_url("postgresql") as url:
+        for _ in range(2):
+            done = run("migrate", "--role", ROLE, "--database", url)
+            assert done.exit_code == 0, done.output
+            assert f"schema {migrations.head()} already" in done.stdout
+            assert f"role {ROLE} may use it" in " ".join(done.stdout.split())
+        engine = create_engine(url.replace("//postgres@", f"//{ROLE}@"))
+        with engine.connect() as connection:
+            for table, right, held in [
+                ("ledger_transfer", "INSERT", True),
+                ("ledger_transfer", "UPDATE", False),
+                ("audit_entry", "DELETE", False),
+                ("campaign", "UPDATE", True),
+            ]:
+                found = connection.scalar(
+                    text("SELECT has_table_privilege(:t, :r)"), {"t": table, "r": right}
+                )
+                assert found is held, (table, right)
+        engine.dispose()
+
+
+def test_sqlite_has_no_roles_to_grant_to(run: Run, tmp_path: Path) -> None:
+    done = run("migrate", "--role", ROLE, "--database", f"sqlite:///{tmp_path / 'n.sqlite3'}")
+
+    assert done.exit_code == 2
+    assert "SQLite knows no roles" in " ".join(done.stderr.split())
+
+
+def test_every_command_loads_and_says_what_it_does(run: Run) -> None:
+    said = run("--help").stdout
+
+    for word in ("ledger", "data", "bench", "keys", "demo", "replay", "serve", "work", "token", "migrate"):
+        assert word in said
+        assert run(word, "--help").exit_code == 0
+    assert run("nonsense").exit_code == 2
