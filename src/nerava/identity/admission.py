@@ -178,13 +178,21 @@ class Admission:
             known = self._sign_up_from(session, foreign, method, asker, now)
         return self.admit_known(session, known, method=method, asker=asker, now=now)
 
-    def note_failure(self, session: Session, challenge_id: UUID, asker: Asker, now: datetime) -> None:
-        """Write down that a code was wrong; under the challenge, because nobody has shown to be the user."""
+    def note_failure(
+        self,
+        session: Session,
+        challenge_id: UUID,
+        asker: Asker,
+        now: datetime,
+        *,
+        kind: str = "sign_in_challenge",
+    ) -> None:
+        """Write down a wrong answer; under the challenge, because nobody has shown to be the user."""
         entry = Entry(
             actor_kind=ActorKind.USER,
             actor_id="unknown",
             action="challenge.guess",
-            object_kind="sign_in_challenge",
+            object_kind=kind,
             object_id=str(challenge_id),
             result=Result.FAILED,
             ip_prefix=asker.program.ip_prefix,

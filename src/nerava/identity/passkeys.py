@@ -16,7 +16,9 @@ from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers.options_to_json_dict import options_to_json_dict
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
+    PublicKeyCredentialCreationOptions,
     PublicKeyCredentialDescriptor,
+    PublicKeyCredentialRequestOptions,
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
@@ -205,9 +207,10 @@ class Passkeys:
             AccountSuspended: The account may do nothing (403).
         """
 
-        def enter(session: Session, claimed: _Claimed, sign_count: int) -> Opened | NeravaError:
-            if not factor_store.count_up(session, claimed.factor_id, sign_count, now):
-                return self._doubled(claimed)
+        def enter(session: Session, claimed: _Claimed, sign_count: int | None) -> Opened | NeravaError:
+            if not _count_up(session, claimed, sign_count, now):
+                self._admission.note_failure(session, ceremony_id, asker, now, kind="passkey_ceremony")
+                return PasskeyRefused()
             self._factors.forgive(session, claimed.user_id)
             return self._admission.admit_known(
                 session, known_user(session, claimed.user_id), method=PASSKEY, asker=asker, now=now
@@ -215,12 +218,12 @@ class Passkeys:
 
         party = self._party()
         claimed = self._factors.database.run(
-            lambda session: self._claim(session, ceremony_id, answer, asker, now)
+            lambda session: self._claim(session, ceremony_id, answer, by=asker, now=now)
         )
-        sign_count = None if claimed is None else _shown(party, claimed, answer)
-        if claimed is None or sign_count is None:
+        if claimed is None:
             raise PasskeyRefused
-        opened = self._factors.database.run(lambda session: enter(session, claimed, sign_count))
+        shown = _shown(party, claimed, answer)
+        opened = self._factors.database.run(lambda session: enter(session, claimed, shown))
         if isinstance(opened, NeravaError):
             raise opened
         return opened
@@ -234,9 +237,8 @@ class Passkeys:
             RateLimited: Too often; nothing was used up (429).
         """
 
-        def note(session: Session, claimed: _Claimed, sign_count: int) -> NeravaError | None:
-            if not factor_store.count_up(session, claimed.factor_id, sign_count, now):
-                self._doubled(claimed)
+        def note(session: Session, claimed: _Claimed, sign_count: int | None) -> NeravaError | None:
+            if not _count_up(session, claimed, sign_count, now):
                 self._factors.note_failure(session, holder, "session.step_up", claimed.factor_id, now)
                 return FactorWrong()
             self._factors.stepped_up(session, holder, PASSKEY, now)
@@ -244,12 +246,12 @@ class Passkeys:
 
         party = self._party()
         claimed = self._factors.database.run(
-            lambda session: self._claim(session, ceremony_id, answer, holder.asker, now, holder)
+            lambda session: self._claim(session, ceremony_id, answer, by=holder, now=now)
         )
-        sign_count = None if claimed is None else _shown(party, claimed, answer)
-        if claimed is None or sign_count is None:
+        if claimed is None:
             raise FactorWrong
-        refusal = self._factors.database.run(lambda session: note(session, claimed, sign_count))
+        shown = _shown(party, claimed, answer)
+        refusal = self._factors.database.run(lambda session: note(session, claimed, shown))
         if refusal is not None:
             raise refusal
 
@@ -266,21 +268,25 @@ class Passkeys:
         self,
         kind: Kind,
         challenge: bytes,
-        options: Any,
+        options: PublicKeyCredentialCreationOptions | PublicKeyCredentialRequestOptions,
         holder: Holder | None,
-        now: datetime,  # noqa: ANN401 - one of two kinds of options
+        now: datetime,
     ) -> Ceremony:
         ceremony_id = new_id()
-        row = PasskeyCeremony(
-            id=ceremony_id,
-            kind=kind,
-            challenge=challenge,
-            user_id=None if holder is None else holder.user_id,
-            session_id=None if holder is None else holder.session_id,
-            created_at=now,
-            expires_at=now + LIFE,
-        )
-        self._factors.database.run(lambda session: session.add(row))
+
+        def unit(session: Session) -> None:
+            row = PasskeyCeremony(
+                id=ceremony_id,
+                kind=kind,
+                challenge=challenge,
+                user_id=None if holder is None else holder.user_id,
+                session_id=None if holder is None else holder.session_id,
+                created_at=now,
+                expires_at=now + LIFE,
+            )
+            session.add(row)
+
+        self._factors.database.run(unit)
         return Ceremony(ceremony_id, options_to_json_dict(options), now + LIFE)
 
     def _claim(
@@ -288,18 +294,23 @@ class Passkeys:
         session: Session,
         ceremony_id: UUID,
         answer: Mapping[str, Any],
-        asker: Asker,
+        *,
+        by: Asker | Holder,
         now: datetime,
-        holder: Holder | None = None,
     ) -> _Claimed | None:
         """Count the try and use the challenge up; None when there is nothing to compare."""
         row = factor_store.passkey_by(session, _credential_id(answer))
-        user_id = None if row is None else row.user_id
-        counted = user_id if holder is None else holder.user_id
-        self._factors.count_stranger(session, counted, asker.place, now)
-        kind, of = ("sign-in", None) if holder is None else ("step-up", (holder.user_id, holder.session_id))
-        challenge = factor_store.consume_ceremony(session, ceremony_id, kind, now, of=of)
-        if row is None or challenge is None or (holder is not None and row.user_id != holder.user_id):
+        if isinstance(by, Holder):
+            place, counted = by.asker.place, by.user_id
+            challenge = factor_store.consume_ceremony(
+                session, ceremony_id, "step-up", now, of=(by.user_id, by.session_id)
+            )
+            row = row if row is not None and row.user_id == by.user_id else None
+        else:
+            place, counted = by.place, None if row is None else row.user_id
+            challenge = factor_store.consume_ceremony(session, ceremony_id, "sign-in", now)
+        self._factors.count_stranger(session, counted, place, now)
+        if row is None or challenge is None:
             return None
         return _Claimed(challenge, row.id, row.user_id, bytes(row.public_key))
 
@@ -309,9 +320,10 @@ class Passkeys:
         self._factors.require_fresh(session, holder, now)
         if len(factor_store.locked_passkeys_of(session, holder.user_id)) >= PASSKEYS_MAX:
             raise TooManyFactors
+        made_id = new_id()
         dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
         row = {
-            "id": new_id(),
+            "id": made_id,
             "user_id": holder.user_id,
             "credential_id": made.credential_id,
             "public_key": made.credential_public_key,
@@ -321,19 +333,23 @@ class Passkeys:
             "created_at": now,
         }
         kept = dialect.insert(FactorPasskey).values(row).on_conflict_do_nothing()
-        factor_id = session.scalar(kept.returning(FactorPasskey.id))
-        if factor_id is None:
+        if session.scalar(kept.returning(FactorPasskey.id)) is None:
             raise FactorExists
-        self._factors.changed(session, holder, "factor.add", factor_id, PASSKEY, now=now)
-        return factor_id
-
-    def _doubled(self, claimed: _Claimed) -> NeravaError:
-        """Refuse a passkey whose counter did not grow: somebody may have a copy of it."""
-        log.warning("passkey %s counted backwards; there may be two of it", claimed.factor_id)
-        return PasskeyRefused()
+        self._factors.changed(session, holder, "factor.add", made_id, PASSKEY, now=now)
+        return made_id
 
 
 _LIFE_MS: Final = int(LIFE.total_seconds() * 1_000)
+
+
+def _count_up(session: Session, claimed: _Claimed, sign_count: int | None, now: datetime) -> bool:
+    """Note the use of a passkey that was shown, and refuse one whose counter did not grow."""
+    if sign_count is None:
+        return False
+    if not factor_store.count_up(session, claimed.factor_id, sign_count, now):
+        log.warning("passkey %s did not count up; there may be two of it", claimed.factor_id)
+        return False
+    return True
 
 
 def _credential_id(answer: Mapping[str, Any]) -> bytes:
