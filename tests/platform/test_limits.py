@@ -30,7 +30,8 @@ from nerava.platform.limit_numbers import (
     Per,
     every_limit,
 )
-from nerava.platform.limits import Limits, RateLimited, Standing, limit_headers
+from nerava.platform.limit_window import NOTHING, Standing, judge
+from nerava.platform.limits import Limits, RateLimited, limit_headers
 from nerava.platform.limits_store import LimitState
 from nerava.platform.problem import problem_response
 from nerava.platform.secrets import SecretKind, Secrets
@@ -102,14 +103,12 @@ def test_a_large_quota_is_a_bucket_that_empties_evenly(limits: Limits) -> None:
 def test_no_window_ever_holds_more_than_the_quota_and_none_is_refused_without_need(
     pauses: list[int], quota: int
 ) -> None:
-    from nerava.platform import limits as module  # noqa: PLC0415 - the decision alone, without a database
-
     limit = Limit("any", quota, MINUTE, Per.TARGET)
     window = 60_000_000
-    counts, now, log = module._NOTHING, 1_000_000_000, []  # noqa: SLF001
+    counts, now, log = NOTHING, 1_000_000_000, []
     for pause in pauses:
         now += pause * 1_000_000
-        judged = module._judge(limit, quota, counts, now)  # noqa: SLF001
+        judged = judge(limit, quota, counts, now)
         recent = [at for at in log if at > now - window]
         assert judged.accepted == (len(recent) < quota)
         if judged.accepted:

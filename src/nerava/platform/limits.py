@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,8 @@ from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.kernel.errors import NeravaError
-from nerava.platform.limit_numbers import RING_MAX, Limit, Per
+from nerava.platform.limit_numbers import Limit, Per
+from nerava.platform.limit_window import EPOCH, NOTHING, Counts, Standing, judge, microseconds, standing_of
 from nerava.platform.limits_store import LimitState
 from nerava.platform.secrets import SecretKind
 
@@ -28,24 +28,7 @@ Hit = tuple[Limit, str]
 """A limit, and the key it counts under: an address, a phone number, an id."""
 
 INSTANT_BYTES: Final = 8
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
 PURGED_AT_ONCE: Final = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a key stands with one limit.
-
-    Attributes:
-        remaining: How many more hits would be accepted now.
-        reset_after: Until when this is so at the latest: from then on one more is accepted.
-    """
-
-    limit: Limit
-    quota: int
-    remaining: int
-    reset_after: timedelta
 
 
 class RateLimited(NeravaError):
@@ -115,11 +98,11 @@ class Limits:
         """
         if not hits:
             return ()
-        at = _microseconds(now)
+        at = microseconds(now)
         keyed = {(limit.id, self._hmac(limit, key)): limit for limit, key in hits}
         rows = _locked(session, sorted(keyed), now)
         judged = {
-            place: _judge(limit, self.quota_of(limit), rows[place], at) for place, limit in keyed.items()
+            place: judge(limit, self.quota_of(limit), rows[place], at) for place, limit in keyed.items()
         }
         refused = [one.standing for one in judged.values() if not one.accepted]
         if refused:
@@ -147,7 +130,7 @@ class Limits:
         keyed = {(limit.id, self._hmac(limit, key)): limit for limit, key in hits}
         rows = _read(session, list(keyed))
         standings = [
-            _standing(limit, self.quota_of(limit), rows.get(place, _NOTHING), _microseconds(now))
+            standing_of(limit, self.quota_of(limit), rows.get(place, NOTHING), microseconds(now))
             for place, limit in keyed.items()
         ]
         refused = [one for one in standings if one.remaining == 0]
@@ -194,71 +177,7 @@ Place = tuple[str, bytes]
 _PLACE: Final = tuple_(LimitState.limit_id, LimitState.key_hmac)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    ring: tuple[int, ...] = ()
-    tat: int = 0
-    blocked_until: int = 0
-    expires: int = 0
-
-
-_NOTHING: Final = _Counts()
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    accepted: bool
-    standing: Standing
-    counts: _Counts
-
-
-def _judge(limit: Limit, quota: int, counts: _Counts, now: int) -> _Judged:
-    """Accept one more hit or refuse it."""
-    before = _standing(limit, quota, counts, now)
-    if before.remaining == 0:
-        return _Judged(accepted=False, standing=before, counts=counts)
-    window = _span(limit.window)
-    # A host whose clock is behind the last hit's counts at that hit's time.
-    at = max(now, counts.ring[-1] if counts.ring else 0)
-    if quota <= RING_MAX:
-        ring, tat = (*counts.ring, at)[-quota:], 0
-        lasts = at + window
-    else:
-        ring, tat = (), max(counts.tat, now) + _interval(quota, window)
-        lasts = tat
-    after = _Counts(ring, tat, counts.blocked_until, lasts + window)
-    if limit.penalty is not None and _standing(limit, quota, after, now).remaining == 0:
-        until = at + _span(limit.penalty)
-        after = _Counts(ring, tat, until, max(lasts, until) + window)
-    return _Judged(accepted=True, standing=_standing(limit, quota, after, now), counts=after)
-
-
-def _standing(limit: Limit, quota: int, counts: _Counts, now: int) -> Standing:
-    window = _span(limit.window)
-    if quota <= RING_MAX:
-        # A row that was written under a larger quota may hold more than counts now.
-        ring = counts.ring[-quota:]
-        at = max(now, ring[-1]) if ring else now
-        live = [one for one in ring if one > at - window]
-        remaining = quota - len(live)
-        free_at = live[0] + window if remaining == 0 else now
-        reset_at = live[0] + window if live else now
-    else:
-        interval = _interval(quota, window)
-        tat = max(counts.tat, now)
-        remaining = min(quota, (interval * quota - (tat - now)) // interval)
-        free_at = reset_at = tat - interval * quota + interval if remaining <= 0 else tat
-        remaining = max(0, remaining)
-    if counts.blocked_until > now:
-        remaining, reset_at = 0, max(counts.blocked_until, free_at)
-    return Standing(limit, quota, remaining, timedelta(microseconds=max(0, reset_at - now)))
-
-
-def _interval(quota: int, window: int) -> int:
-    return -(-window // quota)
-
-
-def _locked(session: Session, places: Sequence[Place], now: datetime) -> dict[Place, _Counts]:
+def _locked(session: Session, places: Sequence[Place], now: datetime) -> dict[Place, Counts]:
     """Lock the row of every place, making it where there is none, in the order given."""
     empty = {"ring": b"", "tat": 0, "blocked_until": 0, "updated_at": now, "expires_at": now}
     rows = [{"limit_id": limit_id, "key_hmac": key, **empty} for limit_id, key in places]
@@ -280,13 +199,13 @@ _COLUMNS: Final = (
 )
 
 
-def _read(session: Session, places: Sequence[Place]) -> dict[Place, _Counts]:
+def _read(session: Session, places: Sequence[Place]) -> dict[Place, Counts]:
     return _counts(session.execute(select(*_COLUMNS).where(_PLACE.in_(places))))
 
 
-def _counts(rows: Any) -> dict[Place, _Counts]:  # noqa: ANN401 - rows of the columns above
+def _counts(rows: Any) -> dict[Place, Counts]:  # noqa: ANN401 - rows of the columns above
     return {
-        (row.limit_id, bytes(row.key_hmac)): _Counts(_instants(bytes(row.ring)), row.tat, row.blocked_until)
+        (row.limit_id, bytes(row.key_hmac)): Counts(_instants(bytes(row.ring)), row.tat, row.blocked_until)
         for row in rows
     }
 
@@ -304,7 +223,7 @@ _CHANGED: Final = (
 )
 
 
-def _write(session: Session, counts: Mapping[Place, _Counts], now: datetime) -> None:
+def _write(session: Session, counts: Mapping[Place, Counts], now: datetime) -> None:
     rows = [
         {
             "of_limit": limit_id,
@@ -324,14 +243,6 @@ def _instants(ring: bytes) -> tuple[int, ...]:
     return tuple(
         int.from_bytes(ring[at : at + INSTANT_BYTES], "big") for at in range(0, len(ring), INSTANT_BYTES)
     )
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - EPOCH) // MICROSECOND
-
-
-def _span(span: timedelta) -> int:
-    return span // MICROSECOND
 
 
 __all__ = ["Hit", "Limit", "Limits", "Per", "RateLimited", "Standing", "limit_headers", "seconds"]
