@@ -182,6 +182,12 @@ BAD = (
     Bad("B14", "with a password", ISSUER, "password", having(NERAVA_TOKENS__ISSUER="https://u:hunter2@city.org")),
     Bad("B15", "everybody a proxy", "NERAVA_SERVER__TRUSTED_PROXIES", "your proxies", having(NERAVA_SERVER__TRUSTED_PROXIES="0.0.0.0/0"), quick=True),
     Bad("B15", "no network", "NERAVA_SERVER__TRUSTED_PROXIES", "no networks", having(NERAVA_SERVER__TRUSTED_PROXIES=WRONG)),
+    *(
+        Bad("B15", f"CORS {value!r}", "NERAVA_SERVER__CORS_ORIGINS", "an origin is https://host",
+            having(NERAVA_SERVER__CORS_ORIGINS=value), quick=value == "*")
+        for value in ("*", "null", r"https://.*\.city\.org", "https://city.org/path")
+    ),
+    Bad("B15", "CORS http", "NERAVA_SERVER__CORS_ORIGINS", "https origins", having(NERAVA_SERVER__CORS_ORIGINS="http://localhost:3000")),
     Bad("B17", "debug", "NERAVA_LOG__LEVEL", "debug", having(NERAVA_LOG__LEVEL="debug"), quick=True),
     Bad("B18", "nobody served", "NERAVA_SERVER__REQUESTS_MAX", "greater than", having(NERAVA_SERVER__REQUESTS_MAX="0")),
     Bad("B18", "too many", "NERAVA_SERVER__REQUESTS_MAX", "less than", having(NERAVA_SERVER__REQUESTS_MAX="100001")),

@@ -1,4 +1,4 @@
-"""Addresses of our own that others rely on: https, and reachable by them."""
+"""Addresses that others rely on, our own and those of sites that call us: https, and reachable."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from nerava.platform.cors import origins_of
 from nerava.startup_checks.findings import Finding
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ def issuer_address(settings: Settings) -> list[Finding]:
         return []
     problem = problem_of(settings.tokens.issuer)
     return [Finding("NERAVA_TOKENS__ISSUER", problem)] if problem else []
+
+
+def browser_origins(settings: Settings) -> list[Finding]:
+    """Find another web site that may call the API over plain http; the settings allow it to developers."""
+    if settings.is_strict and any(
+        origin.startswith("http://") for origin in origins_of(settings.server.cors_origins)
+    ):
+        return [Finding("NERAVA_SERVER__CORS_ORIGINS", "must name https origins only")]
+    return []
 
 
 def problem_of(address: str) -> str | None:
