@@ -300,6 +300,7 @@ class Passkeys:
     ) -> _Claimed | None:
         """Count the try and use the challenge up; None when there is nothing to compare."""
         row = factor_store.passkey_by(session, _credential_id(answer))
+        counted = None if row is None else row.user_id
         if isinstance(by, Holder):
             place, counted = by.asker.place, by.user_id
             challenge = factor_store.consume_ceremony(
@@ -307,7 +308,7 @@ class Passkeys:
             )
             row = row if row is not None and row.user_id == by.user_id else None
         else:
-            place, counted = by.place, None if row is None else row.user_id
+            place = by.place
             challenge = factor_store.consume_ceremony(session, ceremony_id, "sign-in", now)
         self._factors.count_stranger(session, counted, place, now)
         if row is None or challenge is None:
