@@ -9,6 +9,7 @@ from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from nerava import __version__, migrations
 from nerava.audit import AuditLog
+from nerava.audit.switching import Switching
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
 from nerava.identity.api_key_text import Mode
@@ -30,11 +32,13 @@ from nerava.identity.keys import KeyRing
 from nerava.identity.links import Links
 from nerava.identity.messages import Messages
 from nerava.identity.one_time import Pepper
+from nerava.identity.page_guard import PageGuard, RouteGuard
 from nerava.identity.refreshing import Refreshing
 from nerava.identity.revocation import Revocations
 from nerava.identity.sessions import Sessions
 from nerava.identity.standing import StandingDirectory
 from nerava.identity.tokens import AccessTokens, TokenOptions
+from nerava.identity.web_sessions import WebSessions
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Ledger
@@ -43,6 +47,7 @@ from nerava.ledger.switches import SwitchBoard
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
 from nerava.platform.cors import Cors, origins_of
+from nerava.platform.cross_site import CrossSite
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.edge import Edge
 from nerava.platform.limits import Limits
@@ -51,6 +56,7 @@ from nerava.platform.secrets import Secrets
 from nerava.platform.vault import Vault
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
+from nerava.web.api.throttle import Throttle
 from nerava.web.api.wiring import Wiring
 from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs, sign_in_jobs
 
@@ -178,6 +184,12 @@ def _welcome(settings: Settings, ledger: Ledger) -> Welcome:
     return welcome
 
 
+def apply_stops(installation: Installation) -> None:
+    """Turn on the kill switches that the settings name; repeats safely and turns none off."""
+    switching = Switching(installation.database, installation.audit, installation.switches)
+    switching.apply_at_start(installation.settings.stops, installation.clock.now())
+
+
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
     wanted = installation.settings.worker
@@ -227,7 +239,11 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         keys=installation.tokens.keys,
         sessions=installation.sessions,
         refreshing=Refreshing(
-            installation.database, installation.sessions, installation.secrets, installation.limits
+            installation.database,
+            installation.sessions,
+            installation.secrets,
+            installation.limits,
+            notify=installation.desk.messages.notify,
         ),
         issuer=settings.tokens.issuer.rstrip("/"),
         trusted_proxies=trusted_proxies,
@@ -245,6 +261,16 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         schema_head=head,
     )
     app.state.guard = _guard_of(installation, revocations, KeyRules(key_mode, trusted_proxies))
+    app.state.throttle = (
+        Throttle(
+            installation.limits,
+            installation.clock,
+            trusted_proxies,
+            share_writes=not installation.database.is_sqlite,
+        )
+        if settings.limits_api
+        else policy.Unthrottled()
+    )
     app.state.readiness = readiness
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)
@@ -257,8 +283,14 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     return app
 
 
-def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRules) -> TokenGuard:
-    return TokenGuard(
+def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRules) -> RouteGuard:
+    pages = PageGuard(
+        installation.database,
+        WebSessions(installation.sessions),
+        CrossSite(installation.secrets, _own_origins(installation.settings)),
+        installation.clock,
+    )
+    tokens = TokenGuard(
         installation.tokens,
         StandingDirectory(installation.database, installation.clock),
         revocations,
@@ -267,6 +299,14 @@ def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRul
             installation.database, installation.vault, installation.limits, installation.clock, keys
         ),
     )
+    return RouteGuard(tokens, pages)
+
+
+def _own_origins(settings: Settings) -> set[str]:
+    """Return where our own pages are: the installation's address, while developing this machine as well."""
+    address = urlsplit(settings.tokens.issuer)
+    here = {f"http://{host}:{settings.server.port}" for host in ("127.0.0.1", "localhost")}
+    return {f"{address.scheme}://{address.netloc}"} | (set() if settings.is_strict else here)
 
 
 def reviewed_policies() -> str:
@@ -283,6 +323,7 @@ def _lifespan(
         limiter = anyio.to_thread.current_default_thread_limiter()
         limiter.total_tokens = settings.database.pool_size + THREADS_ABOVE_POOL
         installation.tokens.keys.signing()
+        await asyncio.to_thread(apply_stops, installation)
         for one in watches:
             one.start()
         in_process = settings.worker.in_web_process

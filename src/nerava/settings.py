@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nerava.kernel.switch_names import UnknownSwitch, checked_name
 from nerava.platform.client_address import networks_of
 from nerava.platform.cors import origins_of
 from nerava.platform.limit_numbers import every_limit
@@ -204,8 +205,9 @@ class SecretsSettings(Group):
 class LimitSettings(Group):
     """How often callers may call."""
 
-    api: bool = Field(
-        default=True, description="Limit every caller and every address; off in development and test only"
+    api: bool | None = Field(
+        default=None,
+        description="Limit every caller and address; unset: except in test; always on in production and staging",
     )
     tighter: dict[str, int] = Field(
         default={}, description='Smaller quotas by limit, as JSON: `{"api-identity-1m": 60}`'
@@ -223,6 +225,10 @@ class LimitSettings(Group):
                 message = f"{name} must be 1 to {hardest[name]}"
                 raise ValueError(message)
         return quotas
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name for part in (text or "").split(",") if (name := part.strip()))
 
 
 class Settings(BaseSettings):
@@ -243,6 +249,10 @@ class Settings(BaseSettings):
         default=None,
         description="Where fetched recordings of charging sessions are kept; unset: the user's cache folder",
     )
+    stop: str | None = Field(
+        default=None,
+        description="Kill switches to turn on at start, separated by commas; turns none off; unset: none",
+    )
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     tokens: TokenSettings = TokenSettings()
@@ -252,6 +262,28 @@ class Settings(BaseSettings):
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The names in `stop`."""
+        return _names(self.stop)
+
+    @field_validator("stop")
+    @classmethod
+    def _names_switches(cls, text: str | None) -> str | None:
+        for name in _names(text):
+            try:
+                checked_name(name)
+            except UnknownSwitch as unknown:
+                raise ValueError(unknown.detail) from None
+        return text
+
+    @property
+    def limits_api(self) -> bool:
+        """Whether calls of the API are limited."""
+        if self.is_strict:
+            return True
+        return self.env != "test" if self.limits.api is None else self.limits.api
 
     @property
     def is_strict(self) -> bool:

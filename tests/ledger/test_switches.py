@@ -9,6 +9,19 @@ import pytest
 from sqlalchemy import exc, text, update
 
 from nerava.kernel.ids import new_id
+from nerava.kernel.switch_names import (
+    ADJUST,
+    EARN,
+    FIXED,
+    FUNDING,
+    MONEY_ALL,
+    PARTIES,
+    PAYOUT,
+    READONLY,
+    REDEEM,
+    UnknownSwitch,
+    checked_name,
+)
 from nerava.ledger import Ledger, Status, capture, chain, hold, release, transfer
 from nerava.ledger.chart import (
     PLATFORM_PROMO,
@@ -19,23 +32,7 @@ from nerava.ledger.chart import (
     merchant_nova_account,
 )
 from nerava.ledger.installing import install
-from nerava.ledger.stops import (
-    ADJUST,
-    EARN,
-    FIXED,
-    FUNDING,
-    MONEY_ALL,
-    ONLY_BY_ALL,
-    PARTIES,
-    PAYOUT,
-    READONLY,
-    REDEEM,
-    STOPPED_BY,
-    SwitchedOff,
-    UnknownSwitch,
-    checked_name,
-    is_stopped,
-)
+from nerava.ledger.stops import ONLY_BY_ALL, STOPPED_BY, SwitchedOff, is_stopped
 from nerava.ledger.switch_store import release as release_table
 from nerava.ledger.switch_store import switch as switch_table
 from nerava.ledger.switches import (

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.orm import Session
 
+from nerava.kernel.switch_names import MONEY_ALL
 from nerava.ledger import AccountSpec, Asset, Chain, Effect, Ledger, Status, Verdict, chain, transfer
 from nerava.ledger.audit import audit
-from nerava.ledger.stops import MONEY_ALL, SwitchedOff
+from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import approve_release, ask_release, turn_on
 from nerava.ledger.transit import Crossing, move, on_its_way, sweep, transit_accounts
 from nerava.platform.db import Database

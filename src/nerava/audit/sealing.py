@@ -48,6 +48,25 @@ class Anchor:
     key_id: str
     signature: str
 
+    @classmethod
+    def read(cls, **fields: Any) -> Anchor:  # noqa: ANN401 - whatever a file holds
+        """Return an anchor that was kept elsewhere.
+
+        Raises:
+            ValueError: Hash or signature is not hexadecimal.
+            TypeError: A field is missing, is one too many, or is not text.
+        """
+        found = cls(**fields)
+        if not (found.hash_bytes and found.signature_bytes):
+            message = "an anchor has a hash and a signature"
+            raise ValueError(message)
+        return found
+
+    @property
+    def hash_bytes(self) -> bytes:
+        """The hash as it is compared."""
+        return bytes.fromhex(self.hash)
+
     @property
     def signature_bytes(self) -> bytes:
         """The signature as it is verified."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nerava.audit.entries import ActorKind, Entry, Result
+from nerava.kernel.switch_names import checked_name
 from nerava.ledger import switches
-from nerava.ledger.stops import checked_name
 from nerava.ledger.switches import SelfApproval
 
 if TYPE_CHECKING:

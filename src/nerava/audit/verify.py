@@ -97,7 +97,7 @@ def _verify_anchors(session: Session, keys: Sequence[SealKey], outside: Iterable
     kept += [(one, f"anchor of {one.hour}, kept outside") for one in outside]
     block = model.block.c
     for one, name in kept:
-        head = bytes.fromhex(one.hash)
+        head = one.hash_bytes
         if keys and not any(key.signed(one.hour, one.height, head, one.signature_bytes) for key in keys):
             findings.append(Finding("audit-signature", name, f"not signed by a key of ours ({one.key_id})"))
         actual = session.scalar(select(block.hash).where(block.height == one.height))

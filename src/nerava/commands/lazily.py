@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "ledger": "nerava.commands.ledger:app",
+    "audit": "nerava.commands.audit:app",
+    "switch": "nerava.commands.switch:app",
     "data": "nerava.commands.data:app",
     "bench": "nerava.commands.bench:app",
     "keys": "nerava.commands.keys:app",

@@ -1,4 +1,4 @@
-"""What can be switched off, and which chains a switch stops. Pure; the rows are in `switch_store`.
+"""Which chains a kill switch stops. Pure; the rows are in `switch_store`.
 
 Money switches are read with the balances that a chain locks, inside the transaction that posts
 it, so no route, job or replay passes them. A stopped chain is answered `switched_off`, leaves
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from nerava.kernel.switch_names import ADJUST, EARN, FUNDING, MONEY_ALL, PARTIES, PAYOUT, READONLY, REDEEM
 from nerava.ledger.accounts import account_id
 from nerava.ledger.chart import codes_owned
 from nerava.ledger.errors import LedgerError
@@ -23,49 +24,6 @@ if TYPE_CHECKING:
 
     from nerava.ledger.decide import OpenHold
     from nerava.ledger.values import Chain
-
-MONEY_ALL: Final = "money.all"
-"""Every posting except reversals by two people."""
-
-EARN: Final = "earn"
-"""Grants and holds for grants; sessions wait for evaluation."""
-
-REDEEM: Final = "redeem"
-"""New codes and claims."""
-
-PAYOUT: Final = "payout"
-"""New payouts and sends; holds stay, and what the provider tells is still booked."""
-
-FUNDING: Final = "funding"
-"""New deposits and fundings."""
-
-ADJUST: Final = "adjust"
-"""Postings by hand, except reversals by two people."""
-
-READONLY: Final = "readonly"
-"""Every write except the audit log, sessions of people and the storing of inbound events."""
-
-FIXED: Final = (
-    MONEY_ALL,
-    EARN,
-    REDEEM,
-    PAYOUT,
-    FUNDING,
-    ADJUST,
-    READONLY,
-    "webhooks.out",
-    "signup",
-    "sms",
-)
-"""Switches with one name."""
-
-PARTIES: Final = ("campaign", "merchant", "driver")
-"""Whose accounts a switch of their name stops: `campaign:{id}`."""
-
-OTHERS: Final = ("partner", "provider")
-"""Whom a switch of their name stops before anything reaches the ledger."""
-
-_NAMED: Final = re.compile(rf"({'|'.join((*PARTIES, *OTHERS))}):[0-9a-z][0-9a-z._-]{{0,63}}")
 
 _UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -100,25 +58,6 @@ class SwitchedOff(LedgerError):
     title = "This is switched off for now"
     outcome = "not_executed"
     retry_after_s = 60
-
-
-class UnknownSwitch(LedgerError):
-    """There is no switch of this name."""
-
-    code = "unknown-switch"
-    status = HTTPStatus.NOT_FOUND
-    title = "No such switch"
-
-
-def checked_name(name: str) -> str:
-    """Return the name of a switch, or refuse one that would stop nothing.
-
-    Raises:
-        UnknownSwitch: Neither one of `FIXED` nor `campaign:{id}` and the like (404).
-    """
-    if name in FIXED or _NAMED.fullmatch(name):
-        return name
-    raise UnknownSwitch(f"there is no switch {name!r}")
 
 
 def refuse_if_on(on: Collection[str], *names: str) -> None:

@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from nerava.kernel.ids import new_id
+from nerava.kernel.switch_names import READONLY, checked_name
 from nerava.ledger.errors import LedgerError
-from nerava.ledger.stops import READONLY, checked_name, refuse_if_on
+from nerava.ledger.stops import refuse_if_on
 from nerava.ledger.switch_store import release as _release
 from nerava.ledger.switch_store import switch as _switch
 from nerava.platform.db import DatabaseUnavailable

@@ -12,10 +12,11 @@ from nerava.charging import zones
 from nerava.charging.states import SessionEvent
 from nerava.charging.verification import Severity
 from nerava.kernel.ids import new_id
+from nerava.kernel.switch_names import EARN, MONEY_ALL, READONLY
 from nerava.ledger import Status
 from nerava.ledger.chart import campaign_budget
 from nerava.ledger.reads import available_now
-from nerava.ledger.stops import EARN, MONEY_ALL, READONLY, SwitchedOff, refuse_if_on, stopped_parties
+from nerava.ledger.stops import SwitchedOff, refuse_if_on, stopped_parties
 from nerava.ledger.switches import switches_on
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward, session_reward_hold
 from nerava.platform.db.bulk import BulkInsert

@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 
 from nerava.charging import service as charging
 from nerava.charging.states import SessionState
+from nerava.kernel.switch_names import MONEY_ALL, READONLY
 from nerava.ledger import Status
-from nerava.ledger.stops import MONEY_ALL, READONLY
 from nerava.ledger.switches import require_off
 from nerava.ledger.templates.session_reward import (
     SessionGrant,

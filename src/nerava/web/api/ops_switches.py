@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from nerava.audit.switching import Switching
 from nerava.identity.roles import Role
-from nerava.ledger.stops import FIXED, UnknownSwitch
+from nerava.kernel.switch_names import FIXED, UnknownSwitch
 from nerava.ledger.switches import (
     NotSwitchedOff,
     Release,
