@@ -207,7 +207,7 @@ class LimitSettings(Group):
 
     api: bool | None = Field(
         default=None,
-        description="Limit every caller and address; unset: except in test; always on in production and staging",
+        description="Limit callers and addresses; unset: not in test; production and staging always do",
     )
     tighter: dict[str, int] = Field(
         default={}, description='Smaller quotas by limit, as JSON: `{"api-identity-1m": 60}`'

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import bindparam, delete, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.kernel.errors import NeravaError
@@ -29,6 +29,8 @@ Hit = tuple[Limit, str]
 
 INSTANT_BYTES: Final = 8
 PURGED_AT_ONCE: Final = 5_000
+
+_WITHOUT_WAITING: Final = text("SET LOCAL synchronous_commit = off")
 
 
 class RateLimited(NeravaError):
@@ -110,14 +112,23 @@ class Limits:
         _write(session, {place: one.counts for place, one in judged.items()}, now)
         return tuple(one.standing for one in judged.values())
 
-    def hit_now(self, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
+    def hit_now(self, hits: Sequence[Hit], now: datetime, *, lasting: bool = True) -> tuple[Standing, ...]:
         """Do what `hit` does in a transaction of its own, so that the hits count whatever happens later.
+
+        Counts even while the installation is read-only. Hits that need not be `lasting` do not wait
+        for the disk on PostgreSQL: a crash of the server may forget those of its last second.
 
         Raises:
             RateLimited: At least one limit refuses (429).
             DatabaseUnavailable: Nothing can be counted, so nothing is let through (503).
         """
-        return self._database.run(lambda session: self.hit(session, hits, now), essential=True)
+
+        def work(session: Session) -> tuple[Standing, ...]:
+            if not lasting and not self._database.is_sqlite:
+                session.execute(_WITHOUT_WAITING)
+            return self.hit(session, hits, now)
+
+        return self._database.run(work, essential=True)
 
     def check(self, session: Session, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
         """Return where each key stands, counting nothing; for limits that count failures only.

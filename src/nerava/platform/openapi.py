@@ -17,6 +17,7 @@ from nerava.platform.idempotency import (
     KeyReusedWithOtherBody,
     RequestInFlight,
 )
+from nerava.platform.limits import RateLimited
 from nerava.platform.policy import Assurance, GuardedRoute, Repeats, policy_of
 from nerava.platform.problem import (
     BodyTooLarge,
@@ -87,7 +88,7 @@ def document(routes: Sequence[BaseRoute], *, title: str, version: str, descripti
 
 def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) -> None:
     has_input = bool(operation.get("parameters")) or route.body_field is not None
-    errors: list[type[NeravaError]] = [Unexpected, DatabaseUnavailable]
+    errors: list[type[NeravaError]] = [Unexpected, DatabaseUnavailable, RateLimited]
     if has_input:
         errors.append(InvalidInput)
     if route.param_convertors:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -113,6 +113,34 @@ class Policy:
             raise AssertionError(message)
 
 
+class Throttle(Protocol):
+    """Counts requests and refuses the one too many."""
+
+    def knock(self, request: Request) -> None:
+        """Refuse a request from a place that has used up its quota."""
+
+    def turn_away(self, request: Request) -> None:
+        """Count a request that the guard does not let in."""
+
+    async def let_in(self, request: Request) -> Mapping[str, str]:
+        """Count a request that was let in; return the headers for its answer."""
+        ...
+
+
+class Unthrottled:
+    """Counts nothing; for development and tests."""
+
+    def knock(self, request: Request) -> None:
+        """Refuse nobody."""
+
+    def turn_away(self, request: Request) -> None:
+        """Count nothing."""
+
+    async def let_in(self, request: Request) -> Mapping[str, str]:  # noqa: ARG002 - as the protocol has it
+        """Count nothing."""
+        return {}
+
+
 Guard = Callable[["Request", Policy], Awaitable[None]]
 """Lets a request through, leaving its principal in `request.state`, or raises a NeravaError."""
 
@@ -149,7 +177,8 @@ class GuardedRoute(APIRoute):
     """A route that asks its guard first, then reads the body strictly, then runs its endpoint.
 
     In this order a caller who may not come in learns nothing about bodies, and costs nothing.
-    The guard is `app.state.guard`; without one every route that is not public is closed.
+    The guard is `app.state.guard`; without one every route that is not public is closed. Around it
+    `app.state.throttle` counts who came in and who did not.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
@@ -166,9 +195,17 @@ class GuardedRoute(APIRoute):
         keyed = policy.repeats in {Repeats.KEY_ACCEPTED, Repeats.KEY_REQUIRED}
 
         async def handle(request: Request) -> Response:
-            if not policy.public:
+            throttle: Throttle = request.app.state.throttle
+            throttle.knock(request)
+            # A public page is asked as well: its forms must come from our own pages.
+            if not policy.public or policy.credential is Credential.COOKIE:
                 guard: Guard = request.app.state.guard
-                await guard(request, policy)
+                try:
+                    await guard(request, policy)
+                except NeravaError:
+                    throttle.turn_away(request)
+                    raise
+            counted = await throttle.let_in(request)
             if keyed:
                 request.state.idempotency_key = idempotency_key(
                     request.headers.getlist("idempotency-key"),
@@ -178,7 +215,9 @@ class GuardedRoute(APIRoute):
                 _refuse_unknown(request, parameters)
             if takes_body:
                 request = await read_json(request)
-            return await inner(request)
+            answer = await inner(request)
+            answer.headers.update(counted)
+            return answer
 
         return handle
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from nerava.platform.policy import Throttle
+
 log = logging.getLogger(__name__)
 
 FRAMEWORK: Final = {HTTPStatus.NOT_FOUND: NotFound, HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed}
@@ -62,6 +64,10 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework refuses: no such address, or not with this method."""
     if not isinstance(error, HTTPException):
         raise AssertionError("registered for HTTPException only")
+    # An address that does not exist counts too, so that no spelling of one is free.
+    throttle: Throttle = request.app.state.throttle
+    throttle.knock(request)
+    throttle.turn_away(request)
     kind = FRAMEWORK.get(HTTPStatus(error.status_code))
     refusal: NeravaError
     if kind is not None:
