@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -215,6 +217,39 @@ def test_without_a_messenger_the_methods_are_off_and_say_so(sqlite_house: House)
     assert_problem(ask(sqlite_house, MAIL, "email"), 503, "method-off")
     answer = sqlite_house.client.post("/v1/auth/links", json={"to": MAIL})
     assert_problem(answer, 503, "method-off")
+
+
+STRICT = """
+import sys
+from nerava.app import create_app, open_installation
+from nerava.settings import DatabaseSettings, Settings, TokenSettings
+from starlette.testclient import TestClient
+url, folder = sys.argv[1:]
+settings = Settings(env="production", single_node=True, database=DatabaseSettings(url=url),
+    tokens=TokenSettings(keys_directory=folder, issuer="https://rewards.city.example"))
+installation = open_installation(settings)
+client = TestClient(create_app(settings, installation))
+for path, body in [("codes", {"channel": "sms", "to": "+12025550123"}), ("links", {"to": "ann@example.org"})]:
+    answer = client.post(f"/v1/auth/{path}", json=body)
+    print(answer.status_code, answer.json()["code"])
+print([name for name in sys.modules if "simulators" in name])
+installation.close()
+"""
+
+
+def test_production_without_a_messenger_refuses_visibly_and_never_loads_a_simulator(
+    database_url: Any, tmp_path: Any
+) -> None:
+    with database_url("sqlite") as url:
+        done = subprocess.run(
+            [sys.executable, "-c", STRICT, url, str(tmp_path / "keys")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stdout.splitlines() == ["503 method-off", "503 method-off", "[]"], done.stderr
+    assert not (tmp_path / "inbox.jsonl").exists()
 
 
 @pytest.mark.parametrize(("channel", "to"), [(Channel.SMS, MAIL), (Channel.EMAIL, ANN), (Channel.SMS, "911")])

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy import event
 
 from nerava.identity.admission import MethodTooWeak
 from nerava.identity.asking import SmsRules
+from nerava.identity.challenge_store import consume
 from nerava.identity.challenges import Asked, ChallengeOver, CodeWrong, WorkNeeded
 from nerava.identity.contacts import Channel
 from nerava.identity.errors import AccountSuspended
@@ -29,6 +30,7 @@ from nerava.kernel.ids import new_id
 from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import turn_on
 from nerava.platform.db import Database
+from nerava.platform.db.types import instant_text
 from nerava.platform.limit_numbers import CODE_WRONG
 from nerava.platform.limits import RateLimited
 from tests.helpers.parallel import in_parallel
@@ -209,6 +211,29 @@ def test_a_right_code_from_twenty_at_once_opens_one_session(desk: SignIn) -> Non
 
     assert in_parallel(20, guess).count(True) == 1
     assert (desk.count("app_user"), desk.count("auth_session")) == (1, 1)
+
+
+def test_using_up_is_one_conditional_update_with_one_winner(desk: SignIn) -> None:
+    asked = desk.ask()
+    now = desk.now
+
+    def use_up(_: int = 0) -> bool:
+        return desk.database.run(lambda session: consume(session, asked.challenge_id, now))
+
+    assert in_parallel(20, use_up).count(True) == 1
+    for column in ("used_at", "voided_at"):
+        desk.change("UPDATE sign_in_challenge SET used_at = NULL, voided_at = NULL")
+        desk.change(f"UPDATE sign_in_challenge SET {column} = created_at")
+        assert not use_up()
+    desk.change("UPDATE sign_in_challenge SET used_at = NULL, voided_at = NULL")
+    desk.change("UPDATE sign_in_challenge SET created_at = :at", at=stored(desk, now - timedelta(minutes=10)))
+    desk.change("UPDATE sign_in_challenge SET expires_at = :at", at=stored(desk, now))
+    assert not use_up()
+
+
+def stored(desk: SignIn, at: datetime) -> str | datetime:
+    """Return an instant as the database stores it."""
+    return instant_text(at) if desk.database.is_sqlite else at
 
 
 def test_code_and_link_at_once_make_one_user(desk: SignIn) -> None:
