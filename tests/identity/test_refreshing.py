@@ -101,6 +101,11 @@ def desk(database: Database, tmp_path: Path) -> Desk:
     return Desk(database, tokens, sessions, refreshing, told)
 
 
+def by_user(user_id: UUID) -> EndedBy:
+    """Return a user as the one who ends a session."""
+    return EndedBy(ActorKind.USER, str(user_id))
+
+
 def test_each_token_is_good_once_and_has_one_successor(desk: Desk) -> None:
     opened = desk.open()
     chain = [opened]
@@ -228,10 +233,9 @@ def test_a_token_waits_thirty_days_and_a_session_ninety(desk: Desk) -> None:
 def test_a_session_that_was_ended_is_not_refreshed(desk: Desk) -> None:
     user_id = new_id()
     opened = desk.open(user_id)
-    by_user = EndedBy(ActorKind.USER, str(user_id))
     ended = desk.database.run(
         lambda session: desk.sessions.end_all(
-            session, user_id, START, because=Ended.SIGNED_OUT_EVERYWHERE, by=by_user
+            session, user_id, START, because=Ended.SIGNED_OUT_EVERYWHERE, by=by_user(user_id)
         )
     )
     assert ended == 1

@@ -42,6 +42,10 @@ log = logging.getLogger(__name__)
 GRACE: Final = timedelta(seconds=10)
 """How long after its use a token may come again from the device that used it: answers get lost."""
 
+REUSED: Final = (
+    "Somebody else may have had access to your account, so we signed that device out. Sign in again. If this "
+    "happens again, end your other sessions, too."
+)
 TOKEN_CHARACTERS_MAX: Final = 100
 _PURPOSE: Final = b"nerava refresh token successor"
 _BY_REUSE: Final = EndedBy(ActorKind.SYSTEM, "refresh-reuse")
@@ -50,7 +54,7 @@ _BY_REUSE: Final = EndedBy(ActorKind.SYSTEM, "refresh-reuse")
 class Notify(Protocol):
     """Tells a user that something happened to their account."""
 
-    def __call__(self, session: Session, user_id: UUID, event: str, now: datetime) -> None:
+    def __call__(self, session: Session, user_id: UUID, text: str, now: datetime) -> object:
         """Queue the notice in the caller's transaction."""
         ...
 
@@ -162,7 +166,7 @@ class Refreshing:
         """End the session of a token that came again, because two have had it."""
         end_sessions(session, [family.id], now, Ended.REFRESH_REUSED, _BY_REUSE)
         if self._notify is not None:
-            self._notify(session, family.user_id, "session.refresh-reused", now)
+            self._notify(session, family.user_id, REUSED, now)
         log.warning("refresh_reuse_total: a used refresh token came again, session %s is ended", family.id)
         return InvalidRefreshToken()
 

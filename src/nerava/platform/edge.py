@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+COOKIES: Final = "nerava.cookies"
+"""Where the scope of a request collects the cookies of its answer."""
+
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -50,6 +53,7 @@ class Edge:
                 started = True
                 message["headers"] = [*message["headers"], *self._cors.headers(scope)]
                 message["headers"] += missing_from(message["headers"])
+                message["headers"] += scope.get(COOKIES, ())
             await send(message)
 
         self._in_progress += 1
@@ -74,6 +78,16 @@ class Edge:
             await send({"type": "http.response.body", "body": b""})
             return
         await self._app(scope, receive, send)
+
+
+def set_cookie(scope: Scope, name: str, value: str, *, life_s: int | None = None) -> None:
+    """Let the answer to this request set a cookie that only this host gets, over TLS, out of scripts' reach.
+
+    Without a life it goes when the browser closes. A life of 0 takes the cookie away.
+    """
+    age = "" if life_s is None else f"; Max-Age={life_s}"
+    line = f"{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}"
+    scope.setdefault(COOKIES, []).append((b"set-cookie", line.encode("ascii")))
 
 
 def _trace_id(scope: Scope) -> str:
