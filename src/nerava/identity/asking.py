@@ -11,7 +11,7 @@ from nerava.identity import challenge_store
 from nerava.identity.admission import SIGN_UP_SWITCH
 from nerava.identity.challenge_store import FAILURES_MAX, SignInChallenge
 from nerava.identity.contacts import Channel, Contact, ContactKind
-from nerava.identity.messages import SMS_SWITCH, contact_index
+from nerava.identity.messages import SMS_SWITCH, contact_index, identity_index
 from nerava.identity.one_time import LIFE, Bound, KeptCode
 from nerava.identity.user_store import known_by
 from nerava.kernel.ids import new_id
@@ -116,7 +116,7 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
     contact_ix = contact_index(desk.vault, wanted.contact)
     known = known_by(session, contact_ix)
     identity = f"contact:{contact_ix.hex()}" if known is None else f"user:{known.user_id}"
-    target = _Target(wanted.contact, contact_ix, desk.vault.index("identity", identity))
+    target = _Target(wanted.contact, contact_ix, identity_index(desk.vault, identity))
     is_capped = _hit(desk, session, target, asker, now)
     may_sign_up = SIGN_UP_SWITCH not in switches_on(session)
     is_off = challenge_store.failures_of(session, target.identity_ix) >= FAILURES_MAX

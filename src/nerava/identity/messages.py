@@ -192,6 +192,11 @@ def contact_index(vault: Vault, contact: Contact) -> bytes:
     return vault.index("contact", f"{contact.kind.value}:{contact.value}")
 
 
+def identity_index(vault: Vault, name: str) -> bytes:
+    """Return the keyed hash under which guesses of an account (`user:{id}`) are counted, 32 bytes."""
+    return vault.index("identity", name)
+
+
 def open_contact(session: Session, vault: Vault, contact: UserContact) -> str:
     """Return the phone number or the address of a verified contact.
 
