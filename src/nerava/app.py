@@ -232,34 +232,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     )
     app.router.routes[:] = ALL_ROUTES
     policy.compare(policy.walk(app.router.routes), reviewed_policies())
-    app.state.wiring = Wiring(
-        database=installation.database,
-        ledger=installation.ledger,
-        clock=installation.clock,
-        keys=installation.tokens.keys,
-        sessions=installation.sessions,
-        refreshing=Refreshing(
-            installation.database,
-            installation.sessions,
-            installation.secrets,
-            installation.limits,
-            notify=installation.desk.messages.notify,
-        ),
-        issuer=settings.tokens.issuer.rstrip("/"),
-        trusted_proxies=trusted_proxies,
-        key_mode=key_mode,
-        secrets=installation.secrets,
-        vault=installation.vault,
-        limits=installation.limits,
-        audit=installation.audit,
-        switches=installation.switches,
-        codes=Codes(installation.desk),
-        links=Links(installation.desk, settings.link_page),
-        readiness=readiness,
-        currency=settings.money.currency,
-        build=__version__,
-        schema_head=head,
-    )
+    app.state.wiring = _wiring_of(installation, readiness, key_mode, head)
     app.state.guard = _guard_of(installation, revocations, KeyRules(key_mode, trusted_proxies))
     app.state.throttle = (
         Throttle(
@@ -281,6 +254,40 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         cors=Cors(origins_of(settings.server.cors_origins)),
     )
     return app
+
+
+def _wiring_of(
+    installation: Installation, readiness: Readiness, key_mode: Mode, schema_head: str | None
+) -> Wiring:
+    settings = installation.settings
+    return Wiring(
+        database=installation.database,
+        ledger=installation.ledger,
+        clock=installation.clock,
+        keys=installation.tokens.keys,
+        sessions=installation.sessions,
+        refreshing=Refreshing(
+            installation.database,
+            installation.sessions,
+            installation.secrets,
+            installation.limits,
+            notify=installation.desk.messages.notify,
+        ),
+        issuer=settings.tokens.issuer.rstrip("/"),
+        trusted_proxies=networks_of(settings.server.trusted_proxies),
+        key_mode=key_mode,
+        secrets=installation.secrets,
+        vault=installation.vault,
+        limits=installation.limits,
+        audit=installation.audit,
+        switches=installation.switches,
+        codes=Codes(installation.desk),
+        links=Links(installation.desk, settings.link_page),
+        readiness=readiness,
+        currency=settings.money.currency,
+        build=__version__,
+        schema_head=schema_head,
+    )
 
 
 def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRules) -> RouteGuard:
