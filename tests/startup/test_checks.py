@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from nerava.startup_checks import (
 from nerava.startup_checks.deadline import within
 from nerava.startup_checks.findings import DATABASE_URL, Finding
 from nerava.startup_checks.postgresql_server import ServerSeen, judge_transport
+from tests.startup import test_boots, test_boots_postgresql
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SOUND = ServerSeen(
@@ -290,3 +292,16 @@ def test_the_last_look_at_the_books_loads_no_web_framework_either() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_table_of_what_does_not_start_has_the_rows_that_are_booted() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "SECURITY.md").read_text("utf-8")
+    listed = re.findall(r"^\| (B\d\d) \|", document, re.MULTILINE)
+    shown_only = {"B16"}
+
+    booted = {one.row for one in test_boots.BAD} | {one.row for one in test_boots_postgresql.CHANGES}
+
+    assert listed == sorted(booted | shown_only)
+    quick = {one.row for one in test_boots.BAD if one.quick}
+    quick |= {one.row for one in test_boots_postgresql.CHANGES if one.quick}
+    assert booted - quick == {"B08"}, "which has a quick boot of its own"

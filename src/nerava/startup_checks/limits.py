@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def limits(settings: Settings) -> list[Finding]:
     """Find limits that are switched off."""
-    if settings.is_strict and not settings.limits.api:
+    if settings.is_strict and settings.limits.api is False:
         return [Finding("NERAVA_LIMITS__API", "must not be off in production")]
     return []
 
