@@ -27,18 +27,23 @@ from nerava.identity.asking import Desk, SmsRules
 from nerava.identity.challenges import Codes
 from nerava.identity.contacts import Channel
 from nerava.identity.guard import TokenGuard
+from nerava.identity.issuer_keys import IssuerKeys
 from nerava.identity.key_guard import KeyGuard, KeyRules
 from nerava.identity.keys import KeyRing
 from nerava.identity.links import Links
 from nerava.identity.messages import Messages
+from nerava.identity.oidc import KEYS_AT, Issuer, Provider
 from nerava.identity.one_time import Pepper
 from nerava.identity.page_guard import PageGuard, RouteGuard
+from nerava.identity.passkeys import RelyingParty
+from nerava.identity.proving import Methods, Proving, put_together
 from nerava.identity.refreshing import Refreshing
 from nerava.identity.revocation import Revocations
 from nerava.identity.sessions import Sessions
 from nerava.identity.standing import StandingDirectory
 from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.identity.web_sessions import WebSessions
+from nerava.integrations.issuer_keys import IssuerKeysOverHttp
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Ledger
@@ -283,11 +288,34 @@ def _wiring_of(
         switches=installation.switches,
         codes=Codes(installation.desk),
         links=Links(installation.desk, settings.link_page),
+        proving=proving_of(installation),
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,
         schema_head=schema_head,
     )
+
+
+def proving_of(installation: Installation) -> Proving:
+    """Return what people prove themselves with here, beyond codes and links."""
+    settings = installation.settings
+    named = {Provider.GOOGLE: settings.google, Provider.APPLE: settings.apple}
+    issuers = {
+        provider: Issuer(
+            provider,
+            frozenset(settings_of.clients),
+            IssuerKeys(IssuerKeysOverHttp(settings_of.keys_url or KEYS_AT[provider])),
+        )
+        for provider, settings_of in named.items()
+        if settings_of.clients
+    }
+    domain, origins = settings.passkeys_for
+    methods = Methods(
+        party=RelyingParty(domain, origins) if domain else None,
+        issuers=issuers,
+        ops_links=not settings.is_strict,
+    )
+    return put_together(installation.desk, installation.sessions, installation.audit, methods)
 
 
 def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRules) -> RouteGuard:

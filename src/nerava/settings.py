@@ -154,6 +154,49 @@ class SignInSettings(Group):
         return tuple(_listed(self.sms_prefixes))
 
 
+class PasskeySettings(Group):
+    """For whom passkeys are made; a new domain makes every passkey worthless."""
+
+    domain: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$",
+        description="Domain that passkeys are for; unset: off, and while developing `localhost`",
+    )
+    origins: str | None = Field(
+        default=None,
+        description="Origins whose pages may ask for passkeys, exactly, separated by commas",
+    )
+
+    @model_validator(mode="after")
+    def _of_the_domain(self) -> Self:
+        domain = re.escape(self.domain or "")
+        scheme = "http" if self.domain == "localhost" else "https"
+        mine = re.compile(rf"{scheme}://([a-z0-9-]+\.)*{domain}(:[0-9]{{1,5}})?")
+        origins = _names(self.origins)
+        if bool(self.domain) != bool(origins) or not all(mine.fullmatch(one) for one in origins):
+            message = "passkeys need a domain, and origins such as https://… of it or below it"
+            raise ValueError(message)
+        return self
+
+
+class IssuerSettings(Group):
+    """Somebody by whose ID tokens people may sign in."""
+
+    client_ids: str | None = Field(
+        default=None, description="Its clients that are ours (`aud`), separated by commas; unset: off"
+    )
+    keys_url: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        description="Where its keys are; unset: where it publishes them",
+    )
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The names in `client_ids`."""
+        return _names(self.client_ids)
+
+
 class LogSettings(Group):
     """The log of the process, on standard error."""
 
@@ -259,6 +302,9 @@ class Settings(BaseSettings):
     money: MoneySettings = MoneySettings()
     worker: WorkerSettings = WorkerSettings()
     sign_in: SignInSettings = SignInSettings()
+    passkeys: PasskeySettings = PasskeySettings()
+    google: IssuerSettings = IssuerSettings()
+    apple: IssuerSettings = IssuerSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
@@ -296,6 +342,13 @@ class Settings(BaseSettings):
         if self.sign_in.link_page is not None or self.is_strict:
             return self.sign_in.link_page
         return f"http://{self.server.host}:{self.server.port}/sign-in/link"
+
+    @property
+    def passkeys_for(self) -> tuple[str, tuple[str, ...]]:
+        """The domain and the origins of passkeys; the domain is empty where they are off."""
+        if self.passkeys.domain is not None or self.is_strict:
+            return self.passkeys.domain or "", _names(self.passkeys.origins)
+        return "localhost", (f"http://localhost:{self.server.port}",)
 
     @property
     def inbox_file(self) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.audit.sealing import seal_entries, sign_hour
 from nerava.audit.signing import SealKey
-from nerava.identity import challenge_store, message_store
+from nerava.identity import challenge_store, factor_store, message_store
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
@@ -147,7 +147,11 @@ def sign_in_jobs(database: Database, messages: Messages) -> Sequence[Job]:
 
     def forget_old(now: datetime) -> int:
         return database.run(
-            lambda session: challenge_store.purge(session, now) + message_store.purge(session, now)
+            lambda session: (
+                challenge_store.purge(session, now)
+                + message_store.purge(session, now)
+                + factor_store.purge(session, now)
+            )
         )
 
     return (

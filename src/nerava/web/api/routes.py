@@ -12,6 +12,8 @@ from nerava.web.api import (
     caller,
     campaigns,
     csp_reports,
+    entering,
+    factors,
     health,
     idempotency_keys,
     ops_api_keys,
@@ -55,6 +57,8 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *caller.routes.routes,
     *sign_ins.routes.routes,
     *signing_in.routes.routes,
+    *entering.routes.routes,
+    *factors.routes.routes,
     *staff.routes.routes,
     *caller.public.routes,
 ]

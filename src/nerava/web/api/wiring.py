@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nerava.identity.challenges import Codes
     from nerava.identity.keys import KeyRing
     from nerava.identity.links import Links
+    from nerava.identity.proving import Proving
     from nerava.identity.refreshing import Refreshing
     from nerava.identity.sessions import Sessions
     from nerava.kernel.clock import Clock
@@ -57,6 +58,7 @@ class Wiring:
     switches: SwitchBoard
     codes: Codes
     links: Links
+    proving: Proving
     readiness: Readiness
     currency: str
     build: str
