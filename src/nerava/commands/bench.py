@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from nerava.bench import ledger
+from nerava.bench import identity, ledger
+from nerava.bench.result import Result
 from nerava.commands.opening import refusing
 from nerava.commands.output import EXIT_BROKEN, AsJson, Output
 
@@ -27,13 +29,31 @@ def ledger_command(
 ) -> None:
     """Post, hold and read beside pgbench TPC-B, fsync on for both; exit with 1 if a goal is missed."""
     out = Output(as_json=as_json)
+    _report(out, "Ledger", ledger.run(ledger.QUICK if quick else ledger.Size(), out.step), quick=quick)
+
+
+@app.command("identity")
+def identity_command(
+    quick: Annotated[
+        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refresh beside signed-in requests that change nothing; exit with 1 if a goal is missed."""
+    out = Output(as_json=as_json)
+    _report(
+        out, "Identity", identity.run(identity.QUICK if quick else identity.Size(), out.step), quick=quick
+    )
+
+
+def _report(out: Output, title: str, measuring: Iterator[Result], *, quick: bool) -> None:
     results = []
     with refusing(out):
-        for one in ledger.run(ledger.QUICK if quick else ledger.Size(), out.step):
+        for one in measuring:
             results.append(one)
             out.line(one.as_dict())
     out.table(
-        "Ledger",
+        title,
         ("scenario", "database", "value", "baseline", "unit", "ratio", "goal", ""),
         [
             (

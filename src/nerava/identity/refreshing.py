@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from nerava.audit import ActorKind
 from nerava.identity.errors import (
@@ -18,9 +18,11 @@ from nerava.identity.errors import (
     InvalidRefreshToken,
     RefreshInProgress,
 )
+from nerava.identity.model import RoleMembership
 from nerava.identity.session_store import AuthSession, Ended, RefreshToken
 from nerava.identity.sessions import IDLE_LIFE, EndedBy, Opened, end_sessions, refresh_hash, refresh_text
-from nerava.identity.standing import standing_of
+from nerava.identity.standing import COLUMNS, Standing, standing_in
+from nerava.identity.user_store import AppUser
 from nerava.kernel.ids import new_id
 from nerava.platform.limit_numbers import REFRESH
 from nerava.platform.secrets import SecretKind
@@ -106,68 +108,64 @@ class Refreshing:
 
     def _exchange(self, session: Session, asked: _Asked) -> Opened | InvalidRefreshToken:
         """Exchange a token in this transaction; a refusal whose effects must stay is returned, not raised."""
-        found = session.execute(
-            select(RefreshToken, AuthSession)
-            .join(AuthSession, AuthSession.id == RefreshToken.family_id)
-            # Used tokens and ended families are looked up as well: they are what reuse looks like.
-            .where(RefreshToken.hash == refresh_hash(asked.token))
-        ).one_or_none()
-        if found is None:
-            raise InvalidRefreshToken
-        row, family = found
-        self._limits.hit(session, REFRESH.keyed(identity=str(family.id), client=asked.place), asked.now)
-        taken = _take(session, row, family, asked)
+        found = _look_up(session, asked.token)
+        hits = REFRESH.keyed(identity=str(found.standing.session_id), client=asked.place)
+        self._limits.hit(session, hits, asked.now)
+        taken = _take(session, found, asked)
         if not taken:
-            used_at = session.scalar(select(RefreshToken.used_at).where(RefreshToken.id == row.id))
-            if used_at is None or family.ended_at is not None:
+            found = _look_up(session, asked.token)  # Whoever was faster has committed by now.
+            if found.used_at is None or found.standing.ended:
                 raise InvalidRefreshToken
-            if asked.now - used_at > GRACE:
-                return self._reused(session, family, asked.now)
-            _check_device(family, asked)
-            if family.device_key is None:
+            if asked.now - found.used_at > GRACE:
+                return self._reused(session, found.standing, asked.now)
+            _check_device(found, asked)
+            if found.device_key is None:
                 raise RefreshInProgress
-        standing = standing_of(session, family.id)
-        if standing is None or not standing.is_open(asked.now):
+        if not found.standing.is_open(asked.now):
             raise InvalidRefreshToken
-        if standing.suspended:
+        if found.standing.suspended:
             raise AccountSuspended
-        secret = self._make(session, row, family, asked) if taken else self._made(session, row, asked)
-        return self._sessions.opened(family, standing.memberships, secret)
+        secret = self._make(session, found, asked) if taken else self._made(session, found, asked)
+        return self._sessions.opened(found.standing, secret)
 
-    def _make(self, session: Session, row: RefreshToken, family: AuthSession, asked: _Asked) -> str:
+    def _make(self, session: Session, found: _Found, asked: _Asked) -> str:
         successor_id = new_id()
         secret = _derived(self._secrets.get(SecretKind.REFRESH), asked.token, successor_id)
-        family.used_at = asked.now
-        session.add(
-            RefreshToken(
-                id=successor_id,
-                family_id=family.id,
-                parent_id=row.id,
-                hash=refresh_hash(secret),
-                issued_at=asked.now,
-                expires_at=min(asked.now + IDLE_LIFE, family.expires_at),
-            )
+        connection = session.connection()
+        connection.execute(_USED, {"session": found.standing.session_id, "now": asked.now})
+        connection.execute(
+            _SUCCESSOR,
+            {
+                "id": successor_id,
+                "family_id": found.standing.session_id,
+                "parent_id": found.token_id,
+                "hash": refresh_hash(secret),
+                "issued_at": asked.now,
+                "expires_at": min(asked.now + IDLE_LIFE, found.standing.expires_at),
+            },
         )
         return secret
 
-    def _made(self, session: Session, row: RefreshToken, asked: _Asked) -> str:
+    def _made(self, session: Session, found: _Found, asked: _Asked) -> str:
         """Return the successor that another request with this token was given."""
-        found = session.execute(
-            select(RefreshToken.id, RefreshToken.hash).where(RefreshToken.parent_id == row.id)
+        successor = session.execute(
+            select(RefreshToken.id, RefreshToken.hash).where(RefreshToken.parent_id == found.token_id)
         ).one()
         for key in self._secrets.accepted(SecretKind.REFRESH):
-            secret = _derived(key, asked.token, found.id)
-            if refresh_hash(secret) == found.hash:
+            secret = _derived(key, asked.token, successor.id)
+            if refresh_hash(secret) == successor.hash:
                 return secret
         # The key was replaced between the two requests, and the first one's is gone.
         raise RefreshInProgress
 
-    def _reused(self, session: Session, family: AuthSession, now: datetime) -> InvalidRefreshToken:
+    def _reused(self, session: Session, family: Standing, now: datetime) -> InvalidRefreshToken:
         """End the session of a token that came again, because two have had it."""
-        end_sessions(session, [family.id], now, Ended.REFRESH_REUSED, _BY_REUSE)
+        end_sessions(session, [family.session_id], now, Ended.REFRESH_REUSED, _BY_REUSE)
         if self._notify is not None:
             self._notify(session, family.user_id, REUSED, now)
-        log.warning("refresh_reuse_total: a used refresh token came again, session %s is ended", family.id)
+        log.warning(
+            "refresh_reuse_total: a used refresh token came again, session %s is ended", family.session_id
+        )
         return InvalidRefreshToken()
 
 
@@ -179,23 +177,65 @@ class _Asked:
     now: datetime
 
 
-def _take(session: Session, row: RefreshToken, family: AuthSession, asked: _Asked) -> bool:
-    """Use the token up, if it can be; of any number of callers one is told yes."""
-    over = family.ended_at is not None or min(row.expires_at, family.expires_at) <= asked.now
-    if row.used_at is not None or over:
-        return False
-    _check_device(family, asked)
-    taken = session.execute(
-        update(RefreshToken)
-        .where(RefreshToken.id == row.id, RefreshToken.used_at.is_(None))
-        .values(used_at=asked.now)
-        .execution_options(synchronize_session=False)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A refresh token as it is stored, and how its session stands."""
+
+    token_id: UUID
+    used_at: datetime | None
+    expires_at: datetime
+    device_key: str | None
+    standing: Standing
+
+
+# Built once, as they run for every refresh. Used tokens and ended families are looked up as well: they
+# are what reuse looks like.
+_LOOK_UP: Final = (
+    select(
+        RefreshToken.id.label("token_id"),
+        RefreshToken.used_at.label("token_used_at"),
+        RefreshToken.expires_at.label("token_expires_at"),
+        AuthSession.device_key,
+        *COLUMNS,
     )
-    return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE has a row count
+    .join(AuthSession, AuthSession.id == RefreshToken.family_id)
+    .outerjoin(AppUser, AppUser.id == AuthSession.user_id)
+    .outerjoin(RoleMembership, RoleMembership.subject == AuthSession.user_id)
+    .where(RefreshToken.hash == bindparam("token_hash"))
+    .order_by(RoleMembership.role, RoleMembership.id)
+)
+_TAKE: Final = (
+    update(RefreshToken)
+    .where(RefreshToken.id == bindparam("token"), RefreshToken.used_at.is_(None))
+    .values(used_at=bindparam("now"))
+)
+_USED: Final = (
+    update(AuthSession).where(AuthSession.id == bindparam("session")).values(used_at=bindparam("now"))
+)
+_SUCCESSOR: Final = insert(RefreshToken)
 
 
-def _check_device(family: AuthSession, asked: _Asked) -> None:
-    if family.device_key is not None and family.device_key != asked.device_key:
+def _look_up(session: Session, token: str) -> _Found:
+    rows = session.connection().execute(_LOOK_UP, {"token_hash": refresh_hash(token)}).all()
+    if not rows:
+        raise InvalidRefreshToken
+    first = rows[0]
+    return _Found(
+        first.token_id, first.token_used_at, first.token_expires_at, first.device_key, standing_in(rows)
+    )
+
+
+def _take(session: Session, found: _Found, asked: _Asked) -> bool:
+    """Use the token up, if it can be; of any number of callers one is told yes."""
+    if found.used_at is not None or found.expires_at <= asked.now or not found.standing.is_open(asked.now):
+        return False
+    _check_device(found, asked)
+    taken = session.connection().execute(_TAKE, {"token": found.token_id, "now": asked.now})
+    return bool(taken.rowcount)
+
+
+def _check_device(found: _Found, asked: _Asked) -> None:
+    if found.device_key is not None and found.device_key != asked.device_key:
         raise InvalidDeviceProof
 
 

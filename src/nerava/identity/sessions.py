@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, update
 
 from nerava.audit import ActorKind, Entry, record
-from nerava.identity.roles import SCOPES, Membership, Role
-from nerava.identity.service import roles_of
+from nerava.identity.roles import SCOPES, Role
 from nerava.identity.session_store import AuthSession, Ended, RefreshToken, Revocation, SessionKind
+from nerava.identity.standing import Standing, standing_of
 from nerava.kernel.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy import Select
@@ -148,7 +148,10 @@ class Sessions:
                 expires_at=min(now + IDLE_LIFE, row.expires_at),
             )
         )
-        return self.opened(row, roles_of(session, user_id), secret)
+        standing = standing_of(session, row.id)
+        if standing is None:
+            raise AssertionError("the session was written a moment ago")
+        return self.opened(standing, secret)
 
     def open_command(self, session: Session, subject: UUID, role: Role, now: datetime) -> str:
         """Open a session that lives as long as one access token, for one role, and return that token."""
@@ -164,7 +167,9 @@ class Sessions:
             expires_at=now + self._tokens.options.life,
         )
         session.add(row)
-        return self._token(row, SCOPES[role])
+        return self._tokens.issue(
+            subject, scopes=SCOPES[role], session_id=row.id, methods=["command"], authenticated_at=now
+        )
 
     def list(self, session: Session, user_id: UUID, now: datetime) -> Sequence[AuthSession]:
         """Return the open sessions of a user, the one used last first."""
@@ -234,20 +239,17 @@ class Sessions:
         session.flush()
         return row
 
-    def opened(self, row: AuthSession, memberships: Iterable[Membership], secret: str) -> Opened:
+    def opened(self, standing: Standing, secret: str) -> Opened:
         """Return a new access token for a session beside its refresh token."""
-        scopes = {scope for one in memberships for scope in SCOPES[one.role]}
-        life_s = int(self._tokens.options.life.total_seconds())
-        return Opened(self._token(row, scopes), secret, row.id, life_s)
-
-    def _token(self, row: AuthSession, scopes: Iterable[str]) -> str:
-        return self._tokens.issue(
-            row.user_id,
-            scopes=scopes,
-            session_id=row.id,
-            methods=row.methods.split(),
-            authenticated_at=row.authenticated_at,
+        token = self._tokens.issue(
+            standing.user_id,
+            scopes={scope for one in standing.memberships for scope in SCOPES[one.role]},
+            session_id=standing.session_id,
+            methods=standing.methods,
+            authenticated_at=standing.authenticated_at,
         )
+        life_s = int(self._tokens.options.life.total_seconds())
+        return Opened(token, secret, standing.session_id, life_s)
 
 
 def refresh_text(raw: bytes) -> str:

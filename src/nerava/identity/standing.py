@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select
 
@@ -16,6 +16,7 @@ from nerava.identity.session_store import AuthSession, SessionKind
 from nerava.identity.user_store import AppUser, UserState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -28,21 +29,26 @@ FRESH_FOR: Final = timedelta(milliseconds=900)
 
 REMEMBERED_MAX: Final = 10_000
 
+COLUMNS: Final = (
+    AuthSession.id.label("session_id"),
+    AuthSession.user_id,
+    AuthSession.kind,
+    AuthSession.methods,
+    AuthSession.authenticated_at,
+    AuthSession.strong_at,
+    AuthSession.passkey_at,
+    AuthSession.used_at,
+    AuthSession.expires_at,
+    AuthSession.ended_at,
+    AppUser.state,
+    RoleMembership.role,
+    RoleMembership.tenant_id,
+)
+"""What a standing is made of: a session, its user's state, and one row for each of the user's roles."""
+
 # Built once: building it costs more than running it, and it runs before every write.
 _STANDING: Final = (
-    select(
-        AuthSession.user_id,
-        AuthSession.kind,
-        AuthSession.methods,
-        AuthSession.strong_at,
-        AuthSession.passkey_at,
-        AuthSession.used_at,
-        AuthSession.expires_at,
-        AuthSession.ended_at,
-        AppUser.state,
-        RoleMembership.role,
-        RoleMembership.tenant_id,
-    )
+    select(*COLUMNS)
     .outerjoin(AppUser, AppUser.id == AuthSession.user_id)
     .outerjoin(RoleMembership, RoleMembership.subject == AuthSession.user_id)
     .where(AuthSession.id == bindparam("session_id"))
@@ -63,6 +69,7 @@ class Standing:
     user_id: UUID
     kind: SessionKind
     methods: tuple[str, ...]
+    authenticated_at: datetime
     strong_at: datetime | None
     passkey_at: datetime | None
     used_at: datetime
@@ -79,14 +86,18 @@ class Standing:
 def standing_of(session: Session, session_id: UUID) -> Standing | None:
     """Return how a session stands, with its user's state and roles, in one statement."""
     rows = session.execute(_STANDING, {"session_id": session_id}).all()
-    if not rows:
-        return None
+    return standing_in(rows) if rows else None
+
+
+def standing_in(rows: Sequence[Any]) -> Standing:
+    """Return the standing that rows of `COLUMNS` hold; at least one."""
     first = rows[0]
     return Standing(
-        session_id=session_id,
+        session_id=first.session_id,
         user_id=first.user_id,
         kind=SessionKind(first.kind),
         methods=tuple(first.methods.split()),
+        authenticated_at=first.authenticated_at,
         strong_at=first.strong_at,
         passkey_at=first.passkey_at,
         used_at=first.used_at,
