@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -289,3 +291,40 @@ def test_what_the_environment_stops_is_added_and_never_taken_away(house: House) 
 
     assert inside.database.read(switches_on) == {EARN, FUNDING}
     assert [one for one in actions(house) if one[1] == EARN] == [("switch.on", EARN, "ok")]
+
+
+def test_a_stop_from_another_process_is_felt_at_once_by_money_and_within_five_seconds_by_the_rest(
+    house: House,
+) -> None:
+    owner = sponsor(house)
+    house.installation.switches.require_off("signup", READONLY)
+    address = house.installation.database.url
+    for name in (FUNDING, "signup"):
+        command = [
+            sys.executable,
+            "-m",
+            "nerava",
+            "switch",
+            "on",
+            name,
+            "--reason",
+            "r",
+            "--database",
+            str(address),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    ended = time.monotonic()
+
+    assert refused(deposit(house, owner.tenant_id, 500))
+    while "signup" not in house.installation.switches.on():
+        assert time.monotonic() < ended + 5
+        time.sleep(0.05)
+
+
+def test_a_stopped_partner_is_refused_and_another_goes_on(house: House) -> None:
+    one, other = house.caller(Role.PARTNER), house.caller(Role.PARTNER)
+    stop(house, f"partner:{one.tenant_id}")
+
+    assert refused(one.post("/v1/partner/sessions", partner_session()))
+    assert other.post("/v1/partner/sessions", partner_session()).status_code in {200, 201}

@@ -19,6 +19,8 @@ from nerava.charging.states import SessionState
 from nerava.drivers import service as drivers
 from nerava.identity.guard import TenantId
 from nerava.kernel.errors import NeravaError
+from nerava.ledger.stops import SwitchedOff
+from nerava.ledger.switches import require_off
 from nerava.platform.idempotency import Answer
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
@@ -94,7 +96,7 @@ class PartnerSessionOut(BaseModel):
     evidence_level: int
 
 
-_PROBLEMS: Final = problems(SessionDiffers, SessionInvalid, LocationInvalid)
+_PROBLEMS: Final = problems(SessionDiffers, SessionInvalid, LocationInvalid, SwitchedOff)
 
 
 @routes.post(
@@ -130,6 +132,7 @@ def send_cdr(
 def _taken_in(
     session: Session, wired: Wiring, partner_id: UUID, body: PartnerSessionIn, now: datetime
 ) -> Answer:
+    require_off(session, f"partner:{partner_id}")
     known = session_known_as(session, source_of(partner_id), body.reference)
     if known is None:
         return _shown(_ingested(session, wired, partner_id, body, level=EvidenceLevel.PARTNER, now=now))
@@ -141,6 +144,7 @@ def _taken_in(
 def _recorded(
     session: Session, wired: Wiring, partner_id: UUID, body: PartnerSessionIn, now: datetime
 ) -> Answer:
+    require_off(session, f"partner:{partner_id}")
     source = source_of(partner_id)
     known = session_known_as(session, source, body.reference)
     if known is None:
