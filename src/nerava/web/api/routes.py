@@ -11,6 +11,7 @@ from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
     caller,
     campaigns,
+    consents,
     csp_reports,
     entering,
     factors,
@@ -56,6 +57,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *ops_audit.routes.routes,
     *caller.routes.routes,
     *sign_ins.routes.routes,
+    *consents.routes.routes,
     *signing_in.routes.routes,
     *entering.routes.routes,
     *factors.routes.routes,

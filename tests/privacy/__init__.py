@@ -1,0 +1,1 @@
+"""Privacy: consents, copies, erasures, retention, on both databases."""
