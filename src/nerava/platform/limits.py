@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import bindparam, delete, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +19,7 @@ from nerava.platform.limits_store import LimitState
 from nerava.platform.secrets import SecretKind
 
 if TYPE_CHECKING:
+    from sqlalchemy import Executable, Table
     from sqlalchemy.orm import Session
 
     from nerava.platform.db import Database
@@ -192,22 +193,33 @@ def _locked(session: Session, places: Sequence[Place], now: datetime) -> dict[Pl
     """Lock the row of every place, making it where there is none, in the order given."""
     empty = {"ring": b"", "tat": 0, "blocked_until": 0, "updated_at": now, "expires_at": now}
     rows = [{"limit_id": limit_id, "key_hmac": key, **empty} for limit_id, key in places]
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(LimitState).values(rows)
-    # One statement makes, waits for, locks and reads; the value it sets is the one that is there.
-    upsert = insert.on_conflict_do_update(
+    connection = session.connection()
+    return _counts(connection.execute(_LOCKING[connection.dialect.name], rows))
+
+
+_TABLE: Final = cast("Table", LimitState.__table__)
+_COLUMNS: Final = (
+    _TABLE.c.limit_id,
+    _TABLE.c.key_hmac,
+    _TABLE.c.ring,
+    _TABLE.c.tat,
+    _TABLE.c.blocked_until,
+)
+
+
+def _locking(insert: postgresql.Insert | sqlite.Insert) -> Executable:
+    """Return the one statement that makes, waits for, locks and reads; it sets what is there already."""
+    same = insert.on_conflict_do_update(
         index_elements=["limit_id", "key_hmac"], set_={"limit_id": insert.excluded.limit_id}
     )
-    return _counts(session.execute(upsert.returning(*_COLUMNS)))
+    return same.returning(*_COLUMNS)
 
 
-_COLUMNS: Final = (
-    LimitState.limit_id,
-    LimitState.key_hmac,
-    LimitState.ring,
-    LimitState.tat,
-    LimitState.blocked_until,
-)
+# Built once: building a statement costs more than running it.
+_LOCKING: Final = {
+    "postgresql": _locking(postgresql.insert(_TABLE)),
+    "sqlite": _locking(sqlite.insert(_TABLE)),
+}
 
 
 def _read(session: Session, places: Sequence[Place]) -> dict[Place, Counts]:
@@ -222,8 +234,8 @@ def _counts(rows: Any) -> dict[Place, Counts]:  # noqa: ANN401 - rows of the col
 
 
 _CHANGED: Final = (
-    update(LimitState)
-    .where(LimitState.limit_id == bindparam("of_limit"), LimitState.key_hmac == bindparam("of_key"))
+    update(_TABLE)
+    .where(_TABLE.c.limit_id == bindparam("of_limit"), _TABLE.c.key_hmac == bindparam("of_key"))
     .values(
         ring=bindparam("new_ring"),
         tat=bindparam("new_tat"),
