@@ -63,7 +63,7 @@ from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.throttle import Throttle
 from nerava.web.api.wiring import Wiring
-from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs, sign_in_jobs
+from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs, session_jobs, sign_in_jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -202,6 +202,7 @@ def background_of(installation: Installation) -> BackgroundWork:
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
+        *session_jobs(installation.database),
         *audit_jobs(installation.database, installation.secrets),
     ]
     return BackgroundWork(work, installation.clock, wanted)

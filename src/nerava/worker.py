@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nerava.audit.sealing import seal_entries, sign_hour
 from nerava.audit.signing import SealKey
 from nerava.identity import challenge_store, factor_store, message_store
+from nerava.identity.session_retention import forget as forget_sessions
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
@@ -173,6 +174,15 @@ def protection_jobs(database: Database, vault: Vault, limits: Limits) -> Sequenc
         Job("wrap data keys under the newest key", MINUTELY, rewrap),
         Job("forget limits that no longer count", MINUTELY, purge),
     )
+
+
+def session_jobs(database: Database) -> Sequence[Job]:
+    """Return the job that forgets sessions long over."""
+
+    def forget_over(now: datetime) -> int:
+        return database.run(lambda session: forget_sessions(session, now))
+
+    return (Job("forget sessions that are over", HOURLY, forget_over),)
 
 
 def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:

@@ -24,6 +24,7 @@ from nerava.identity.keys import KeyRing
 from nerava.identity.refreshing import GRACE, Refreshing
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
+from nerava.identity.session_retention import KEPT, forget
 from nerava.identity.session_store import AuthSession, Ended, RefreshToken, Revocation, SessionKind
 from nerava.identity.sessions import IDLE_LIFE, TERMS, Device, EndedBy, Opened, Sessions
 from nerava.identity.tokens import AccessTokens
@@ -304,3 +305,29 @@ def test_a_token_is_found_by_its_index(desk: Desk, database: Database) -> None:
     assert "uq_refresh_token_hash" in told or "autoindex_refresh_token" in told, told
     assert "Seq Scan" not in told
     assert "SCAN refresh_token" not in told
+
+
+def test_a_session_is_forgotten_thirty_days_after_its_last_possible_use(desk: Desk) -> None:
+    old, young = desk.open(), desk.open(at=START + timedelta(days=1))
+    desk.refresh(old.refresh_token)
+    gone_at = START + TERMS[SessionKind.APP].life + KEPT
+
+    assert desk.database.run(lambda session: forget(session, gone_at)) == 0
+    assert desk.database.run(lambda session: forget(session, gone_at + timedelta(seconds=1))) == 1
+    left = desk.database.read(lambda session: session.scalars(select(AuthSession.id)).all())
+    assert left == [young.session_id]
+    assert desk.count(RefreshToken) == 1
+
+
+def test_revocations_are_forgotten_when_no_token_can_need_them(desk: Desk) -> None:
+    user_id = new_id()
+    desk.open(user_id)
+    desk.database.run(
+        lambda session: desk.sessions.end_all(
+            session, user_id, START, because=Ended.SIGNED_OUT, by=by_user(user_id)
+        )
+    )
+    for minutes, left in ((16, 1), (60, 0)):
+        at = START + timedelta(minutes=minutes)
+        desk.database.run(lambda session, at=at: forget(session, at))  # type: ignore[misc]
+        assert desk.count(Revocation) == left
