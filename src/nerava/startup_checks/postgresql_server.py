@@ -76,10 +76,10 @@ class ServerSeen:
 
 def transport(settings: Settings) -> list[Finding]:
     """Find a server on another machine that is talked to without verified TLS; nothing is sent to it."""
+    import psycopg  # noqa: PLC0415 - where the books are in PostgreSQL only, and before a deadline runs
+
     if not settings.is_strict:
         return []
-    import psycopg  # noqa: PLC0415 - loaded where the books are in PostgreSQL only
-
     try:
         place = psycopg.conninfo.conninfo_to_dict(libpq_address(settings.database.url))
     except psycopg.ProgrammingError:
