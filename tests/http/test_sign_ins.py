@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -28,6 +29,7 @@ from tests.helpers.parallel import in_parallel
 from tests.http.conftest import House, opened_house
 from tests.http.test_problems import assert_problem
 from tests.http.test_serving import serving
+from tests.identity.test_tokens import Forger, forgeries
 
 REFRESH_URL = "https://nerava.example/v1/auth/refresh"
 WRITE = "/v1/idempotency-keys/k/cancel"
@@ -207,6 +209,33 @@ def test_a_session_ended_in_one_process_is_dead_in_another(
             assert here.post("/v1/auth/logout", headers=bearer(opened)).status_code == 204
             assert there.post(WRITE, headers=bearer(opened)).status_code == 401
             wait_for_end(there, bearer(opened))
+
+
+def test_every_forged_token_is_refused_as_one_problem_and_nothing_is_fetched(sqlite_house: House) -> None:
+    forged = forgeries(Forger(sqlite_house.installation.tokens))
+    connections: list[object] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event in {"socket.connect", "socket.getaddrinfo"}:
+            connections.append(arguments)
+
+    sys.addaudithook(watch)
+    try:
+        answers = {
+            name: sqlite_house.client.get(
+                "/v1/me", headers={"Authorization": f"Bearer {token}".encode("latin-1", "replace")}
+            )
+            for name, token in forged.items()
+            if token
+        }
+    finally:
+        watching = False
+    assert len(answers) >= 25
+    assert {(one.status_code, one.json()["type"]) for one in answers.values()} == {
+        (401, "urn:nerava:problem:invalid-token")
+    }
+    assert connections == []
 
 
 def wait_for_end(client: Any, headers: dict[str, str]) -> None:
