@@ -9,7 +9,16 @@ from uuid import UUID
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
-from tests.http.flows import as_driver, campaign, fill_promo, partner_session, sponsor, terms, work_off
+from tests.http.flows import (
+    app_code,
+    as_driver,
+    campaign,
+    fill_promo,
+    partner_session,
+    sponsor,
+    terms,
+    work_off,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +133,27 @@ def _approval(house: House, body: object = None, *, keyed: bool = True) -> Examp
     return Example(house.caller(Role.OPS_FINANCE), names, {"approval_id": str(new_id())}, body, keyed)
 
 
+def _waiting_app(house: House) -> Example:
+    owner = house.driver()
+    waiting = owner.post("/v1/me/factors/totp", {"label": "phone"}).json()
+    body = {"code": app_code(house, waiting["secret"])}
+    return Example(owner, {"factor_id": waiting["factor_id"]}, {"factor_id": str(new_id())}, body)
+
+
+def _app(house: House) -> Example:
+    waiting = _waiting_app(house)
+    path = f"/v1/me/factors/totp/{waiting.names['factor_id']}/confirm"
+    assert waiting.owner.post(path, waiting.body).status_code == 200
+    return Example(waiting.owner, waiting.names, waiting.missing)
+
+
+def _export(house: House) -> Example:
+    owner = house.user()
+    asked = owner.post("/v1/me/exports").json()
+    work_off(house)
+    return Example(owner, {"export_id": asked["id"]}, {"export_id": str(new_id())})
+
+
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}": _campaign,
     "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
@@ -134,6 +164,10 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     ),
     "POST /v1/campaigns/{campaign_id}/pause": _campaign,
     "GET /v1/idempotency-keys/{key}": _idempotency_key,
+    "DELETE /v1/me/factors/{factor_id}": _app,
+    "POST /v1/me/factors/totp/{factor_id}/confirm": _waiting_app,
+    "GET /v1/me/exports/{export_id}": _export,
+    "GET /v1/me/exports/{export_id}/archive": _export,
     "DELETE /v1/me/sessions/{sign_in_id}": _sign_in,
     "DELETE /v1/invites/{invite_id}": _invite,
     "DELETE /v1/staff/{role_id}": _member,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from nerava.app import background_of
 from nerava.identity.roles import Role
+from nerava.identity.totp import code_at, step_of
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.ledger.templates.promo_funding import promo_funding
@@ -87,6 +89,11 @@ def partner_session(reference: str = "s-1", driver: str = "d-1", **changes: obje
 def as_driver(house: House, driver_id: UUID) -> Caller:
     """Return a caller who is this driver."""
     return house.caller(Role.DRIVER, driver_id)
+
+
+def app_code(house: House, secret: str, steps: int = 0) -> str:
+    """Return what an authenticator app with this seed shows now, or some steps later."""
+    return code_at(base64.b32decode(secret), step_of(house.installation.clock.now()) + steps)
 
 
 def work_off(house: House) -> None:

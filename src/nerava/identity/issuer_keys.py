@@ -91,14 +91,15 @@ class IssuerKeys:
         return tried is None or abs(now - tried) >= FETCHED_AT_MOST_EVERY
 
     def _fetch(self, now: datetime) -> None:
-        self._tried_at = now
         try:
             found = read_keys(self._source.fetch())
         except Exception as error:  # noqa: BLE001 - whatever a client or an answer raises, there are no new keys
             log.warning("the keys of an issuer could not be fetched: %s", type(error).__name__)
-            return
+            found = {}
         if found:
             self._keys, self._fetched_at = found, now
+        # Last, so that whoever asks for the first keys meanwhile waits for them.
+        self._tried_at = now
 
 
 def read_keys(document: Mapping[str, Any]) -> dict[str, RSAPublicKey]:
