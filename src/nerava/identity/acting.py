@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from nerava.audit import ActorKind, Entry, Result
 from nerava.identity.roles import Membership, Role
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from nerava.identity.guard import Principal
+
+
+CLIENT: Final = "api"
+"""Through which door actors of this kind come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ class Actor:
         """How the ledger and the rows that somebody leaves name them: an opaque id under its role."""
         return f"{self.acting.role.value}:{self.subject}"
 
+    @property
+    def kind(self) -> ActorKind:
+        """What kind of actor it is, by the role they act under."""
+        if not self.acting.role.has_tenant:
+            return ActorKind.OPS
+        return ActorKind.PARTNER if self.acting.role is Role.PARTNER else ActorKind.USER
+
     def entry(
         self,
         action: str,
@@ -59,7 +70,7 @@ class Actor:
         The tenant is the actor's own unless another one is named.
         """
         return Entry(
-            actor_kind=_kind(self.acting.role),
+            actor_kind=self.kind,
             actor_id=str(self.subject),
             action=action,
             object_kind=object_kind,
@@ -71,13 +82,7 @@ class Actor:
             tenant_id=tenant_id or self.acting.tenant_id,
             request_id=self.request_id,
             ip_prefix=self.ip_prefix,
-            client_kind=None if self.session_id else "api",
+            client_kind=CLIENT,
             before=before,
             after=after,
         )
-
-
-def _kind(role: Role) -> ActorKind:
-    if not role.has_tenant:
-        return ActorKind.OPS
-    return ActorKind.PARTNER if role is Role.PARTNER else ActorKind.USER

@@ -2,81 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Request
 
-from nerava.audit import ActorKind, Entry
 from nerava.audit.switching import Operator
-from nerava.identity.guard import Principal, SignedIn
-from nerava.identity.roles import Role
+from nerava.identity import acting
+from nerava.identity.guard import SignedIn
+from nerava.platform.client_address import NOWHERE, client_address
 from nerava.platform.problem import trace_id_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-CLIENT: Final = "api"
+from nerava.web.api.wiring import Wired
 
 
-class Actor:
+class Actor(acting.Actor):
     """The caller of a request as the audit log names them: opaque ids alone."""
 
-    def __init__(self, principal: Principal, request_id: str) -> None:
-        self._principal = principal
-        self._request_id = request_id
-
-    @property
-    def kind(self) -> ActorKind:
-        """What kind of actor it is, by the role they act under."""
-        role = self._principal.acting.role
-        if role.value.startswith("ops:"):
-            return ActorKind.OPS
-        return ActorKind.PARTNER if role is Role.PARTNER else ActorKind.USER
-
-    def entry(
-        self,
-        action: str,
-        object_kind: str,
-        object_id: object,
-        *,
-        reason: str | None = None,
-        after: Mapping[str, object] | None = None,
-        before: Mapping[str, object] | None = None,
-    ) -> Entry:
-        """Return the entry of something that this caller did."""
-        principal = self._principal
-        return Entry(
-            self.kind,
-            str(principal.subject),
-            action,
-            object_kind,
-            str(object_id),
-            reason=reason,
-            role=principal.acting.role.value,
-            session_id=principal.session_id,
-            tenant_id=principal.acting.tenant_id,
-            request_id=self._request_id,
-            client_kind=CLIENT,
-            before=before,
-            after=after,
-        )
+    __slots__ = ()
 
     @property
     def operator(self) -> Operator:
         """The caller as somebody who works a switch; the person counts, whichever role they use."""
-        principal = self._principal
         return Operator(
-            str(principal.subject),
+            str(self.subject),
             self.kind,
-            principal.acting.role.value,
-            principal.session_id,
-            self._request_id,
-            CLIENT,
+            self.acting.role.value,
+            self.session_id,
+            self.request_id,
+            acting.CLIENT,
         )
 
 
-async def _actor(request: Request, principal: SignedIn) -> Actor:
-    return Actor(principal, trace_id_of(request.scope))
+async def _actor(request: Request, principal: SignedIn, wired: Wired) -> Actor:
+    place = client_address(request, wired.trusted_proxies)
+    ip_prefix = None if place == NOWHERE else place.block
+    return Actor.of(principal, request_id=trace_id_of(request.scope), ip_prefix=ip_prefix)
 
 
 Acting = Annotated[Actor, Depends(_actor)]

@@ -27,7 +27,7 @@ from nerava.platform.idempotency_store import once
 from nerava.platform.pagination import PAGE_MAX
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
-from nerava.web.api.acting import Acts
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed
 from nerava.web.api.wiring import Now, Wired, router
@@ -114,7 +114,7 @@ class ApiKeysOut(BaseModel):
     Policy(roles=("ops:admin",), scope="api-keys:write", repeats=Repeats.KEY_ACCEPTED, step_up=StepUp.STRONG)
 )
 def make(
-    partner_id: UUID, body: ApiKeyIn, actor: Acts, *, request: Keyed, wired: Wired, now: Now
+    partner_id: UUID, body: ApiKeyIn, actor: Acting, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
     """Make a key and show it, once: a repetition with the same `Idempotency-Key` does not see it again."""
     wanted = NewKey(
@@ -164,7 +164,7 @@ def keys(partner_id: UUID, wired: Wired) -> ApiKeysOut:
     responses=problems(UnknownApiKey),
 )
 @guarded(Policy(roles=("ops:support", "ops:admin"), scope="api-keys:revoke", repeats=Repeats.BY_MEANING))
-def revoke(partner_id: UUID, key_id: KeyIdInPath, actor: Acts, wired: Wired, now: Now) -> None:
+def revoke(partner_id: UUID, key_id: KeyIdInPath, actor: Acting, wired: Wired, now: Now) -> None:
     """End a key at once, in every process."""
     wired.database.run(lambda session: api_keys.revoke_key(session, actor, partner_id, key_id, now))
 

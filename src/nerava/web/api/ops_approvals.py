@@ -24,7 +24,7 @@ from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, de
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import InputError, InvalidInput, problems
 from nerava.rewards.errors import PostingRefused
-from nerava.web.api.acting import Acts
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.presents import GOODWILL, HouseBudgetTooSmall, OwnAccount, Present
@@ -125,7 +125,7 @@ def one(approval_id: UUID, wired: Wired, now: Now) -> ApprovalOut:
 )
 @guarded(_DECIDES)
 def approve(
-    approval_id: UUID, actor: Acts, caller: SignedIn, *, request: Keyed, wired: Wired, now: Now
+    approval_id: UUID, actor: Acting, caller: SignedIn, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
     """Let it happen, in the same commit. Only somebody else may, and of two who do at once one does."""
 
@@ -152,7 +152,7 @@ def approve(
 )
 @guarded(_DECIDES)
 def refuse(
-    approval_id: UUID, body: RefusalIn, actor: Acts, *, request: Keyed, wired: Wired, now: Now
+    approval_id: UUID, body: RefusalIn, actor: Acting, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
     """End the request for good; nothing happens. Only somebody else may."""
 

@@ -20,7 +20,6 @@ from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.rewards.campaigns import deposit
 from nerava.rewards.errors import FundingDiffers, PostingRefused, UnknownSponsor
-from nerava.web.api.acting import Acts
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import AmountMinor, Body
 from nerava.web.api.keyed import Keyed, run_once, submit_once
@@ -111,7 +110,7 @@ def record_deposit(
 )
 @guarded(Policy(roles=("ops:finance",), scope="grants:write", repeats=Repeats.KEY_REQUIRED))
 def give_goodwill(
-    body: GoodwillIn, caller: SignedIn, actor: Acts, *, request: Keyed, wired: Wired, now: Now
+    body: GoodwillIn, caller: SignedIn, actor: Acting, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
     """Pay a present out of the house's own budget, or ask a second person to; every point is backed.
 

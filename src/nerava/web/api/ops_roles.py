@@ -15,7 +15,7 @@ from nerava.identity.granting import HeldRole, NotYoursToGive, SelfGrant, Unknow
 from nerava.identity.roles import Membership, Role
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
-from nerava.web.api.acting import Acts
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -93,7 +93,7 @@ def roles_of_user(user_id: Annotated[UUID, Query()], wired: Wired) -> HeldRolesO
     responses=problems(SelfGrant, NotYoursToGive, UnknownUser),
 )
 @guarded(_CHANGES)
-def give(body: GivenRoleIn, actor: Acts, wired: Wired, now: Now) -> HeldRoleOut:
+def give(body: GivenRoleIn, actor: Acting, wired: Wired, now: Now) -> HeldRoleOut:
     """Give a role to a user with an account. A role given twice is one; the first grant stands."""
     membership = Membership(Role(body.give), body.held_for)
     held = wired.database.run(
@@ -112,6 +112,6 @@ def give(body: GivenRoleIn, actor: Acts, wired: Wired, now: Now) -> HeldRoleOut:
     responses=problems(UnknownRole),
 )
 @guarded(_CHANGES)
-def take(role_id: UUID, reason: Annotated[Name, Query()], actor: Acts, wired: Wired, now: Now) -> None:
+def take(role_id: UUID, reason: Annotated[Name, Query()], actor: Acting, wired: Wired, now: Now) -> None:
     """End a role: refused at once for writes, within a second for reads."""
     wired.database.run(lambda session: granting.take_role(session, actor, role_id, reason=reason, now=now))

@@ -19,7 +19,7 @@ from nerava.platform.idempotency_store import once
 from nerava.platform.pagination import PAGE_MAX
 from nerava.platform.policy import ANY_ROLE, Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
-from nerava.web.api.acting import Acts
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed
 from nerava.web.api.wiring import Now, Wired, router
@@ -107,7 +107,7 @@ class StaffOut(BaseModel):
     responses=problems(NotYoursToGive),
 )
 @guarded(_INVITES)
-def invite(body: InviteIn, actor: Acts, request: Keyed, wired: Wired, now: Now) -> Response:
+def invite(body: InviteIn, actor: Acting, request: Keyed, wired: Wired, now: Now) -> Response:
     """Make an invitation that works once and for seven days.
 
     A merchant's owner invites managers and registers, a sponsor its own people.
@@ -155,7 +155,7 @@ def open_invites(tenant_id: TenantId, wired: Wired, now: Now) -> OpenInvitesOut:
     responses=problems(UnknownInvite),
 )
 @guarded(_CHANGES)
-def withdraw(invite_id: UUID, actor: Acts, wired: Wired, now: Now) -> None:
+def withdraw(invite_id: UUID, actor: Acting, wired: Wired, now: Now) -> None:
     """End an invitation that nobody has accepted."""
     wired.database.run(lambda session: invites.withdraw(session, actor, invite_id, now))
 
@@ -166,7 +166,7 @@ def withdraw(invite_id: UUID, actor: Acts, wired: Wired, now: Now) -> None:
     responses=problems(SelfGrant, InviteNotValid),
 )
 @guarded(Policy(roles=ANY_ROLE, scope="profile:write", repeats=Repeats.BY_MEANING))
-def accept(body: AcceptIn, actor: Acts, wired: Wired, now: Now) -> AcceptedOut:
+def accept(body: AcceptIn, actor: Acting, wired: Wired, now: Now) -> AcceptedOut:
     """Take the role that an invitation offers; an invitation works once."""
     offered = wired.database.run(lambda session: invites.accept(session, actor, body.token, now))
     if offered.tenant_id is None:
@@ -176,7 +176,7 @@ def accept(body: AcceptIn, actor: Acts, wired: Wired, now: Now) -> AcceptedOut:
 
 @routes.get("/staff", summary="Your staff")
 @guarded(_READS)
-def staff(tenant_id: TenantId, actor: Acts, wired: Wired) -> StaffOut:
+def staff(tenant_id: TenantId, actor: Acting, wired: Wired) -> StaffOut:
     """Return who holds a role that you may give and take."""
     roles = STAFF_OF[actor.acting.role]
     found = wired.database.read(lambda session: granting.staff_of(session, tenant_id, roles, limit=PAGE_MAX))
@@ -197,6 +197,6 @@ def staff(tenant_id: TenantId, actor: Acts, wired: Wired) -> StaffOut:
     responses=problems(UnknownRole),
 )
 @guarded(_CHANGES)
-def dismiss(role_id: UUID, actor: Acts, wired: Wired, now: Now) -> None:
+def dismiss(role_id: UUID, actor: Acting, wired: Wired, now: Now) -> None:
     """End somebody's role: refused at once for writes, within a second for reads."""
     wired.database.run(lambda session: granting.dismiss(session, actor, role_id, now))
