@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from nerava.identity.errors import StepUpRequired
@@ -211,16 +211,19 @@ def remove_factor(factor_id: UUID, holder: Holding, wired: Wired, now: Now) -> N
     "/me/factors/totp",
     summary="Set up an authenticator app",
     status_code=HTTPStatus.CREATED,
+    response_model=AppOut,
     responses=_ADDING,
 )
 @guarded(_OWN)
-def set_up_app(body: LabelIn, holder: Holding, wired: Wired, now: Now) -> AppOut:
+def set_up_app(body: LabelIn, holder: Holding, wired: Wired, now: Now) -> Response:
     """Return a seed; it counts when its first code was shown, within 10 minutes and on this session.
 
     Whoever has a factor shows it first; whoever has none must have signed in within 5 minutes.
     """
     setup = wired.proving.authenticators.begin(holder, body.label, now)
-    return AppOut(factor_id=setup.factor_id, secret=setup.secret, uri=setup.uri, expires_at=setup.expires_at)
+    return _created(
+        AppOut(factor_id=setup.factor_id, secret=setup.secret, uri=setup.uri, expires_at=setup.expires_at)
+    )
 
 
 @routes.post(
@@ -253,14 +256,15 @@ def begin_passkey(body: LabelIn, holder: Holding, wired: Wired, now: Now) -> Cer
     "/me/factors/passkeys",
     summary="Add a passkey",
     status_code=HTTPStatus.CREATED,
+    response_model=AddedOut,
     responses=_ADDING | problems(StepUpRequired, SignInStale, FactorWrong, MethodOff),
 )
 @guarded(_OWN)
-def add_passkey(body: PasskeyMadeIn, holder: Holding, wired: Wired, now: Now) -> AddedOut:
+def add_passkey(body: PasskeyMadeIn, holder: Holding, wired: Wired, now: Now) -> Response:
     """Keep a new passkey; every other session ends, and every contact is told. A challenge works once."""
     credential = body.credential.model_dump()
     added = wired.proving.passkeys.add(holder, body.ceremony_id, credential, label=body.label, now=now)
-    return AddedOut(factor_id=added)
+    return _created(AddedOut(factor_id=added))
 
 
 @routes.post(
@@ -296,3 +300,7 @@ def step_up_by_passkey(body: PasskeyShownIn, holder: Holding, wired: Wired, now:
     """Make this session `strong`, by a passkey. A challenge works once."""
     wired.proving.passkeys.step_up(holder, body.ceremony_id, body.credential.model_dump(), now)
     return SteppedUpOut(level="passkey", fresh_until=now + STEP_UP_FRESH_FOR)
+
+
+def _created(body: BaseModel) -> Response:
+    return Response(body.model_dump_json(), status_code=HTTPStatus.CREATED, media_type="application/json")
