@@ -59,11 +59,20 @@ from nerava.platform.limits import Limits
 from nerava.platform.readiness import Expectations, Readiness
 from nerava.platform.secrets import Secrets
 from nerava.platform.vault import Vault
+from nerava.privacy.exports import Exports
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.throttle import Throttle
 from nerava.web.api.wiring import Wiring
-from nerava.worker import BackgroundWork, audit_jobs, jobs, protection_jobs, session_jobs, sign_in_jobs
+from nerava.worker import (
+    BackgroundWork,
+    audit_jobs,
+    jobs,
+    privacy_jobs,
+    protection_jobs,
+    session_jobs,
+    sign_in_jobs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -107,6 +116,7 @@ class Installation:
     audit: AuditLog
     switches: SwitchBoard
     desk: Desk
+    exports: Exports
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -165,6 +175,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
             admission=Admission(vault, limits, audit, sessions=sessions, welcome=_welcome(settings, ledger)),
             sms=SmsRules(settings.sign_in.allowed_prefixes, settings.sign_in.sms_per_day),
         ),
+        exports=Exports(database, vault, limits, audit),
     )
 
 
@@ -202,6 +213,7 @@ def background_of(installation: Installation) -> BackgroundWork:
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
+        *privacy_jobs(installation.exports),
         *session_jobs(installation.database),
         *audit_jobs(installation.database, installation.secrets),
     ]
@@ -289,6 +301,7 @@ def _wiring_of(
         switches=installation.switches,
         codes=Codes(installation.desk),
         links=Links(installation.desk, settings.link_page),
+        exports=installation.exports,
         proving=proving_of(installation),
         readiness=readiness,
         currency=settings.money.currency,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nerava.platform.limits import Limits
     from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
+    from nerava.privacy.exports import Exports
     from nerava.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,11 @@ def session_jobs(database: Database) -> Sequence[Job]:
         return database.run(lambda session: forget_sessions(session, now))
 
     return (Job("forget sessions that are over", HOURLY, forget_over),)
+
+
+def privacy_jobs(exports: Exports) -> Sequence[Job]:
+    """Return the jobs that people wait for who asked about their own data."""
+    return (Job("make and wipe copies of people's data", SECONDLY, exports.make),)
 
 
 def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:

@@ -12,6 +12,8 @@ from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy.orm import Session
 
 _LOT: Final = model.lot.c
@@ -46,3 +48,26 @@ def expiring_next(session: Session, code: str, *, limit: int) -> list[ExpiringPo
     """
     rows = session.execute(_NEXT, {"account": account_uuid(code), "most": limit})
     return [ExpiringPoints(int(row.points), row.expires_at) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLot:
+    """What is left of one lot.
+
+    Attributes:
+        created_by: Key of the transfer that created the lot.
+    """
+
+    id: UUID
+    created_by: UUID
+    remaining: int
+
+
+def open_lots(session: Session, code: str) -> list[OpenLot]:
+    """Return the lots of an account with something left, in the order in which they are spent."""
+    wanted = (
+        select(_LOT.id, _LOT.key, _LOT.remaining)
+        .where(_LOT.account_id == account_uuid(code), _LOT.remaining > 0)
+        .order_by(_LOT.expires_at.is_(None), _LOT.expires_at, _LOT.id)
+    )
+    return [OpenLot(row.id, row.key, int(row.remaining)) for row in session.execute(wanted)]

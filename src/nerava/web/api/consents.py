@@ -19,7 +19,7 @@ from nerava.privacy.consents import (
     say,
     stances_of,
 )
-from nerava.web.api.acting import Acts
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -76,7 +76,7 @@ def my_consents(caller: SignedIn, wired: Wired) -> ConsentsOut:
     responses=problems(ConsentTextUnknown, ConsentTextOutdated),
 )
 @guarded(Policy(roles=ANY_ROLE, scope="profile:write", repeats=Repeats.BY_MEANING))
-def change_consents(body: ConsentsIn, actor: Acts, wired: Wired, now: Now) -> ConsentsOut:
+def change_consents(body: ConsentsIn, actor: Acting, wired: Wired, now: Now) -> ConsentsOut:
     """Write down what the caller says; nothing that was said before is changed or lost."""
     wishes = [Wish(one.purpose, one.text_id, one.given) for one in body.consents]
     return _shown(wired.database.run(lambda session: say(session, wired.audit, actor, wishes, now)))

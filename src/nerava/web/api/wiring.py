@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nerava.platform.readiness import Readiness
     from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
+    from nerava.privacy.exports import Exports
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Wiring:
     switches: SwitchBoard
     codes: Codes
     links: Links
+    exports: Exports
     proving: Proving
     readiness: Readiness
     currency: str

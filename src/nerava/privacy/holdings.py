@@ -1,0 +1,242 @@
+"""Every table that knows something of a person: whose rows they are, what is shown, what erasure does.
+
+One list, so that the copy of one's data and its end speak of the same tables; a test compares it
+with the schema. Tables of the ledger are read here for the copy and never written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import or_, select
+
+from nerava.audit import model as _audit
+from nerava.charging.model import ChargingSession
+from nerava.drivers.model import Driver
+from nerava.identity import access_store as _access
+from nerava.identity import factor_store as _factors
+from nerava.identity.session_store import AuthSession
+from nerava.identity.user_store import AppUser, owner_of
+from nerava.ledger import switch_store as _switches
+from nerava.platform import idempotency_store as _answers
+from nerava.platform.db import Base
+from nerava.platform.vault_store import DataKey
+from nerava.privacy.model import Consent
+from nerava.rewards import model as _rewards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import ColumnElement
+
+    from nerava.privacy.subjects import Subject
+
+    Mine = Callable[[Any, Subject], ColumnElement[bool]]
+
+# Their tables are found by name; the modules are named here so that they are there to be found.
+DECLARING: Final = (
+    _audit,
+    _access,
+    _factors,
+    _switches,
+    _answers,
+    _rewards,
+    AppUser,
+    Driver,
+    DataKey,
+    Consent,
+)
+
+
+class OnErase(StrEnum):
+    """What erasure does with the rows."""
+
+    DELETE = "delete"
+    KEEP = "keep"
+    """They name opaque ids alone, and somebody must be able to show them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one table knows of a person.
+
+    Attributes:
+        mine: The condition that finds the rows of a subject; takes the table's columns.
+        hidden: Columns that the copy leaves out: secrets, hashes, and what is about others.
+        shown: If given, the only columns of the copy.
+    """
+
+    table: str
+    mine: Mine
+    on_erase: OnErase = OnErase.KEEP
+    hidden: frozenset[str] = frozenset()
+    shown: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the copy, in order."""
+        every = tuple(column.name for column in Base.metadata.tables[self.table].columns)
+        return self.shown or tuple(name for name in every if name not in self.hidden)
+
+
+def _by(column: str) -> Mine:
+    return lambda c, who: c[column] == who.user_id
+
+
+def _by_driver(column: str) -> Mine:
+    return lambda c, who: c[column].in_(who.driver_ids)
+
+
+def _by_account(*columns: str) -> Mine:
+    return lambda c, who: or_(*(c[one].in_(who.account_ids) for one in columns))
+
+
+def _by_name(*columns: str) -> Mine:
+    return lambda c, who: or_(*(c[one].in_(who.names) for one in columns))
+
+
+def _by_sign_in(column: str) -> Mine:
+    return lambda c, who: c[column].in_(select(AuthSession.id).where(AuthSession.user_id == who.user_id))
+
+
+def _by_charging(column: str) -> Mine:
+    return lambda c, who: c[column].in_(
+        select(ChargingSession.id).where(ChargingSession.driver_id.in_(who.driver_ids))
+    )
+
+
+def _lots(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
+    lot = Base.metadata.tables["ledger_lot"].c
+    mine: ColumnElement[bool] = c["lot_id"].in_(select(lot.id).where(lot.account_id.in_(who.account_ids)))
+    return mine
+
+
+def _places(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
+    visited = select(ChargingSession.location_id).where(ChargingSession.driver_id.in_(who.driver_ids))
+    mine: ColumnElement[bool] = c["id"].in_(visited)
+    return mine
+
+
+def _audited(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
+    mine: ColumnElement[bool] = or_(
+        c["actor_id"] == str(who.user_id),
+        c["object_id"].in_([str(who.user_id), *map(str, who.driver_ids)]),
+    )
+    return mine
+
+
+def _secret(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+HOLDINGS: Final = (
+    # In the order in which erasure deletes: what refers to a row before the row.
+    Holding(
+        "message_job",
+        lambda c, who: c["contact_ix"].in_(who.contact_indexes),
+        OnErase.DELETE,
+        _secret("contact_ix", "sealed", "is_muted"),
+    ),
+    Holding(
+        "sign_in_challenge",
+        lambda c, who: c["contact_ix"].in_(who.contact_indexes),
+        OnErase.DELETE,
+        shown=("id", "kind", "purpose", "channel", "attempts", "created_at", "expires_at", "used_at"),
+    ),
+    Holding(
+        "sign_in_failures",
+        lambda c, who: c["identity_ix"].in_([*who.contact_indexes, who.identity_index]),
+        OnErase.DELETE,
+        _secret("identity_ix"),
+    ),
+    Holding("user_contact", _by("user_id"), OnErase.DELETE, _secret("contact_ix", "sealed")),
+    Holding("external_identity", _by("user_id"), OnErase.DELETE),
+    Holding("factor_totp", _by("user_id"), OnErase.DELETE, _secret("sealed", "last_step")),
+    Holding("factor_passkey", _by("user_id"), OnErase.DELETE),
+    Holding("passkey_ceremony", _by("user_id"), OnErase.DELETE, _secret("challenge")),
+    Holding("ops_link", _by("user_id"), OnErase.DELETE, _secret("token_hash")),
+    Holding("refresh_token", _by_sign_in("family_id"), OnErase.DELETE, _secret("hash")),
+    Holding("web_session", _by_sign_in("session_id"), OnErase.DELETE, _secret("hash")),
+    # It ends sessions for a minute after they are gone; retention removes it.
+    Holding("revocation", _by_sign_in("session_id")),
+    Holding("auth_session", _by("user_id"), OnErase.DELETE),
+    Holding("consent", _by("user_id"), OnErase.DELETE),
+    Holding("export_job", _by("user_id"), OnErase.DELETE, _secret("sealed")),
+    Holding("role_membership", _by("subject"), OnErase.DELETE, _secret("granted_by")),
+    Holding("app_user", _by("id")),
+    Holding("erasure", _by("user_id")),
+    Holding("data_key", lambda c, who: c["owner"] == owner_of(who.user_id), hidden=_secret("wrapped")),
+    Holding(
+        "invite",
+        lambda c, who: or_(c["made_by"] == who.user_id, c["used_by"] == who.user_id),
+        shown=("id", "role", "tenant_id", "made_at", "expires_at", "used_at", "withdrawn_at"),
+    ),
+    Holding(
+        "api_key", _by("made_by"), shown=("id", "key_id", "partner_id", "purpose", "made_at", "revoked_at")
+    ),
+    Holding(
+        "approval",
+        lambda c, who: or_(c["maker"] == who.user_id, c["checker"] == who.user_id),
+        shown=("id", "kind", "weight", "state", "asked_at", "decided_at"),
+    ),
+    Holding(
+        "switch_release",
+        _by_name("maker", "checker"),
+        shown=("id", "name", "asked_at", "approved_at", "voided_at"),
+    ),
+    Holding("kill_switch", _by_name("set_by", "released_by"), shown=("name", "is_on", "set_at")),
+    Holding(
+        "idempotency_key",
+        lambda c, who: c["principal"] == f"user:{who.user_id}",
+        shown=("key", "state", "status", "stored_at"),
+    ),
+    Holding(
+        "audit_entry",
+        _audited,
+        shown=("id", "at", "role", "session_id", "action", "object_kind", "object_id", "result", "ip_prefix"),
+    ),
+    Holding("driver", _by_driver("id")),
+    Holding("charging_session", _by_driver("driver_id")),
+    Holding("charging_location", _places),
+    Holding("session_evidence", _by_charging("session_id")),
+    Holding("reward_decision", _by_charging("session_id")),
+    Holding("reward_grant", _by_driver("driver_id"), hidden=_secret("fee_share")),
+    Holding("reward_cap", _by_driver("driver_id")),
+    Holding("ledger_account", _by_account("id"), shown=("id", "code", "asset", "kind", "created_at")),
+    Holding("ledger_balance", _by_account("account_id"), hidden=_secret("lane", "floor", "ceiling")),
+    Holding(
+        "ledger_transfer",
+        _by_account("debit", "credit"),
+        shown=("id", "template", "kind", "debit", "credit", "asset", "amount", "effective_at", "posted_at"),
+    ),
+    Holding(
+        "ledger_open_hold",
+        lambda c, who: or_(c["debit"].in_(who.account_ids), c["credit"].in_(who.account_ids)),
+        hidden=_secret("lane"),
+    ),
+    Holding("ledger_lot", _by_account("account_id")),
+    Holding("ledger_lot_use", _lots),
+)
+
+NOBODYS: Final[dict[str, str]] = {
+    "audit_anchor": "hashes",
+    "audit_block": "hashes",
+    "audit_unsealed": "a work list of entries",
+    "campaign": "a sponsor's offer",
+    "campaign_funding": "a sponsor's money",
+    "connector": "a socket",
+    "evse": "a charger",
+    "id_token_state": "a nonce of somebody who has not signed in",
+    "ledger_asset": "a unit",
+    "ledger_batch": "a hash over transfers",
+    "ledger_block": "hashes",
+    "ledger_seal": "hashes",
+    "ledger_unsealed": "a work list of batches",
+    "limit_state": "counters under keyed hashes of many kinds; gone after two windows",
+    "readiness_probe": "an instant",
+    "retention_run": "numbers of rows",
+    "sponsor": "a company",
+}
+"""Tables without a person, and what is in them instead."""
