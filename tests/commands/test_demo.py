@@ -34,6 +34,14 @@ class Demo(NamedTuple):
         with httpx2.Client(trust_env=False, timeout=20) as client:
             return client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers).status_code
 
+    def enter_as_ops(self, link: str) -> tuple[int, int]:
+        """Use a link of ops; return its status, and that of a page that only ops may see."""
+        with httpx2.Client(trust_env=False, timeout=20) as client:
+            address = f"http://127.0.0.1:{self.port}/v1/auth/ops-links/consume"
+            answer = client.post(address, content=link, headers={"Content-Type": "application/json"})
+        token = answer.json().get("access_token", "none")
+        return answer.status_code, self.status("/v1/ops/accounts/nova:reserve", token)
+
 
 @contextmanager
 def started(folder: Path, sessions: int = 200, last: str = "ledger verify") -> Iterator[Demo]:
@@ -82,8 +90,12 @@ def test_the_demo_serves_what_it_prints_ends_on_ctrl_c_and_goes_on(run: Run, tmp
         assert f". {tokens}" in demo.said.splitlines()
         held = dict(re.findall(r"export (\w+)=(\S+)", tokens.read_text()))
         curls = re.findall(r'Bearer \$(\w+)" \\\n +\$NERAVA(/\S+)', demo.said)
-        assert len(curls) == demo.said.count("curl ") >= 5
+        assert len(curls) + 1 == demo.said.count("curl ") >= 6
         assert {path: demo.status(path, held[who]) for who, path in curls} == {path: 200 for _, path in curls}
+        [link] = re.findall(
+            r"""-d '(\{"token":"[^"]{43}"\})' \\\n +\$NERAVA/v1/auth/ops-links/consume""", demo.said
+        )
+        assert [demo.enter_as_ops(link) for _ in range(2)] == [(200, 200), (401, 401)]
         assert interrupt(demo) < 10
         assert demo.process.returncode == 0
         assert "Traceback" not in (tmp_path / "stderr").read_text()

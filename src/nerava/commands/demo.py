@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from nerava import migrations
-from nerava.app import create_app, open_installation
+from nerava.app import create_app, open_installation, proving_of
 from nerava.charging.recordings import Limits
 from nerava.commands.data import fetch_into
 from nerava.commands.errors import DemoRefused
@@ -152,6 +152,10 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, por
     for what, variable, path in lines:
         out.say(f"[dim]# {what}[/dim]")
         typer.echo(f'curl -s -H "Authorization: Bearer ${variable}" \\\n  $NERAVA{path}')
+    link = proving_of(installation).ops_links.make(OPS, installation.clock.now())
+    out.say("[dim]# come in as ops: works once, within 10 minutes; a passkey can be added after it[/dim]")
+    typer.echo('curl -s -X POST -H "Content-Type: application/json" \\')
+    typer.echo(f"""  -d '{{"token":"{link}"}}' \\\n  $NERAVA/v1/auth/ops-links/consume""")
     out.say("\n[dim]# prove that every point is backed and that nobody changed a row[/dim]")
     database = shlex.quote(f"sqlite:///{folder.absolute() / DATABASE}")
     for proof in ("audit", "verify"):
