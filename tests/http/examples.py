@@ -154,6 +154,25 @@ def _export(house: House) -> Example:
     return Example(owner, {"export_id": asked["id"]}, {"export_id": str(new_id())})
 
 
+WHY: Final = {"reason": "rewards doubled"}
+
+
+def _stop(house: House) -> Example:
+    return Example(house.caller(Role.OPS_SUPPORT), {"name": "earn"}, {"name": "no-such"}, WHY)
+
+
+def _stopped(house: House) -> Example:
+    example = _stop(house)
+    assert example.owner.post("/v1/ops/switches/earn/on", WHY).status_code == 200
+    return example
+
+
+def _release(house: House) -> Example:
+    asked = _stopped(house).owner.post("/v1/ops/switches/earn/releases", WHY).json()
+    names = {"release_id": asked["release_id"]}
+    return Example(house.caller(Role.OPS_SUPPORT), names, {"release_id": str(new_id())})
+
+
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}": _campaign,
     "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
@@ -180,6 +199,9 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/ops/approvals/{approval_id}": lambda house: _approval(house, keyed=False),
     "POST /v1/ops/approvals/{approval_id}/approve": _approval,
     "POST /v1/ops/approvals/{approval_id}/refuse": lambda house: _approval(house, {"reason": "too much"}),
+    "POST /v1/ops/switches/{name}/on": _stop,
+    "POST /v1/ops/switches/{name}/releases": _stopped,
+    "POST /v1/ops/switch-releases/{release_id}/approve": _release,
     "GET /v1/ops/accounts/{code}": _account,
     "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
     "GET /v1/ops/accounts/{code}/statement": _account,
