@@ -11,6 +11,7 @@ import pytest
 from nerava.kernel.clock import FixedClock, SystemClock
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Ledger
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.db import Database
 from nerava.settings import WorkerSettings
 from nerava.worker import BackgroundWork, Job, jobs
@@ -98,3 +99,18 @@ def test_the_house_jobs_leave_nothing_undone(database: Database, ledger: Ledger)
         pass
     assert ledger.seal() == 0
     assert books.findings() == []
+
+
+def test_a_job_whose_work_is_switched_off_waits_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    clock, stopped, good = FixedClock(START), Counting(SwitchedOff(), SwitchedOff(), 7), Counting(1)
+    work = background(clock, stopped=(timedelta(0), stopped), good=(timedelta(0), good))
+    caplog.set_level("INFO")
+
+    assert [work.round(), work.round()] == [1, 0]
+    clock.move_to(START + timedelta(seconds=5))
+    assert work.round() == 0
+    assert stopped.runs == 2
+    assert [record.levelname for record in caplog.records] == ["INFO"], "said once, not at every look"
+
+    clock.move_to(START + timedelta(seconds=10))
+    assert work.round() == 7
