@@ -178,22 +178,27 @@ def test_many_first_values_at_once_make_one_key(database: Database) -> None:
 
 
 def test_erasing_while_others_seal_leaves_nothing_that_opens(database: Database) -> None:
-    def attempt(number: int) -> bytes | None:
-        if number == 0:
-            destroy(database)
-            return None
-        try:
-            if number == 1:
-                database.run(lambda session: VAULT.renew(session, OWNER, NOON))
-            return seal(database)
-        except KeyDestroyed:
-            return None
-
-    for sealed in in_parallel(16, attempt):
-        if sealed is not None:
-            with pytest.raises(KeyDestroyed):
-                opened(database, sealed)
+    for number in range(5):
+        owner = f"driver:{number}"
+        seal(database, owner=owner)
+        for sealed in in_parallel(16, lambda part, owner=owner: _in_turmoil(database, owner, part)):
+            if sealed is not None:
+                with pytest.raises(KeyDestroyed):
+                    opened(database, sealed, owner=owner)
     assert all(one.wrapped is None for one in keys(database))
+
+
+def _in_turmoil(database: Database, owner: str, part: int) -> bytes | None:
+    """Destroy an owner's keys, renew them, or seal something."""
+    try:
+        if part == 0:
+            destroy(database, owner)
+            return None
+        if part % 2:
+            database.run(lambda session: VAULT.renew(session, owner, NOON))
+        return seal(database, owner=owner)
+    except KeyDestroyed:
+        return None
 
 
 def test_a_new_key_encryption_key_takes_over_without_a_pause(database: Database) -> None:

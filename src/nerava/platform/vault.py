@@ -105,9 +105,10 @@ class Vault:
         """Destroy every key of an owner, and see to it that there will be no other. Repeats safely."""
         tombstone = {"wrapped": None, "destroyed_at": now}
         self._insert_unless_known(session, owner, now, tombstone)
-        session.execute(
-            update(DataKey).where(DataKey.owner == owner, DataKey.destroyed_at.is_(None)).values(**tombstone)
-        )
+        living = update(DataKey).where(DataKey.owner == owner, DataKey.destroyed_at.is_(None))
+        # Again until none is left: who was renewing a key that we waited for has made another one.
+        while session.execute(living.values(**tombstone).returning(DataKey.id)).all():
+            pass
 
     def renew(self, session: Session, owner: str, now: datetime) -> None:
         """Give an owner a new key for what is new; the old one goes on reading. Twice makes two.
