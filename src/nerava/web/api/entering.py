@@ -77,7 +77,7 @@ def begin_sign_in(wired: Wired, now: Now) -> CeremonyOut:
 @guarded(_PUBLIC)
 def sign_in_with_passkey(body: PasskeyShownIn, asker: Asking, wired: Wired, now: Now) -> TokensOut:
     """Open a session that is `strong` at once. A challenge works once; people of ops come in no other way."""
-    shown = body.credential.model_dump()
+    shown = body.credential.answer()
     return TokensOut.of(wired.proving.passkeys.sign_in(body.ceremony_id, shown, asker, now))
 
 

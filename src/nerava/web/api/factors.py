@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Depends, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from nerava.identity.errors import StepUpRequired
 from nerava.identity.factors import (
@@ -29,6 +29,7 @@ from nerava.platform.policy import ANY_ROLE, Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import NotFound, problems
 from nerava.web.api.arrival import Asking
 from nerava.web.api.fields import Body, Name
+from nerava.web.api.passkey_json import MadePasskey, ShownPasskey
 from nerava.web.api.wiring import Now, Wired, router
 
 routes: Final = router("factors")
@@ -38,7 +39,6 @@ _REMOVE: Final = Policy(
     roles=ANY_ROLE, scope="profile:write", repeats=Repeats.BY_MEANING, step_up=StepUp.STRONG
 )
 
-Base64Url = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,8192}$")]
 AppCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 Label = Annotated[Name, Field(max_length=60, description="How the user calls it, such as `my phone`")]
 
@@ -110,45 +110,6 @@ class CeremonyOut(BaseModel):
     def of(cls, ceremony: Ceremony) -> CeremonyOut:
         """Return the wire form."""
         return cls(ceremony_id=ceremony.id, public_key=ceremony.options, expires_at=ceremony.expires_at)
-
-
-class _FromBrowser(BaseModel):
-    # Browsers add members of their own as they learn more; nothing but these is looked at.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class MadeResponse(_FromBrowser):
-    """What an authenticator says about a new passkey."""
-
-    clientDataJSON: Base64Url  # noqa: N815 - the browser's name
-    attestationObject: Base64Url  # noqa: N815 - the browser's name
-
-
-class ShownResponse(_FromBrowser):
-    """What an authenticator says to a challenge."""
-
-    clientDataJSON: Base64Url  # noqa: N815 - the browser's name
-    authenticatorData: Base64Url  # noqa: N815 - the browser's name
-    signature: Base64Url
-    userHandle: Base64Url | None = None  # noqa: N815 - the browser's name
-
-
-class MadePasskey(_FromBrowser):
-    """A new passkey as `toJSON()` gives it."""
-
-    id: Base64Url
-    rawId: Base64Url  # noqa: N815 - the browser's name
-    type: Literal["public-key"]
-    response: MadeResponse
-
-
-class ShownPasskey(_FromBrowser):
-    """A passkey's answer as `toJSON()` gives it."""
-
-    id: Base64Url
-    rawId: Base64Url  # noqa: N815 - the browser's name
-    type: Literal["public-key"]
-    response: ShownResponse
 
 
 class PasskeyMadeIn(Body):
@@ -262,7 +223,7 @@ def begin_passkey(body: LabelIn, holder: Holding, wired: Wired, now: Now) -> Cer
 @guarded(_OWN)
 def add_passkey(body: PasskeyMadeIn, holder: Holding, wired: Wired, now: Now) -> Response:
     """Keep a new passkey; every other session ends, and every contact is told. A challenge works once."""
-    credential = body.credential.model_dump()
+    credential = body.credential.answer()
     added = wired.proving.passkeys.add(holder, body.ceremony_id, credential, label=body.label, now=now)
     return _created(AddedOut(factor_id=added))
 
@@ -298,7 +259,7 @@ def begin_step_up(holder: Holding, wired: Wired, now: Now) -> CeremonyOut:
 @guarded(_OWN)
 def step_up_by_passkey(body: PasskeyShownIn, holder: Holding, wired: Wired, now: Now) -> SteppedUpOut:
     """Make this session `strong`, by a passkey. A challenge works once."""
-    wired.proving.passkeys.step_up(holder, body.ceremony_id, body.credential.model_dump(), now)
+    wired.proving.passkeys.step_up(holder, body.ceremony_id, body.credential.answer(), now)
     return SteppedUpOut(level="passkey", fresh_until=now + STEP_UP_FRESH_FOR)
 
 
