@@ -59,6 +59,8 @@ from nerava.platform.limits import Limits
 from nerava.platform.readiness import Expectations, Readiness
 from nerava.platform.secrets import Secrets
 from nerava.platform.vault import Vault
+from nerava.privacy.erasure_list import ErasureList
+from nerava.privacy.erasures import Erasures, ErasureTools
 from nerava.privacy.exports import Exports
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
@@ -117,6 +119,7 @@ class Installation:
     switches: SwitchBoard
     desk: Desk
     exports: Exports
+    erasures: Erasures
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -154,6 +157,8 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     audit = AuditLog(vault)
     switches = SwitchBoard(database)
     database.ask_before_writing(switches.require_writable)
+    messages = Messages(database, vault, _messengers(settings, clock))
+    listed = ErasureList(settings.erasure_list, vault)
     return Installation(
         settings=settings,
         clock=clock,
@@ -171,11 +176,23 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
             vault=vault,
             limits=limits,
             pepper=Pepper(secrets),
-            messages=Messages(database, vault, _messengers(settings, clock)),
+            messages=messages,
             admission=Admission(vault, limits, audit, sessions=sessions, welcome=_welcome(settings, ledger)),
             sms=SmsRules(settings.sign_in.allowed_prefixes, settings.sign_in.sms_per_day),
         ),
         exports=Exports(database, vault, limits, audit),
+        erasures=Erasures(
+            ErasureTools(
+                database=database,
+                ledger=ledger,
+                vault=vault,
+                limits=limits,
+                audit=audit,
+                sessions=sessions,
+                tell=messages.notify,
+                listed=listed,
+            )
+        ),
     )
 
 
@@ -213,7 +230,7 @@ def background_of(installation: Installation) -> BackgroundWork:
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
-        *privacy_jobs(installation.exports),
+        *privacy_jobs(installation.exports, installation.erasures),
         *session_jobs(installation.database),
         *audit_jobs(installation.database, installation.secrets),
     ]
@@ -302,6 +319,7 @@ def _wiring_of(
         codes=Codes(installation.desk),
         links=Links(installation.desk, settings.link_page),
         exports=installation.exports,
+        erasures=installation.erasures,
         proving=proving_of(installation),
         readiness=readiness,
         currency=settings.money.currency,
@@ -373,6 +391,8 @@ def _lifespan(
         limiter.total_tokens = settings.database.pool_size + THREADS_ABOVE_POOL
         installation.tokens.keys.signing()
         await asyncio.to_thread(apply_stops, installation)
+        # A database that came back from a backup must not show anybody who was erased since.
+        await asyncio.to_thread(installation.erasures.replay, installation.clock.now())
         for one in watches:
             one.start()
         in_process = settings.worker.in_web_process

@@ -197,6 +197,15 @@ class IssuerSettings(Group):
         return _names(self.client_ids)
 
 
+class PrivacySettings(Group):
+    """What people may ask about their own data."""
+
+    erasure_list: Path | None = Field(
+        default=None,
+        description="The file that names who was erased, replayed at every start; unset: beside the keys",
+    )
+
+
 class LogSettings(Group):
     """The log of the process, on standard error."""
 
@@ -307,6 +316,7 @@ class Settings(BaseSettings):
     apple: IssuerSettings = IssuerSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
+    privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -354,6 +364,11 @@ class Settings(BaseSettings):
     def inbox_file(self) -> Path:
         """The file that messages to people go to while developing."""
         return self.sign_in.inbox_file or self.tokens.keys_directory.parent / "inbox.jsonl"
+
+    @property
+    def erasure_list(self) -> Path:
+        """The file that names who was erased."""
+        return self.privacy.erasure_list or self.tokens.keys_directory.parent / "erasures.jsonl"
 
 
 class Knob(BaseModel):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nerava.platform.limits import Limits
     from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
+    from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
     from nerava.settings import WorkerSettings
 
@@ -186,9 +187,12 @@ def session_jobs(database: Database) -> Sequence[Job]:
     return (Job("forget sessions that are over", HOURLY, forget_over),)
 
 
-def privacy_jobs(exports: Exports) -> Sequence[Job]:
+def privacy_jobs(exports: Exports, erasures: Erasures) -> Sequence[Job]:
     """Return the jobs that people wait for who asked about their own data."""
-    return (Job("make and wipe copies of people's data", SECONDLY, exports.make),)
+    return (
+        Job("make and wipe copies of people's data", SECONDLY, exports.make),
+        Job("erase people who asked for it", MINUTELY, erasures.advance),
+    )
 
 
 def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:

@@ -152,7 +152,8 @@ def restore(source: Path, url: str | URL, *, programs: Path | None = None) -> Ba
     """Bring a backup back into an empty database and return its manifest.
 
     On SQLite the file must not exist; on PostgreSQL the database must, without tables. Roles and
-    their rights are not part of a backup; grant them again. Run the audit before you open.
+    their rights are not part of a backup; grant them again. Run the audit before you open. Whoever
+    was erased since is erased again when the product starts, from its list of erasures.
 
     Raises:
         BackupDamaged: The file is not the one that was written; nothing was done (422).

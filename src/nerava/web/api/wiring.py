@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nerava.platform.readiness import Readiness
     from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
+    from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
 
 
@@ -60,6 +61,7 @@ class Wiring:
     codes: Codes
     links: Links
     exports: Exports
+    erasures: Erasures
     proving: Proving
     readiness: Readiness
     currency: str
