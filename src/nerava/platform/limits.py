@@ -89,6 +89,11 @@ class Limits:
         self._secrets = secrets
         self._tighter = dict(tighter or {})
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether several processes may count at once; on SQLite there is but one."""
+        return not self._database.is_sqlite
+
     def hit(self, session: Session, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
         """Count one hit for every key, or none at all; return where each key stands afterwards.
 
