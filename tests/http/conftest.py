@@ -16,16 +16,17 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from nerava.app import Installation, create_app, open_installation
+from nerava.app import create_app
 from nerava.drivers import service as drivers
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
 from nerava.identity.session_store import AuthSession
 from nerava.identity.user_store import AppUser, UserState
+from nerava.installation import Installation, open_installation
 from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
 from nerava.rewards.checks import CHECKS
-from nerava.settings import DatabaseSettings, Settings, TokenSettings, WorkerSettings
+from nerava.settings import DatabaseSettings, Group, Settings, TokenSettings, WorkerSettings
 from tests.helpers.databases import DatabaseUrl, fresh_databases
 from tests.helpers.financial_helpers import Books
 
@@ -119,13 +120,17 @@ def _show_passkey(session: Session, subject: UUID, at: datetime) -> None:
 
 
 @contextmanager
-def opened_house(url: str, folder: Path) -> Iterator[House]:
-    """Open a house on the database at this address; its background work does not run by itself."""
+def opened_house(url: str, folder: Path, **groups: Group) -> Iterator[House]:
+    """Open a house on the database at this address; its background work does not run by itself.
+
+    `groups` are further settings.
+    """
     settings = Settings(
         env="test",
         database=DatabaseSettings(url=url, pool_size=40, pool_wait_ms=10_000),
         tokens=TokenSettings(keys_directory=folder / "keys"),
         worker=WorkerSettings(in_web_process=False),
+        **groups,
     )
     installation = open_installation(settings)
     app = create_app(settings, installation)
