@@ -269,16 +269,8 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     policy.compare(policy.walk(app.router.routes), reviewed_policies())
     app.state.wiring = _wiring_of(installation, readiness, key_mode, head)
     app.state.guard = _guard_of(installation, revocations, KeyRules(key_mode, trusted_proxies))
-    app.state.throttle = (
-        Throttle(
-            installation.limits,
-            installation.clock,
-            trusted_proxies,
-            share_writes=not installation.database.is_sqlite,
-        )
-        if settings.limits_api
-        else policy.Unthrottled()
-    )
+    throttle = Throttle(installation.limits, installation.clock, trusted_proxies)
+    app.state.throttle = throttle if settings.limits_api else policy.Unthrottled()
     app.state.readiness = readiness
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)

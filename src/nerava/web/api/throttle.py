@@ -42,13 +42,11 @@ class Throttle:
     partner's writes count for the partner alone, who has a quota of its own for them.
     """
 
-    def __init__(
-        self, limits: Limits, clock: Clock, trusted_proxies: Sequence[Network], *, share_writes: bool
-    ) -> None:
+    def __init__(self, limits: Limits, clock: Clock, trusted_proxies: Sequence[Network]) -> None:
         self._limits = limits
         self._clock = clock
         self._trusted_proxies = trusted_proxies
-        self._share_writes = share_writes
+        self._share_writes = limits.are_shared
         self._memory = LimitMemory(limits.quota_of)
 
     def knock(self, request: Request) -> None:
