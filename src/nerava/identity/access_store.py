@@ -147,7 +147,9 @@ class Approval(Base):
 
 
 RIGHTS: Final = (
-    TableRights("invite", updates=("used_at", "used_by", "withdrawn_at")),
+    TableRights(
+        "invite", actions=("SELECT", "INSERT", "DELETE"), updates=("used_at", "used_by", "withdrawn_at")
+    ),
     TableRights("api_key", updates=("revoked_at", "revoked_by", "last_used_on")),
     TableRights("approval", updates=("state", "checker", "decided_at")),
 )
