@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -18,75 +16,36 @@ from sqlalchemy import make_url
 from starlette.exceptions import HTTPException
 
 from nerava import __version__, migrations
-from nerava.audit import AuditLog
-from nerava.audit.switching import Switching
-from nerava.drivers import service as drivers
-from nerava.identity.admission import Admission
 from nerava.identity.api_key_text import Mode
-from nerava.identity.asking import Desk, SmsRules
 from nerava.identity.challenges import Codes
-from nerava.identity.contacts import Channel
 from nerava.identity.guard import TokenGuard
-from nerava.identity.issuer_keys import IssuerKeys
 from nerava.identity.key_guard import KeyGuard, KeyRules
-from nerava.identity.keys import KeyRing
 from nerava.identity.links import Links
-from nerava.identity.messages import Messages
-from nerava.identity.oidc import KEYS_AT, Issuer, Provider
-from nerava.identity.one_time import Pepper
 from nerava.identity.page_guard import PageGuard, RouteGuard
-from nerava.identity.passkeys import RelyingParty
-from nerava.identity.proving import Methods, Proving, put_together
 from nerava.identity.refreshing import Refreshing
 from nerava.identity.revocation import Revocations
-from nerava.identity.sessions import Sessions
 from nerava.identity.standing import StandingDirectory
-from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.identity.web_sessions import WebSessions
-from nerava.integrations.issuer_keys import IssuerKeysOverHttp
-from nerava.kernel.clock import SystemClock
+from nerava.installation import Installation, apply_stops, background_of, open_installation, proving_of
 from nerava.kernel.errors import NeravaError
-from nerava.ledger import Ledger
-from nerava.ledger.installing import install
-from nerava.ledger.switches import SwitchBoard
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
 from nerava.platform.cors import Cors, origins_of
 from nerava.platform.cross_site import CrossSite
-from nerava.platform.db import Database, EngineOptions
 from nerava.platform.edge import Edge
-from nerava.platform.limits import Limits
 from nerava.platform.readiness import Expectations, Readiness
-from nerava.platform.secrets import Secrets
-from nerava.platform.vault import Vault
-from nerava.privacy.erasure_list import ErasureList
-from nerava.privacy.erasures import Erasures, ErasureTools
-from nerava.privacy.exports import Exports
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.throttle import Throttle
 from nerava.web.api.wiring import Wiring
-from nerava.worker import (
-    BackgroundWork,
-    audit_jobs,
-    jobs,
-    privacy_jobs,
-    protection_jobs,
-    session_jobs,
-    sign_in_jobs,
-)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from datetime import datetime
-    from uuid import UUID
 
-    from sqlalchemy.orm import Session
-
-    from nerava.identity.admission import Welcome
-    from nerava.identity.messages import Messenger
-    from nerava.kernel.clock import Clock
     from nerava.settings import Settings
+    from nerava.worker import (
+        BackgroundWork,
+    )
 
 THREADS_ABOVE_POOL: Final = 4
 """Worker threads beyond database connections; more would only queue for one."""
@@ -100,141 +59,6 @@ class Watch(Protocol):
 
     def stop(self) -> None:
         """End. Repeats safely."""
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What the processes of one installation share: its database, its ledger, its clock, its sign-ins."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    ledger: Ledger
-    tokens: AccessTokens
-    sessions: Sessions
-    secrets: Secrets
-    vault: Vault
-    limits: Limits
-    audit: AuditLog
-    switches: SwitchBoard
-    desk: Desk
-    exports: Exports
-    erasures: Erasures
-
-    def close(self) -> None:
-        """Finish what the ledger has queued and close every connection."""
-        self.ledger.close()
-        self.database.close()
-
-
-def open_installation(settings: Settings, clock: Clock | None = None) -> Installation:
-    """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
-    clock = clock or SystemClock()
-    wanted = settings.database
-    database = Database(
-        wanted.url,
-        EngineOptions(
-            pool_size=wanted.pool_size,
-            pool_wait_ms=wanted.pool_wait_ms,
-            lock_timeout_ms=wanted.lock_timeout_ms,
-            statement_timeout_ms=wanted.statement_timeout_ms,
-            idle_in_transaction_ms=wanted.idle_in_transaction_ms,
-        ),
-    )
-    options = TokenOptions(
-        issuer=settings.tokens.issuer,
-        audience=settings.tokens.audience,
-        life=timedelta(seconds=settings.tokens.life_s),
-    )
-    tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
-    secrets = Secrets(
-        settings.secrets.given(),
-        clock,
-        made_in=None if settings.is_strict else settings.tokens.keys_directory,
-    )
-    ledger, sessions = Ledger(database, clock), Sessions(tokens)
-    vault, limits = Vault(secrets), Limits(database, secrets, tighter=settings.limits.tighter)
-    audit = AuditLog(vault)
-    switches = SwitchBoard(database)
-    database.ask_before_writing(switches.require_writable)
-    messages = Messages(database, vault, _messengers(settings, clock))
-    listed = ErasureList(settings.erasure_list, vault)
-    return Installation(
-        settings=settings,
-        clock=clock,
-        database=database,
-        ledger=ledger,
-        tokens=tokens,
-        sessions=sessions,
-        secrets=secrets,
-        vault=vault,
-        limits=limits,
-        audit=audit,
-        switches=switches,
-        desk=Desk(
-            database=database,
-            vault=vault,
-            limits=limits,
-            pepper=Pepper(secrets),
-            messages=messages,
-            admission=Admission(vault, limits, audit, sessions=sessions, welcome=_welcome(settings, ledger)),
-            sms=SmsRules(settings.sign_in.allowed_prefixes, settings.sign_in.sms_per_day),
-        ),
-        exports=Exports(database, vault, limits, audit),
-        erasures=Erasures(
-            ErasureTools(
-                database=database,
-                ledger=ledger,
-                vault=vault,
-                limits=limits,
-                audit=audit,
-                sessions=sessions,
-                tell=messages.notify,
-                listed=listed,
-            )
-        ),
-    )
-
-
-def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
-    """Return who brings messages to people; nobody where production rules hold."""
-    if settings.is_strict:
-        return {}
-    # Here, so that a process under production rules never loads a simulator.
-    from nerava.simulators.inbox import Inbox  # noqa: PLC0415
-
-    return dict.fromkeys(Channel, Inbox(settings.inbox_file, clock))
-
-
-def _welcome(settings: Settings, ledger: Ledger) -> Welcome:
-    """Return what makes a new user a driver, with an account for points."""
-
-    def welcome(session: Session, user_id: UUID, now: datetime) -> UUID:
-        install(session, ledger, settings.money.currency)
-        reference = f"user:{user_id}"
-        return drivers.register(session, ledger, [reference], now)[reference]
-
-    return welcome
-
-
-def apply_stops(installation: Installation) -> None:
-    """Turn on the kill switches that the settings name; repeats safely and turns none off."""
-    switching = Switching(installation.database, installation.audit, installation.switches)
-    switching.apply_at_start(installation.settings.stops, installation.clock.now())
-
-
-def background_of(installation: Installation) -> BackgroundWork:
-    """Return the background work of an installation, not yet started."""
-    wanted = installation.settings.worker
-    work = [
-        *sign_in_jobs(installation.database, installation.desk.messages),
-        *jobs(installation.database, installation.ledger, wanted),
-        *protection_jobs(installation.database, installation.vault, installation.limits),
-        *privacy_jobs(installation.exports, installation.erasures),
-        *session_jobs(installation.database),
-        *audit_jobs(installation.database, installation.secrets),
-    ]
-    return BackgroundWork(work, installation.clock, wanted)
 
 
 def create_app(settings: Settings, installation: Installation | None = None) -> FastAPI:
@@ -318,28 +142,6 @@ def _wiring_of(
         build=__version__,
         schema_head=schema_head,
     )
-
-
-def proving_of(installation: Installation) -> Proving:
-    """Return what people prove themselves with here, beyond codes and links."""
-    settings = installation.settings
-    named = {Provider.GOOGLE: settings.google, Provider.APPLE: settings.apple}
-    issuers = {
-        provider: Issuer(
-            provider,
-            frozenset(settings_of.clients),
-            IssuerKeys(IssuerKeysOverHttp(settings_of.keys_url or KEYS_AT[provider])),
-        )
-        for provider, settings_of in named.items()
-        if settings_of.clients
-    }
-    domain, origins = settings.passkeys_for
-    methods = Methods(
-        party=RelyingParty(domain, origins) if domain else None,
-        issuers=issuers,
-        ops_links=not settings.is_strict,
-    )
-    return put_together(installation.desk, installation.sessions, installation.audit, methods)
 
 
 def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRules) -> RouteGuard:

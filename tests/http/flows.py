@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from nerava.app import background_of
 from nerava.identity.roles import Role
 from nerava.identity.totp import code_at, step_of
+from nerava.installation import background_of
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.ledger.templates.promo_funding import promo_funding

@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from nerava.app import create_app, proving_of
+from nerava.app import create_app
 from nerava.identity.messages import MethodOff
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
+from nerava.installation import proving_of
 from nerava.kernel.ids import new_id
 from nerava.settings import IssuerSettings, PasskeySettings, Settings
 from tests.helpers.authenticator import Authenticator, Bent

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from nerava.app import create_app, open_installation
+from nerava.app import create_app
 from nerava.identity.contacts import Channel
 from nerava.identity.messages import Messages
+from nerava.installation import open_installation
 from nerava.kernel.clock import SystemClock
 from nerava.settings import DatabaseSettings, Settings, TokenSettings, WorkerSettings
 from nerava.simulators.inbox import Inbox
@@ -221,7 +222,8 @@ def test_without_a_messenger_the_methods_are_off_and_say_so(sqlite_house: House)
 
 STRICT = """
 import sys
-from nerava.app import create_app, open_installation
+from nerava.app import create_app
+from nerava.installation import open_installation
 from nerava.settings import DatabaseSettings, Settings, TokenSettings
 from starlette.testclient import TestClient
 url, folder = sys.argv[1:]

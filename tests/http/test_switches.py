@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
-from nerava.app import background_of, open_installation
 from nerava.audit import ActorKind, model
 from nerava.audit.queries import Wanted, entries
 from nerava.audit.sealing import seal_entries
@@ -19,6 +18,7 @@ from nerava.audit.switching import Operator, Switching
 from nerava.audit.verify import verify
 from nerava.drivers.model import Driver
 from nerava.identity.roles import Role
+from nerava.installation import background_of, open_installation
 from nerava.kernel.ids import new_id
 from nerava.kernel.switch_names import EARN, FUNDING, MONEY_ALL, READONLY
 from nerava.ledger.switches import switches_on

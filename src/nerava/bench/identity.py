@@ -15,10 +15,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava import migrations
-from nerava.app import create_app, open_installation
+from nerava.app import create_app
 from nerava.bench.result import Result
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
+from nerava.installation import open_installation
 from nerava.kernel.ids import new_id
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from nerava.settings import DatabaseSettings, LimitSettings, Settings, TokenSettings, WorkerSettings
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy.orm import Session
 
-    from nerava.app import Installation
     from nerava.identity.sessions import Opened
+    from nerava.installation import Installation
 
 CALLERS: Final = 8
 ROUNDS: Final = 5

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from nerava import migrations
-from nerava.app import create_app, open_installation, proving_of
+from nerava.app import create_app
 from nerava.charging.recordings import Limits
 from nerava.commands.data import fetch_into
 from nerava.commands.errors import DemoRefused
@@ -23,6 +23,7 @@ from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve
 from nerava.identity.roles import Role
+from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
 from nerava.integrations.package_download import PackageUnreachable, PipMissing
 from nerava.kernel.ids import fact_id
@@ -35,7 +36,7 @@ from nerava.settings import DatabaseSettings, ServerSettings, Settings, TokenSet
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from nerava.app import Installation
+    from nerava.installation import Installation
     from nerava.replay.run import Sorted
 
 CAMPAIGNS: Final = 3

@@ -15,7 +15,7 @@ from nerava.identity.service import grant_role
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from nerava.app import Installation
+    from nerava.installation import Installation
 
 
 def token_command(

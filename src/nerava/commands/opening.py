@@ -19,8 +19,8 @@ from nerava.settings import DatabaseSettings, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nerava.app import Installation
     from nerava.commands.output import Output
+    from nerava.installation import Installation
 
 __all__ = ["DatabaseUrl", "check_schema", "opened", "refusing", "settings_for", "unreadable"]
 
@@ -102,7 +102,7 @@ def opened(out: Output, database: str | None, *, migrate: bool = False) -> Itera
             migrations.upgrade(settings.database.url)
         else:
             check_schema(settings)
-        from nerava.app import open_installation  # noqa: PLC0415 - the others need not wait for the whole product
+        from nerava.installation import open_installation  # noqa: PLC0415 - the others need not wait for the whole product
 
         installation = open_installation(settings)
         try:

@@ -20,8 +20,8 @@ from nerava.replay.run import Replay, ReplayOptions, first, read_all
 from nerava.replay.scenario import SCENARIOS, ready
 
 if TYPE_CHECKING:
-    from nerava.app import Installation
     from nerava.charging.recordings import ColumnMapping
+    from nerava.installation import Installation
     from nerava.integrations.session_files.source import RowStream
     from nerava.replay.report import ReplayReport
     from nerava.replay.run import Sorted

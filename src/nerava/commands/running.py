@@ -8,9 +8,10 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
-from nerava.app import apply_stops, background_of, create_app, open_installation
+from nerava.app import create_app
 from nerava.commands.errors import AddressUnusable, PortTaken
 from nerava.commands.opening import refusing
+from nerava.installation import apply_stops, background_of, open_installation
 from nerava.serving import server_for
 
 if TYPE_CHECKING:
