@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
     from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
+    from nerava.privacy.retention import Retention
     from nerava.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -187,11 +188,12 @@ def session_jobs(database: Database) -> Sequence[Job]:
     return (Job("forget sessions that are over", HOURLY, forget_over),)
 
 
-def privacy_jobs(exports: Exports, erasures: Erasures) -> Sequence[Job]:
-    """Return the jobs that people wait for who asked about their own data."""
+def privacy_jobs(exports: Exports, erasures: Erasures, retention: Retention) -> Sequence[Job]:
+    """Return the jobs for people who asked about their own data, and the one that keeps none too long."""
     return (
         Job("make and wipe copies of people's data", SECONDLY, exports.make),
         Job("erase people who asked for it", MINUTELY, erasures.advance),
+        Job("remove what is too old", HOURLY, retention.run),
     )
 
 
