@@ -1,28 +1,17 @@
-"""Every knob of the installation; the defaults run the whole product with nothing installed."""
+"""Groups of settings: each a frozen model with a default, a range and a meaning for every knob."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nerava.kernel.switch_names import UnknownSwitch, checked_name
 from nerava.platform.client_address import networks_of
 from nerava.platform.cors import origins_of
 from nerava.platform.limit_numbers import every_limit
 from nerava.platform.secrets import SecretKind
-
-PREFIX: Final = "NERAVA_"
-DELIMITER: Final = "__"
-
-Profile = Literal["production", "staging", "development", "test"]
-PROFILES: Final[tuple[Profile, ...]] = ("production", "staging", "development", "test")
-STRICT_PROFILES: Final = frozenset({"production", "staging"})
 
 
 class Group(BaseModel):
@@ -143,7 +132,7 @@ class SignInSettings(Group):
     @field_validator("sms_prefixes")
     @classmethod
     def _are_prefixes(cls, text: str) -> str:
-        if not all(re.fullmatch(r"\+[1-9][0-9]{0,14}", one) for one in _listed(text)):
+        if not all(re.fullmatch(r"\+[1-9][0-9]{0,14}", one) for one in names_in(text)):
             message = "names no beginnings of phone numbers"
             raise ValueError(message)
         return text
@@ -151,7 +140,7 @@ class SignInSettings(Group):
     @property
     def allowed_prefixes(self) -> tuple[str, ...]:
         """The beginnings of phone numbers that get SMS."""
-        return tuple(_listed(self.sms_prefixes))
+        return names_in(self.sms_prefixes)
 
 
 class PasskeySettings(Group):
@@ -172,7 +161,7 @@ class PasskeySettings(Group):
         domain = re.escape(self.domain or "")
         scheme = "http" if self.domain == "localhost" else "https"
         mine = re.compile(rf"{scheme}://([a-z0-9-]+\.)*{domain}(:[0-9]{{1,5}})?")
-        origins = _names(self.origins)
+        origins = names_in(self.origins)
         if bool(self.domain) != bool(origins) or not all(mine.fullmatch(one) for one in origins):
             message = "passkeys need a domain, and origins such as https://… of it or below it"
             raise ValueError(message)
@@ -194,7 +183,7 @@ class IssuerSettings(Group):
     @property
     def clients(self) -> tuple[str, ...]:
         """The names in `client_ids`."""
-        return _names(self.client_ids)
+        return names_in(self.client_ids)
 
 
 class PrivacySettings(Group):
@@ -279,136 +268,6 @@ class LimitSettings(Group):
         return quotas
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the words of a list that is written with commas."""
     return tuple(name for part in (text or "").split(",") if (name := part.strip()))
-
-
-class Settings(BaseSettings):
-    """All settings, read from the environment once: `NERAVA_DATABASE__URL` sets `database.url`."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="forbid", env_ignore_empty=False
-    )
-
-    env: Profile | None = Field(
-        default=None,
-        description="Profile: production, staging, development or test; `serve` and `work` need it",
-    )
-    single_node: bool = Field(
-        default=False, description="Production on SQLite: one machine, one process, accepted knowingly"
-    )
-    data_dir: Path | None = Field(
-        default=None,
-        description="Where fetched recordings of charging sessions are kept; unset: the user's cache folder",
-    )
-    stop: str | None = Field(
-        default=None,
-        description="Kill switches to turn on at start, separated by commas; turns none off; unset: none",
-    )
-    database: DatabaseSettings = DatabaseSettings()
-    server: ServerSettings = ServerSettings()
-    tokens: TokenSettings = TokenSettings()
-    money: MoneySettings = MoneySettings()
-    worker: WorkerSettings = WorkerSettings()
-    sign_in: SignInSettings = SignInSettings()
-    passkeys: PasskeySettings = PasskeySettings()
-    google: IssuerSettings = IssuerSettings()
-    apple: IssuerSettings = IssuerSettings()
-    secrets: SecretsSettings = SecretsSettings()
-    limits: LimitSettings = LimitSettings()
-    privacy: PrivacySettings = PrivacySettings()
-    log: LogSettings = LogSettings()
-
-    @property
-    def stops(self) -> tuple[str, ...]:
-        """The names in `stop`."""
-        return _names(self.stop)
-
-    @field_validator("stop")
-    @classmethod
-    def _names_switches(cls, text: str | None) -> str | None:
-        for name in _names(text):
-            try:
-                checked_name(name)
-            except UnknownSwitch as unknown:
-                raise ValueError(unknown.detail) from None
-        return text
-
-    @property
-    def limits_api(self) -> bool:
-        """Whether calls of the API are limited."""
-        if self.is_strict:
-            return True
-        return self.env != "test" if self.limits.api is None else self.limits.api
-
-    @property
-    def is_strict(self) -> bool:
-        """Whether production rules hold."""
-        return self.env in STRICT_PROFILES
-
-    @property
-    def link_page(self) -> str | None:
-        """The page that a link opens; outside of production rules this process stands in for it."""
-        if self.sign_in.link_page is not None or self.is_strict:
-            return self.sign_in.link_page
-        return f"http://{self.server.host}:{self.server.port}/sign-in/link"
-
-    @property
-    def passkeys_for(self) -> tuple[str, tuple[str, ...]]:
-        """The domain and the origins of passkeys; the domain is empty where they are off."""
-        if self.passkeys.domain is not None or self.is_strict:
-            return self.passkeys.domain or "", _names(self.passkeys.origins)
-        return "localhost", (f"http://localhost:{self.server.port}",)
-
-    @property
-    def inbox_file(self) -> Path:
-        """The file that messages to people go to while developing."""
-        return self.sign_in.inbox_file or self.tokens.keys_directory.parent / "inbox.jsonl"
-
-    @property
-    def erasure_list(self) -> Path:
-        """The file that names who was erased."""
-        return self.privacy.erasure_list or self.tokens.keys_directory.parent / "erasures.jsonl"
-
-
-class Knob(BaseModel):
-    """One setting, as `docs/settings.md` lists it."""
-
-    name: str
-    default: str
-    meaning: str
-
-
-def knobs() -> Iterator[Knob]:
-    """Yield every setting by the name of its environment variable, in the order of declaration."""
-    yield from _knobs(Settings, PREFIX)
-
-
-def unknown_names(environment: Mapping[str, str] | None = None) -> list[str]:
-    """Return the `NERAVA_…` variables that no setting reads: typing errors, most likely."""
-    known = {knob.name for knob in knobs()}
-    names = environment if environment is not None else os.environ
-    return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
-
-
-def _knobs(model: type[BaseModel], prefix: str) -> Iterator[Knob]:
-    for name, field in model.model_fields.items():
-        variable = prefix + name.upper()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
-            yield from _knobs(field.annotation, variable + DELIMITER)
-        else:
-            yield Knob(name=variable, default=_shown(field.default), meaning=field.description or "")
-
-
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
-
-
-def _shown(default: object) -> str:
-    match default:
-        case None:
-            return "unset"
-        case bool():
-            return str(default).lower()
-        case _:
-            return str(default)
