@@ -461,8 +461,25 @@ def test_statements_with_ids_are_cached() -> None:
 
 # Every table of the product.
 
-NOT_IDS: Final = {"readiness_probe.id"}
-"""Columns that are called so and are numbers."""
+NOT_IDS: Final = {
+    "readiness_probe.id",  # a number
+    # Opaque words: who and what an entry is about may be a user, a job, a switch or a request of elsewhere.
+    "audit_entry.actor_id",
+    "audit_entry.object_id",
+    "audit_entry.request_id",
+    "audit_entry.session_id",
+    "audit_entry.tenant_id",
+    # Names of keys, limits and texts, in the form in which operators write them.
+    "api_key.key_id",
+    "audit_anchor.key_id",
+    "consent.text_id",
+    "data_key.kek_id",
+    "limit_state.limit_id",
+    "sign_in_challenge.pepper_id",
+    # The authenticator's own bytes.
+    "factor_passkey.credential_id",
+}
+"""Columns that are called so and are no ids of ours, each with what they are instead."""
 
 
 def test_every_id_of_every_table_is_a_uuid() -> None:

@@ -13,7 +13,7 @@ from nerava.ledger.findings import Finding
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.verify import TAIL_BLOCKS, verify_tail
 from nerava.platform.db import Database
-from tests.chaos.tampering import drop_every_guard
+from tests.chaos.tampering import as_owner, drop_every_guard
 from tests.ledger.houses import NOON, House
 from tests.ledger.test_sealing import busy_house, seal
 
@@ -43,6 +43,13 @@ def test_whole_books_have_a_whole_end(house: House) -> None:
     assert tail(house) == []
     seal(house)
     assert tail(house) == []
+
+
+def test_an_end_that_no_day_has_sealed_yet_is_whole(database: Database) -> None:
+    opened = busy_house(database)
+    seal(opened)
+    assert database.read(verify_tail) == []
+    opened.ledger.close()
 
 
 def test_empty_books_have_no_end(database: Database) -> None:
@@ -84,6 +91,13 @@ def test_what_was_changed_at_the_end_is_found(house: House, orders: list[Any], t
     found = tail(house)
 
     assert {one.check for one in found} == told
+
+
+def test_a_batch_that_its_owner_removed_is_missed(house: House) -> None:
+    with as_owner(str(house.database.url)) as connection:
+        connection.execute(delete(model.batch).where(model.batch.c.id == _BATCH))
+
+    assert {one.check for one in tail(house)} == {"block-batch"}
 
 
 def test_only_the_end_is_read_however_long_the_chain_is(house: House) -> None:
