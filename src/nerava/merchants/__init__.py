@@ -1,0 +1,1 @@
+"""Merchants: sites, offers, redemptions, offer codes, settlement and invoices."""
