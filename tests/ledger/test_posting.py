@@ -423,6 +423,28 @@ def test_accounts_that_many_open_at_once_are_opened_once(house: House) -> None:
     assert house.posted(*codes) == [0] * 10
 
 
+@pytest.mark.parametrize("change", [{"asset": "NOVA"}, {"lane": "north"}, {"keeps_lots": True}])
+def test_of_two_who_open_one_account_at_once_as_different_ones_one_is_refused(
+    house: House, change: dict[str, Any]
+) -> None:
+    for attempt in range(5):
+        plain = AccountSpec(f"raced:{attempt}", "USD", "x")
+        other = replace(plain, **change)
+
+        def open_one(index: int, specs: tuple[AccountSpec, ...] = (plain, other)) -> bool:
+            try:
+                house.database.run(lambda session: house.ledger.open(session, [specs[index % 2]]))
+            except AccountDiffers:
+                return False
+            return True
+
+        opened = in_parallel(8, open_one)
+        assert opened in ([True, False] * 4, [False, True] * 4)
+        house.database.run(
+            lambda session, spec=plain if opened[0] else other: house.ledger.open(session, [spec])
+        )
+
+
 def test_a_balance_says_everything_about_its_account(house: House) -> None:
     house.must(deposit(), chain("h", hold("till", "capped", 60, expires_at=None)))
 

@@ -1,1 +1,1 @@
-"""What providers tell us: verified, stored, answered, and worked on later, in any order, any number of times."""
+"""What providers tell us: verified, stored, answered, worked on later in any order, any number of times."""

@@ -16,8 +16,9 @@ from nerava.ledger.posting import checked, post_in
 from nerava.ledger.writer import LaneWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Table
     from sqlalchemy.orm import Session
@@ -90,19 +91,8 @@ class Ledger:
         wanted = {account_uuid(one.code): one for one in specs}
         if not wanted:
             return
-        existing = session.execute(
-            select(
-                model.balance.c.account_id,
-                model.balance.c.asset,
-                model.balance.c.lane,
-                model.balance.c.keeps_lots,
-            ).where(model.balance.c.account_id.in_(wanted))
-        ).all()
-        for row in existing:
-            spec = wanted.pop(row.account_id)
-            if (row.asset, row.lane, bool(row.keeps_lots)) != (spec.asset, spec.lane, spec.keeps_lots):
-                message = f"account {spec.code!r} is open with other properties"
-                raise AccountDiffers(message)
+        for key in _agreeing(session, wanted):
+            del wanted[key]
         if not wanted:
             return
         now = self._clock.now()
@@ -146,6 +136,8 @@ class Ledger:
                 for key, one in wanted.items()
             ],
         )
+        if self._database is None:  # Who was faster may have opened one with other properties.
+            _agreeing(session, wanted)
 
     def close_account(self, session: Session, code: str) -> None:
         """Close an account: it takes part in no new transfer, its open holds can only be given back.
@@ -253,6 +245,26 @@ class Ledger:
                 writer = LaneWriter(self._database, self._clock, lane, wait_max_s=wait_max_s)
                 self._writers[lane] = writer
             return writer
+
+
+def _agreeing(session: Session, wanted: Mapping[UUID, AccountSpec]) -> list[UUID]:
+    """Return which of these accounts are open; each is then what is wanted.
+
+    Raises:
+        AccountDiffers: One is not (409).
+    """
+    balance = model.balance.c
+    found = session.execute(
+        select(balance.account_id, balance.asset, balance.lane, balance.keeps_lots).where(
+            balance.account_id.in_(wanted)
+        )
+    ).all()
+    for row in found:
+        spec = wanted[row.account_id]
+        if (row.asset, row.lane, bool(row.keeps_lots)) != (spec.asset, spec.lane, spec.keeps_lots):
+            message = f"account {spec.code!r} is open with other properties"
+            raise AccountDiffers(message)
+    return [row.account_id for row in found]
 
 
 def _insert_new(session: Session, table: Table, rows: Sequence[dict[str, object]]) -> None:
