@@ -115,6 +115,9 @@ class Ledger:
                 for key, one in wanted.items()
             ],
         )
+        # On PostgreSQL who was faster is waited for, and may have opened one with other properties.
+        for key in _agreeing(session, wanted):
+            del wanted[key]
         _insert_new(
             session,
             model.balance,
@@ -136,8 +139,6 @@ class Ledger:
                 for key, one in wanted.items()
             ],
         )
-        if self._database is None:  # Who was faster may have opened one with other properties.
-            _agreeing(session, wanted)
 
     def close_account(self, session: Session, code: str) -> None:
         """Close an account: it takes part in no new transfer, its open holds can only be given back.
