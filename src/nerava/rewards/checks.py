@@ -58,4 +58,59 @@ FROM ledger_transfer t
 WHERE t.template = 'session_reward' AND t.position = 0 AND t.kind IN ('direct', 'hold')
   AND NOT EXISTS (SELECT 1 FROM reward_grant g WHERE g.transaction_key = t.key)""",
     ),
+    Check(
+        "caps-count-grants",
+        "Every cap counts what its driver's grants say, those that no longer name anybody included.",
+        """
+SELECT CAST(c.campaign_id AS TEXT) || ' ' || CAST(c.driver_id AS TEXT) || ' ' || c.period,
+       'counts ' || c.points_used || ', granted ' || coalesce(sum(g.points), 0)
+FROM reward_cap c
+LEFT JOIN reward_grant g ON g.driver_id = c.driver_id AND g.campaign_id = c.campaign_id
+                        AND (c.period = 'total' OR c.period = g.local_date)
+GROUP BY c.campaign_id, c.driver_id, c.period, c.points_used
+HAVING c.points_used <> coalesce(sum(g.points), 0)
+UNION ALL
+SELECT CAST(n.campaign_id AS TEXT) || ' ' || CAST(n.driver_id AS TEXT) || ' ' || n.period,
+       'counts nothing, granted ' || n.points
+FROM (
+  SELECT g.campaign_id, g.driver_id, g.local_date AS period, sum(g.points) AS points
+  FROM reward_grant g JOIN campaign m ON m.id = g.campaign_id WHERE m.driver_day_points_max IS NOT NULL
+  GROUP BY g.campaign_id, g.driver_id, g.local_date
+  UNION ALL
+  SELECT g.campaign_id, g.driver_id, 'total', sum(g.points)
+  FROM reward_grant g JOIN campaign m ON m.id = g.campaign_id WHERE m.driver_points_max IS NOT NULL
+  GROUP BY g.campaign_id, g.driver_id
+) n
+WHERE n.points > 0
+  AND NOT EXISTS (SELECT 1 FROM driver d WHERE d.id = n.driver_id AND d.reference = 'unlinked')
+  AND NOT EXISTS (SELECT 1 FROM reward_cap c WHERE c.driver_id = n.driver_id AND c.campaign_id = n.campaign_id
+                  AND c.period = n.period)""",
+    ),
+    Check(
+        "caps-kept",
+        "No cap is passed, and each is the one of its campaign.",
+        """
+SELECT CAST(c.campaign_id AS TEXT) || ' ' || CAST(c.driver_id AS TEXT) || ' ' || c.period,
+       c.points_used || ' of ' || c.points_max || ', the campaign says '
+       || coalesce(CAST(CASE c.period WHEN 'total' THEN m.driver_points_max ELSE m.driver_day_points_max END AS TEXT),
+                   'nothing')
+FROM reward_cap c JOIN campaign m ON m.id = c.campaign_id
+WHERE c.points_used > c.points_max
+   OR c.points_max <> coalesce(CASE c.period WHEN 'total' THEN m.driver_points_max ELSE m.driver_day_points_max END, 0)""",
+    ),
+    Check(
+        "fundings-are-posted",
+        "Every funding of a campaign has its transfers, and every such posting its funding.",
+        """
+SELECT CAST(f.id AS TEXT), 'recorded ' || f.net || ' and ' || f.fee || ', booked ' || coalesce(sum(t.amount), 0)
+FROM campaign_funding f
+LEFT JOIN ledger_transfer h ON h.key = f.transaction_key AND h.template = 'campaign_funding' AND h.position = 0
+LEFT JOIN ledger_transfer t ON t.transaction_id = h.transaction_id
+GROUP BY f.id, f.net, f.fee, h.amount
+HAVING h.amount IS NULL OR h.amount <> f.net OR sum(t.amount) <> f.net + f.fee
+UNION ALL
+SELECT CAST(t.id AS TEXT), 'a funding of ' || t.amount || ' that no campaign records'
+FROM ledger_transfer t WHERE t.template = 'campaign_funding' AND t.position = 0
+  AND NOT EXISTS (SELECT 1 FROM campaign_funding f WHERE f.transaction_key = t.key)""",
+    ),
 )

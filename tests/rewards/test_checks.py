@@ -1,0 +1,136 @@
+"""What rewards keep beside the ledger is audited with it: each check is shown a break, on both databases."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from nerava.kernel.ids import new_id
+from nerava.ledger.audit import audit
+from nerava.ledger.findings import Finding
+from nerava.ledger.templates.campaign_funding import campaign_funding
+from nerava.rewards.checks import CHECKS
+from nerava.rewards.rules import Fixed
+from tests.chaos.tampering import drop_every_guard
+from tests.rewards.house import House
+
+GRANTS: Final = "UPDATE reward_grant SET "
+CAPS: Final = "UPDATE reward_cap SET "
+MONEY: Final = "UPDATE ledger_balance SET credits_posted = credits_posted + 1 WHERE account_id IN "
+
+BREAKS: Final = {
+    "a budget that its transfers do not explain": (
+        "campaigns-add-up",
+        MONEY + "(SELECT id FROM ledger_account WHERE kind = 'campaign_budget')",
+    ),
+    "a payment that was recorded higher": (
+        "campaigns-funded-as-recorded",
+        "UPDATE campaign_funding SET gross = gross + 1, net = net + 1",
+    ),
+    "a payment whose parts are others": (
+        "fundings-are-posted",
+        "UPDATE campaign_funding SET fee = fee + 1, net = net - 1",
+    ),
+    "a payment that was never booked": (
+        "fundings-are-posted",
+        f"UPDATE campaign_funding SET transaction_key = '{new_id()}'",
+    ),
+    "a posting that no payment explains": ("fundings-are-posted", "DELETE FROM campaign_funding"),
+    "a grant of fewer points than were given": ("grants-are-posted", GRANTS + "points = points - 1"),
+    "a grant that was never posted": ("grants-are-posted", GRANTS + f"transaction_key = '{new_id()}'"),
+    "a grant that was taken back on paper only": (
+        "grants-are-posted",
+        GRANTS + "points = 0, state = 'released'",
+    ),
+    "a reward without its grant": ("rewards-have-grants", "DELETE FROM reward_grant"),
+    "a cap that counts too little": ("caps-count-grants", CAPS + "points_used = points_used - 1"),
+    "a cap that counts too much": ("caps-count-grants", CAPS + "points_used = points_used + 1"),
+    "a cap that counts what another day was given": ("caps-count-grants", GRANTS + "local_date = '2026-01-01'"),
+    "a day that was never counted": ("caps-count-grants", "DELETE FROM reward_cap WHERE period <> 'total'"),
+    "a driver who was never counted": ("caps-count-grants", "DELETE FROM reward_cap WHERE period = 'total'"),
+    "a cap that is wider than the campaign's": ("caps-kept", CAPS + "points_max = points_max + 1"),
+    "a cap that a campaign does not have": ("caps-kept", "UPDATE campaign SET driver_points_max = NULL"),
+    "a cap that was passed": (
+        "caps-kept",
+        CAPS + "points_used = 999, points_max = 900 WHERE period = 'total'",
+    ),
+}  # fmt: skip
+
+
+def capped(house: House) -> None:
+    """Let a driver earn 40 points under two caps."""
+    house.campaign(
+        Fixed(points=40), gross=1_000, fee_bps=2_000, driver_day_points_max=50, driver_points_max=90
+    )
+    house.charged()
+    assert house.evaluate().points_granted == 40
+
+
+def found_after(house: House, statement: str) -> list[Finding]:
+    """Return what the audit says of a break, which is taken back again."""
+    engine = create_engine(house.database.url)
+    try:
+        with Session(engine) as session:
+            if not house.database.is_sqlite:
+                session.execute(text("ALTER TABLE reward_cap DROP CONSTRAINT ck_reward_cap_within_limit"))
+            else:
+                session.execute(text("PRAGMA ignore_check_constraints = ON"))
+            assert session.connection().exec_driver_sql(statement).rowcount > 0
+            return audit(session, CHECKS)
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_break_is_found_by_the_check_that_looks_for_it(house: House, name: str) -> None:
+    capped(house)
+    check, statement = BREAKS[name]
+    drop_every_guard(house.database)
+
+    found = found_after(house, statement)
+
+    assert check in {one.check for one in found}
+    assert all(one.subject and one.detail for one in found)
+
+
+def test_every_check_is_shown_a_break() -> None:
+    assert {check for check, _ in BREAKS.values()} == {check.name for check in CHECKS}
+    assert all(check.promise.endswith(".") for check in CHECKS)
+
+
+def test_a_cap_that_differs_names_campaign_driver_and_day(house: House) -> None:
+    capped(house)
+
+    found = found_after(house, CAPS + "points_used = 41 WHERE period <> 'total'")
+
+    (one,) = found
+    assert one.detail == "counts 41, granted 40"
+    assert one.subject.split()[1:] == [str(house.driver()), "2026-03-02"]
+
+
+def test_a_funding_that_was_only_booked_is_named(house: House) -> None:
+    capped(house)
+    chain = campaign_funding(
+        funding_id=new_id(), sponsor_id=house.sponsor, campaign_id=house.campaign(), gross=5
+    )
+
+    def work(session: Session) -> list[Finding]:
+        assert house.ledger.post(session, chain).ok
+        found = audit(session, CHECKS)
+        raise Undone(found)
+
+    with pytest.raises(Undone) as told:
+        house.database.run(work)
+    assert [one.detail for one in told.value.found if one.check == "fundings-are-posted"] == [
+        "a funding of 4 that no campaign records"
+    ]
+
+
+class Undone(Exception):
+    """What was found, while everything is taken back."""
+
+    def __init__(self, found: list[Finding]) -> None:
+        self.found = found
