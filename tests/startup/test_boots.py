@@ -26,6 +26,7 @@ GONE_WITHIN_S = 5
 DATABASE = "NERAVA_DATABASE__URL"
 KEYS = "NERAVA_TOKENS__KEYS_DIRECTORY"
 ISSUER = "NERAVA_TOKENS__ISSUER"
+LINKS = "NERAVA_SIGN_IN__LINK_PAGE"
 TIGHTER = "NERAVA_LIMITS__TIGHTER"
 WRONG = "hunter2"
 """A value that must not be repeated."""
@@ -180,6 +181,18 @@ BAD = (
     Bad("B14", "localhost", ISSUER, "reach", having(NERAVA_TOKENS__ISSUER="https://localhost:8000"), quick=True),
     Bad("B14", "private", ISSUER, "reach", having(NERAVA_TOKENS__ISSUER="https://10.0.0.8")),
     Bad("B14", "with a password", ISSUER, "password", having(NERAVA_TOKENS__ISSUER="https://u:hunter2@city.org")),
+    Bad("B14", "links over http", LINKS, "https://", having(NERAVA_SIGN_IN__LINK_PAGE="http://localhost:8000/link"), quick=True),
+    Bad("B14", "links to this machine", LINKS, "reach", having(NERAVA_SIGN_IN__LINK_PAGE="https://127.0.0.1/link")),
+    Bad("B14", "passkeys of localhost", "NERAVA_PASSKEYS__DOMAIN", "reach",
+        having(NERAVA_PASSKEYS__DOMAIN="localhost", NERAVA_PASSKEYS__ORIGINS="http://localhost:8000"), quick=True),
+    Bad("B14", "passkeys over http", "NERAVA_PASSKEYS__ORIGINS", "https://",
+        having(NERAVA_PASSKEYS__DOMAIN="city.org", NERAVA_PASSKEYS__ORIGINS="http://app.city.org"), quick=True),
+    Bad("B14", "passkeys without origins", "NERAVA_PASSKEYS__ORIGINS", "both or neither", having(NERAVA_PASSKEYS__DOMAIN="city.org")),
+    *(
+        Bad("B14", f"keys of {one} over http", f"NERAVA_{one}__KEYS_URL", "https://",
+            having(**{f"NERAVA_{one}__KEYS_URL": "http://localhost:9000/keys"}))
+        for one in ("GOOGLE", "APPLE")
+    ),
     Bad("B15", "everybody a proxy", "NERAVA_SERVER__TRUSTED_PROXIES", "your proxies", having(NERAVA_SERVER__TRUSTED_PROXIES="0.0.0.0/0"), quick=True),
     Bad("B15", "no network", "NERAVA_SERVER__TRUSTED_PROXIES", "no networks", having(NERAVA_SERVER__TRUSTED_PROXIES=WRONG)),
     *(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from nerava.platform.client_address import networks_of
 from nerava.platform.cors import origins_of
@@ -153,19 +153,23 @@ class PasskeySettings(Group):
     )
     origins: str | None = Field(
         default=None,
+        validate_default=True,
         description="Origins whose pages may ask for passkeys, exactly, separated by commas",
     )
 
-    @model_validator(mode="after")
-    def _of_the_domain(self) -> Self:
-        domain = re.escape(self.domain or "")
-        scheme = "http" if self.domain == "localhost" else "https"
-        mine = re.compile(rf"{scheme}://([a-z0-9-]+\.)*{domain}(:[0-9]{{1,5}})?")
-        origins = names_in(self.origins)
-        if bool(self.domain) != bool(origins) or not all(mine.fullmatch(one) for one in origins):
-            message = "passkeys need a domain, and origins such as https://… of it or below it"
+    @field_validator("origins")
+    @classmethod
+    def _are_of_the_domain(cls, text: str | None, others: ValidationInfo) -> str | None:
+        if "domain" not in others.data:
+            return text  # The domain is refused already.
+        domain = others.data["domain"] or ""
+        scheme = "http" if domain == "localhost" else "https"
+        mine = re.compile(rf"{scheme}://([a-z0-9-]+\.)*{re.escape(domain)}(:[0-9]{{1,5}})?")
+        origins = names_in(text)
+        if bool(domain) != bool(origins) or not all(mine.fullmatch(one) for one in origins):
+            message = "must be origins such as https://… of the passkeys' domain or below it; both or neither"
             raise ValueError(message)
-        return self
+        return text
 
 
 class IssuerSettings(Group):

@@ -32,6 +32,25 @@ def browser_origins(settings: Settings) -> list[Finding]:
     return []
 
 
+def sign_in_addresses(settings: Settings) -> list[Finding]:
+    """Find links, passkeys and keys of issuers that rely on this machine or on plain http.
+
+    The settings allow it to developers. Origins of passkeys are of their domain, and https for
+    every domain but `localhost`, so that the domain is all there is to look at.
+    """
+    if not settings.is_strict:
+        return []
+    domain = settings.passkeys.domain
+    relied_on = {
+        "NERAVA_SIGN_IN__LINK_PAGE": settings.sign_in.link_page,
+        "NERAVA_PASSKEYS__DOMAIN": domain and f"https://{domain}",
+        "NERAVA_GOOGLE__KEYS_URL": settings.google.keys_url,
+        "NERAVA_APPLE__KEYS_URL": settings.apple.keys_url,
+    }
+    found = ((name, problem_of(address)) for name, address in relied_on.items() if address)
+    return [Finding(name, problem) for name, problem in found if problem]
+
+
 def problem_of(address: str) -> str | None:
     """Say what keeps an address from being a public https one; None when nothing does."""
     try:

@@ -47,6 +47,7 @@ def check_start(settings: Settings, process: Process, arguments: Sequence[str] =
         *signing_keys.issuer_is_named(settings),
         *addresses.issuer_address(settings),
         *addresses.browser_origins(settings),
+        *addresses.sign_in_addresses(settings),
         *exposure.exposure(settings),
         *limits.limits(settings),
         *limits.proxies(settings),
