@@ -15,6 +15,7 @@ from nerava.audit import ActorKind, Entry, record
 from nerava.identity.roles import SCOPES, Role
 from nerava.identity.session_store import AuthSession, Ended, RefreshToken, Revocation, SessionKind
 from nerava.identity.standing import Standing, standing_of
+from nerava.identity.user_store import lock_user
 from nerava.kernel.ids import new_id
 
 if TYPE_CHECKING:
@@ -215,8 +216,12 @@ class Sessions:
         client: Client,
         now: datetime,
     ) -> AuthSession:
-        """Add a session of this kind; where the user has too many, the ones unused for longest end."""
+        """Add a session of this kind; where the user has too many, the ones unused for longest end.
+
+        Two who sign in at once as one user do it one after the other, so that the number is exact.
+        """
         term = TERMS[kind]
+        lock_user(session, user_id)
         others = session.scalars(
             _open_of(user_id, now).where(AuthSession.kind == kind.value).order_by(*_LAST_USED_FIRST)
         ).all()

@@ -122,6 +122,20 @@ def known_user(session: Session, user_id: UUID) -> Known:
     return Known(user_id, UserState.ACTIVE, is_ops=session.scalar(roles.limit(1)) is not None)
 
 
+def lock_user(session: Session, user_id: UUID) -> bool:
+    """Let nobody else change how a user comes in until the transaction ends; return whether it is an account.
+
+    Of people of ops, who act under ids without an account, the roles are locked. Take it before
+    any other lock on what a user has.
+    """
+    account = select(AppUser.id).where(AppUser.id == user_id)
+    if session.scalar(account.with_for_update(key_share=True)) is not None:
+        return True
+    roles = select(RoleMembership.id).where(RoleMembership.subject == user_id).order_by(RoleMembership.id)
+    session.execute(roles.with_for_update(key_share=True))
+    return False
+
+
 def _known() -> Select[UUID, str, bool]:
     is_ops = (
         select(RoleMembership.id)
