@@ -13,7 +13,7 @@ from nerava.kernel.ids import new_id
 from nerava.ledger.templates.promo_grant import promo_grant
 from nerava.platform.db.backup import back_up, restore
 from nerava.platform.vault import KeyDestroyed
-from nerava.privacy.erasure_list import ErasureListDamaged
+from nerava.privacy.erasure_list import ErasureList, ErasureListDamaged
 from tests.http.conftest import opened_house
 from tests.http.flows import fill_promo
 from tests.http.rows import rows_of
@@ -40,6 +40,11 @@ def after(house: House, span: timedelta) -> int:
     while one := house.installation.erasures.advance(now):
         done += one
     return done
+
+
+def list_of(house: House) -> ErasureList:
+    """Return the list of who was erased, as an earlier life of the installation kept it."""
+    return ErasureList(house.installation.settings.erasure_list, house.installation.vault)
 
 
 def rich(house: House, points: int = 500) -> Caller:
@@ -152,7 +157,7 @@ def test_a_backup_from_before_brings_nobody_back(sqlite_house: House, tmp_path: 
 def test_what_is_on_the_list_is_erased_again(house: House) -> None:
     ann = rich(house)
     house.installation.settings.erasure_list.unlink(missing_ok=True)
-    listed = house.installation.erasures._tools.listed  # noqa: SLF001 - as an earlier life wrote it
+    listed = list_of(house)
     listed.add(ann.subject, house.installation.clock.now())
     listed.add(ann.subject, house.installation.clock.now())
     assert listed.listed() == (ann.subject,)
@@ -164,7 +169,7 @@ def test_what_is_on_the_list_is_erased_again(house: House) -> None:
 
 
 def test_a_list_from_which_a_name_was_taken_is_refused(sqlite_house: House) -> None:
-    listed, now = sqlite_house.installation.erasures._tools.listed, sqlite_house.installation.clock.now()  # noqa: SLF001
+    listed, now = list_of(sqlite_house), sqlite_house.installation.clock.now()
     for _ in range(3):
         listed.add(new_id(), now)
     path = sqlite_house.installation.settings.erasure_list

@@ -20,11 +20,12 @@ from nerava.identity.challenge_store import consume
 from nerava.identity.challenges import Asked, ChallengeOver, CodeWrong, WorkNeeded
 from nerava.identity.contacts import Channel
 from nerava.identity.errors import AccountSuspended
+from nerava.identity.granting import roles_held
 from nerava.identity.links import Opening
 from nerava.identity.messages import MethodOff
 from nerava.identity.one_time import WORK_BITS, Guess
 from nerava.identity.roles import Membership, Role
-from nerava.identity.service import grant_role, roles_of
+from nerava.identity.service import grant_role
 from nerava.identity.sessions import Device
 from nerava.kernel.ids import new_id
 from nerava.ledger.stops import SwitchedOff
@@ -59,8 +60,8 @@ def test_the_first_code_makes_a_user_a_driver_and_a_session(desk: SignIn) -> Non
     [(user_id, state)] = desk.rows("SELECT id, state FROM app_user")
     user_id = UUID(str(user_id))
     assert state == "active"
-    [membership] = desk.database.read(lambda session: roles_of(session, user_id))
-    assert membership.role is Role.DRIVER
+    [held] = desk.database.read(lambda session: roles_held(session, user_id))
+    assert held.membership.role is Role.DRIVER
     assert desk.rows("SELECT reference FROM driver") == [(f"user:{user_id}",)]
     assert opened.refresh_token.startswith("nvr_")
     assert [tuple(row) for row in desk.rows("SELECT methods FROM auth_session")] == [("sms",)]

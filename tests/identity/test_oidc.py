@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nerava.identity.admission import MethodTooWeak
 from nerava.identity.errors import AccountSuspended
+from nerava.identity.granting import roles_held
 from nerava.identity.issuer_keys import IssuerKeys, IssuerUnreachable, read_keys
 from nerava.identity.messages import MethodOff
 from nerava.identity.oidc import Answer, Begun, InvalidIdToken, Issuer, Provider
 from nerava.identity.roles import Membership, Role
-from nerava.identity.service import grant_role, roles_of
+from nerava.identity.service import grant_role
 from nerava.identity.sessions import Opened
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp, IssuerKeysRefused
 from nerava.kernel.ids import new_id
@@ -75,8 +76,8 @@ def test_issuer_and_subject_make_a_driver_and_are_the_same_one_again(
     again = prover.holder(enter(prover, google, iss="accounts.google.com", email="other@example.org"))
     other = prover.holder(enter(prover, google, sub="2290"))
     assert first.user_id == again.user_id != other.user_id
-    [membership] = prover.desk.database.read(lambda session: roles_of(session, first.user_id))
-    assert membership.role is Role.DRIVER
+    [held] = prover.desk.database.read(lambda session: roles_held(session, first.user_id))
+    assert held.membership.role is Role.DRIVER
     assert prover.standing(first).methods == ("google",)
     assert prover.standing(first).strong_at is None
     assert prover.desk.count("user_contact") == 0

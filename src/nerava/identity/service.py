@@ -1,15 +1,14 @@
-"""Giving and taking roles, and finding out which ones a caller has."""
+"""Giving and taking roles."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.identity.model import RoleMembership
-from nerava.identity.roles import Membership, Role
 from nerava.kernel.ids import fact_id
 
 if TYPE_CHECKING:
@@ -17,11 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-_ROLES_OF: Final = (
-    select(RoleMembership.role, RoleMembership.tenant_id)
-    .where(RoleMembership.subject == bindparam("subject"))
-    .order_by(RoleMembership.role, RoleMembership.id)
-)
+    from nerava.identity.roles import Membership
 
 
 def grant_role(
@@ -48,12 +43,6 @@ def revoke_role(session: Session, subject: UUID, membership: Membership) -> bool
     """
     mine = RoleMembership.id == membership_id(subject, membership)
     return session.scalar(delete(RoleMembership).where(mine).returning(RoleMembership.id)) is not None
-
-
-def roles_of(session: Session, subject: UUID) -> tuple[Membership, ...]:
-    """Return the roles of a subject, in a stable order."""
-    rows = session.execute(_ROLES_OF, {"subject": subject})
-    return tuple(Membership(Role(row.role), row.tenant_id) for row in rows)
 
 
 def membership_id(subject: UUID, membership: Membership) -> UUID:
