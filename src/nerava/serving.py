@@ -59,6 +59,7 @@ def server_for(app: FastAPI, settings: ServerSettings) -> DrainingServer:
         http="httptools",
         lifespan="on",
         access_log=False,
+        log_config=None,  # its records go where ours go, through the redactor
         log_level="warning",
         server_header=False,
         proxy_headers=False,  # nobody's word is taken for the caller's address

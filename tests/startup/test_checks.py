@@ -16,6 +16,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from nerava import migrations
+from nerava.platform.redaction import Redactor
 from nerava.settings import DatabaseSettings, Settings, TokenSettings
 from nerava.startup_checks import (
     addresses,
@@ -256,6 +257,19 @@ def test_an_address_of_ours_is_public_https(address: str, words: str | None) -> 
 def test_an_interpreter_without_the_products_checks_is_refused() -> None:
     assert profile.interpreter(0) == []
     assert [one.setting for one in profile.interpreter(1)] == ["PYTHONOPTIMIZE"]
+
+
+class _Blind(Redactor):
+    def redacted(self, text: str) -> str:
+        return text if "@" in text else super().redacted(text)
+
+
+def test_a_redactor_that_lets_something_through_is_refused() -> None:
+    (found,) = profile.logging(Settings(), _Blind())
+
+    assert found.setting == "NERAVA_LOG"
+    assert "of the" in found.problem
+    assert "canary" not in found.problem
 
 
 def test_a_look_that_hangs_is_left_behind() -> None:

@@ -21,7 +21,7 @@ from nerava.commands.identity import token_for
 from nerava.commands.opening import refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
-from nerava.commands.running import listen, serve
+from nerava.commands.running import listen, serve, write_log
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -68,6 +68,7 @@ def demo_command(
     out = Output(as_json=False)
     with refusing(out):
         settings = _settings(folder, port)
+        write_log(settings)
         listening = listen(settings) if serve_api else None
         folder.mkdir(parents=True, exist_ok=True)
         migrations.upgrade(settings.database.url)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
-import logging
 import signal
 import socket
 from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
 
 from nerava.app import create_app
 from nerava.commands.errors import AddressUnusable, PortTaken
 from nerava.commands.opening import refusing
 from nerava.installation import apply_stops, background_of, open_installation
+from nerava.platform.logging_setup import set_up_logging
+from nerava.platform.redaction import REDACTOR
 from nerava.serving import server_for
 
 if TYPE_CHECKING:
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from nerava.commands.output import Output
-    from nerava.settings import LogSettings, Settings
+    from nerava.settings import Settings
 
 
 def run_server(out: Output, settings: Settings) -> None:
     """Serve the HTTP API under settings that were checked, until Ctrl-C or SIGTERM."""
     with refusing(out):
+        write_log(settings)
         listening = listen(settings)
         address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
         serve(
@@ -39,7 +43,7 @@ def run_server(out: Output, settings: Settings) -> None:
 def run_work(out: Output, settings: Settings) -> None:
     """Run the background work under settings that were checked, until Ctrl-C or SIGTERM."""
     with refusing(out):
-        write_log(settings.log)
+        write_log(settings)
         installation = open_installation(settings)
         apply_stops(installation)
         background = background_of(installation)
@@ -52,11 +56,12 @@ def run_work(out: Output, settings: Settings) -> None:
             installation.close()
 
 
-def write_log(settings: LogSettings) -> None:
-    """Write the log to standard error from a level on."""
-    logging.basicConfig(
-        level=settings.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+def write_log(settings: Settings) -> None:
+    """Write the log to standard error, redacted: JSON under production's rules, else for people."""
+    password = make_url(settings.database.url).password
+    if password:
+        REDACTOR.learn(password)
+    set_up_logging(settings.log.level, as_json=settings.is_strict)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -93,7 +98,6 @@ def serve(
     `announce` says where it serves and how to end it. The signals are the server's before anybody
     reads that, so Ctrl-C ends it cleanly from the first word on.
     """
-    write_log(settings.log)
     server = server_for(app, settings.server)
     try:
         with server.capture_signals():

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from nerava.kernel.errors import NeravaError
+from nerava.platform.redaction import REDACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,6 +190,8 @@ class Secrets:
                 log.warning("secret_refresh_failed: %s", error.detail)
                 self._loaded[kind] = _Loaded(known.values, known.read_at, _due(now))
                 return known.values
+            for value in values:
+                REDACTOR.learn(value.reveal())
             self._loaded[kind] = _Loaded(values, now, _due(now))
             return values
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from nerava.platform.redaction import REDACTOR, SAMPLES
 from nerava.settings import PROFILES
 from nerava.startup_checks.findings import Finding
 
 if TYPE_CHECKING:
+    from nerava.platform.redaction import Redactor
     from nerava.settings import Settings
 
 
@@ -26,8 +28,12 @@ def interpreter(optimize: int = sys.flags.optimize) -> list[Finding]:
     return []
 
 
-def logging(settings: Settings) -> list[Finding]:
-    """Find a log that would tell more than production may."""
+def logging(settings: Settings, redactor: Redactor = REDACTOR) -> list[Finding]:
+    """Find a log that would tell more than production may, or a redactor that lets something through."""
+    found = []
     if settings.is_strict and settings.log.level == "debug":
-        return [Finding("NERAVA_LOG__LEVEL", "debug tells too much for production")]
-    return []
+        found.append(Finding("NERAVA_LOG__LEVEL", "debug tells too much for production"))
+    if missed := redactor.failures():
+        message = f"{len(missed)} of the {len(SAMPLES)} samples of secrets would be written to the log"
+        found.append(Finding("NERAVA_LOG", message))
+    return found

@@ -55,6 +55,7 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
         poolclass=QueuePool,
         pool_size=options.pool_size,
         max_overflow=0,
+        hide_parameters=True,  # an error is logged, and what people gave us is not to be
         pool_timeout=options.pool_wait_ms / 1_000 if read_only else 30,
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": SQLITE_BUSY_MS / 1_000},
     )
@@ -105,6 +106,7 @@ def _open_postgresql(url: URL, options: EngineOptions) -> Engine:
         url,
         pool_size=options.pool_size,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=options.pool_wait_ms / 1_000,
         connect_args=arguments,
         isolation_level="READ COMMITTED",

@@ -1,0 +1,150 @@
+"""Every record passes the redactor: message, arguments, exception, fields, of ours, of libraries and of crashes."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import subprocess
+import sys
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+
+from nerava.platform.logging_setup import set_up_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "eve.canary@example.org"
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Put everything back that setting up the log of the process replaces."""
+    root, ours = logging.getLogger(), logging.getLogger("nerava")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    hooks = (sys.excepthook, sys.unraisablehook, threading.excepthook)
+    with warnings.catch_warnings():
+        yield
+        logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+
+
+def open_log() -> io.StringIO:
+    """Set the log up in the middle of a test, when nobody else listens any more."""
+    stream = io.StringIO()
+    set_up_logging("debug", as_json=True, stream=stream)
+    return stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def fail() -> None:
+    raise RuntimeError(CANARY)
+
+
+class Odd:
+    def __str__(self) -> str:
+        raise ValueError(CANARY)
+
+
+def test_a_record_is_redacted_wherever_it_holds_something() -> None:
+    written = open_log()
+    log = logging.getLogger("nerava.test")
+    log.debug(
+        "to %s", CANARY, extra={"trace_id": "ab" * 16, "status": 401, "count": 12025550187, "body": CANARY}
+    )
+    try:
+        fail()
+    except RuntimeError:
+        log.exception("%(to)s failed", {"to": CANARY}, stack_info=True)
+    log.info(f"%d of {CANARY}", "many")  # noqa: G004 - a mistake as people make it
+    log.info("it is %s", Odd())
+
+    assert CANARY not in written.getvalue()
+    first, second, third, fourth = lines(written)
+    assert set(first) == {"at", "level", "logger", "message", "trace_id", "status", "count"}
+    assert (first["level"], first["logger"], first["message"]) == ("debug", "nerava.test", "to [removed]")
+    assert (first["trace_id"], first["status"], first["count"]) == ("ab" * 16, 401, "[removed]")
+    assert "RuntimeError: [removed]" in second["exception"]
+    assert "test_logging_setup.py" in second["exception"]
+    assert third["message"] == "%d of [removed] (arguments left out: TypeError)"
+    assert fourth["message"] == "it is %s (arguments left out: ValueError)"
+
+
+def test_servers_and_libraries_write_through_the_same_handler() -> None:
+    written = open_log()
+    uvicorn.Config(lambda: None, log_config=None, log_level="info", access_log=True)
+    for name in ("uvicorn.error", "uvicorn.access", "asyncio", "sqlalchemy.engine", "somebody.else"):
+        logging.getLogger(name).warning("GET /x?to=%s", CANARY)
+        logging.getLogger("somebody.else").info("https://example.org/whole/address")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(CANARY, stacklevel=1)
+
+    assert CANARY not in written.getvalue()
+    assert [line["logger"] for line in lines(written)] == [
+        "uvicorn.error", "uvicorn.access", "asyncio", "sqlalchemy.engine", "somebody.else", "py.warnings",
+    ]  # fmt: skip
+
+
+def test_people_read_one_line_whatever_somebody_sends() -> None:
+    stream = io.StringIO()
+    set_up_logging("info", as_json=False, stream=stream)
+    logging.getLogger("nerava.test").debug("too much")
+    logging.getLogger("nerava.test").info(
+        "refused %s", "x\n2026-11-23 INFO nerava: all is well\x1b[2J\r", extra={"status": 4}
+    )
+
+    (line,) = stream.getvalue().splitlines()
+    assert "INFO nerava.test: refused x\\n2026-11-23 INFO nerava: all is well\\x1b[2J\\r status=4" in line
+
+
+class Full(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(28, CANARY)
+
+
+def test_a_line_that_cannot_be_written_is_told_without_a_word_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logging("info", as_json=True, stream=Full())
+    logging.getLogger("nerava.test").info("to %s", CANARY)
+
+    assert capsys.readouterr().err == "a record of nerava.test was lost: OSError\n"
+
+
+CRASHES = """
+import sys, threading
+from nerava.platform.logging_setup import set_up_logging
+set_up_logging("info", as_json=True)
+def fail():
+    raise RuntimeError("eve.canary@example.org")
+class Gone:
+    def __del__(self):
+        fail()
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+Gone()
+fail()
+"""
+
+
+def test_a_crash_of_process_thread_or_finalizer_is_redacted_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", CRASHES], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "canary" not in ended.stdout + ended.stderr
+    assert [json.loads(line)["message"] for line in ended.stderr.splitlines()] == [
+        "a thread ended by a mistake of ours",
+        "an error that nobody could be told",
+        "the process ends by a mistake of ours",
+    ]
