@@ -137,6 +137,7 @@ def _wiring_of(
         exports=installation.exports,
         erasures=installation.erasures,
         proving=proving_of(installation),
+        intake=installation.intake,
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,

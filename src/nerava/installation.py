@@ -21,7 +21,10 @@ from nerava.identity.passkeys import RelyingParty
 from nerava.identity.proving import Methods, Proving, put_together
 from nerava.identity.sessions import Sessions
 from nerava.identity.tokens import AccessTokens, TokenOptions
+from nerava.inbound.intake import Intake
+from nerava.inbound.work import EventWork
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp
+from nerava.integrations.stripe.connection import Stripe, StripeAccess
 from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
@@ -37,6 +40,7 @@ from nerava.privacy.retention import Retention
 from nerava.worker import (
     BackgroundWork,
     audit_jobs,
+    inbound_jobs,
     jobs,
     privacy_jobs,
     protection_jobs,
@@ -45,6 +49,7 @@ from nerava.worker import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
 
     from nerava.identity.admission import Welcome
     from nerava.identity.messages import Messenger
+    from nerava.inbound.events import Handler
     from nerava.kernel.clock import Clock
     from nerava.settings import Settings
 
@@ -74,10 +80,14 @@ class Installation:
     desk: Desk
     exports: Exports
     erasures: Erasures
+    stripe: Stripe | None
+    intake: Intake
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
         self.ledger.close()
+        if self.stripe is not None:
+            self.stripe.close()
         self.database.close()
 
 
@@ -113,6 +123,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     database.ask_before_writing(switches.require_writable)
     messages = Messages(database, vault, _messengers(settings, clock))
     listed = ErasureList(settings.erasure_list, vault)
+    stripe = _stripe_of(settings, clock)
     return Installation(
         settings=settings,
         clock=clock,
@@ -147,7 +158,28 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
                 listed=listed,
             )
         ),
+        stripe=stripe,
+        intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
     )
+
+
+def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
+    given = settings.stripe
+    if given.mode == "off" or given.key is None:
+        return None
+    access = StripeAccess(
+        key=given.key.get_secret_value(),
+        secrets=given.secrets_of_endpoint,
+        connect_secrets=given.secrets_of_connect,
+        base_url=given.base_url,
+        is_live=given.mode == "live",
+    )
+    return Stripe(access, now=clock.now)
+
+
+def _event_handlers(_installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
+    """Return who works on which events, by provider and the beginning of the kind."""
+    return {"stripe": {}}
 
 
 def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
@@ -180,12 +212,14 @@ def apply_stops(installation: Installation) -> None:
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
     wanted = installation.settings.worker
+    events = EventWork(installation.database, installation.vault, _event_handlers(installation))
     work = [
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),
+        *inbound_jobs(events),
         *audit_jobs(installation.database, installation.secrets),
     ]
     return BackgroundWork(work, installation.clock, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nerava.identity.messages import Messages
+    from nerava.inbound.work import EventWork
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
@@ -56,46 +58,65 @@ class Job:
         every: How often it is looked at when there is nothing to do.
         run: Does a bounded piece and returns how much; 0 means nothing was waiting. Safe to repeat
             and to kill at any point.
+        share: Jobs of one share have one thread, so that a slow provider keeps only those waiting
+            that wait for providers.
     """
 
     name: str
     every: timedelta
     run: Callable[[datetime], int]
+    share: str = "own"
+
+
+PROVIDERS: Final = "providers"
+"""The share of jobs that call other machines."""
 
 
 class BackgroundWork:
-    """One thread that runs the jobs in turn. A job that fails is logged and tried again later."""
+    """A thread for each share runs its jobs in turn. A job that fails is logged and tried again later."""
 
     def __init__(self, jobs: Sequence[Job], clock: Clock, settings: WorkerSettings) -> None:
         self._jobs = jobs
         self._clock = clock
         self._pause_s = settings.pause_ms / 1_000
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._quiet_until: dict[str, datetime] = {}
         self._due = {job.name: datetime.min.replace(tzinfo=UTC) for job in jobs}
 
     def start(self) -> None:
-        """Begin to work in a thread of its own."""
-        self._thread = threading.Thread(target=self.run, name="background", daemon=True)
-        self._thread.start()
+        """Begin to work in threads of its own."""
+        shares = dict.fromkeys(job.share for job in self._jobs)
+        self._threads = [
+            threading.Thread(target=self._work, args=(share,), name=f"background-{share}", daemon=True)
+            for share in shares
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Finish the piece at hand and end. Repeats safely."""
+        """Finish the pieces at hand and end. Repeats safely."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(STOP_PATIENCE_S)
-            self._thread = None
+        until = time.monotonic() + STOP_PATIENCE_S
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._threads = []
 
     def run(self) -> None:
         """Work until `stop` is called from another thread or a signal handler."""
-        while not self._stop.is_set():
-            if self.round() == 0:
-                self._stop.wait(self._pause_s)
+        self.start()
+        for thread in self._threads:
+            thread.join()
 
-    def round(self) -> int:
-        """Run every job that is due once and return how much was done."""
-        return sum(self._run_one(job) for job in self._jobs if self._due[job.name] <= self._clock.now())
+    def round(self, share: str | None = None) -> int:
+        """Run every job that is due once, those of one share or all, and return how much was done."""
+        mine = [job for job in self._jobs if share in {None, job.share}]
+        return sum(self._run_one(job) for job in mine if self._due[job.name] <= self._clock.now())
+
+    def _work(self, share: str) -> None:
+        while not self._stop.is_set():
+            if self.round(share) == 0:
+                self._stop.wait(self._pause_s)
 
     def _run_one(self, job: Job) -> int:
         if self._stop.is_set():
@@ -194,6 +215,14 @@ def privacy_jobs(exports: Exports, erasures: Erasures, retention: Retention) -> 
         Job("make and wipe copies of people's data", SECONDLY, exports.make),
         Job("erase people who asked for it", MINUTELY, erasures.advance),
         Job("remove what is too old", HOURLY, retention.run),
+    )
+
+
+def inbound_jobs(work: EventWork) -> Sequence[Job]:
+    """Return the jobs for what providers told us."""
+    return (
+        Job("work on what providers told", AT_ONCE, work.run, PROVIDERS),
+        Job("wipe what providers told long ago", HOURLY, work.wipe),
     )
 
 

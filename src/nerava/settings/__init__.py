@@ -22,6 +22,7 @@ from nerava.settings.groups import (
     SecretsSettings,
     ServerSettings,
     SignInSettings,
+    StripeSettings,
     TokenSettings,
     WorkerSettings,
     names_in,
@@ -49,6 +50,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SignInSettings",
+    "StripeSettings",
     "TokenSettings",
     "WorkerSettings",
     "knobs",
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     passkeys: PasskeySettings = PasskeySettings()
     google: IssuerSettings = IssuerSettings()
     apple: IssuerSettings = IssuerSettings()
+    stripe: StripeSettings = StripeSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

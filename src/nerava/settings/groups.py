@@ -190,6 +190,59 @@ class IssuerSettings(Group):
         return names_in(self.client_ids)
 
 
+class StripeSettings(Group):
+    """The provider that sponsors pay by and that pays drivers and merchants."""
+
+    mode: Literal["off", "simulator", "sandbox", "live"] = Field(
+        default="off", description="Stripe: off, simulator (this machine), sandbox (test keys) or live"
+    )
+    key: SecretStr | None = Field(default=None, description="Stripe's secret or restricted key of that mode")
+    base_url: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        description="Where Stripe's API is; unset: Stripe's own address; the simulator needs it",
+    )
+    webhook_secrets: SecretStr | None = Field(
+        default=None, description="Secrets of our webhook endpoint at Stripe, separated by commas"
+    )
+    connect_webhook_secrets: SecretStr | None = Field(
+        default=None, description="The same for the endpoint that hears about connected accounts"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.mode == "off":
+            return self
+        if self.key is None:
+            message = "key is needed unless the mode is off"
+            raise ValueError(message)
+        kinds = ("sk_live_", "rk_live_") if self.mode == "live" else ("sk_test_", "rk_test_")
+        if not self.key.get_secret_value().startswith(kinds):
+            message = "key is not of this mode"
+            raise ValueError(message)
+        if self.mode == "simulator" and not (self.base_url or "").startswith("http://"):
+            message = "base_url must name the simulator on this machine"
+            raise ValueError(message)
+        if self.mode != "simulator" and (self.base_url or "https://").startswith("http://"):
+            message = "base_url is of this machine, which only the simulator is"
+            raise ValueError(message)
+        return self
+
+    @property
+    def secrets_of_endpoint(self) -> tuple[str, ...]:
+        """The secrets in `webhook_secrets`."""
+        return _revealed(self.webhook_secrets)
+
+    @property
+    def secrets_of_connect(self) -> tuple[str, ...]:
+        """The secrets in `connect_webhook_secrets`."""
+        return _revealed(self.connect_webhook_secrets)
+
+
+def _revealed(text: SecretStr | None) -> tuple[str, ...]:
+    return names_in(None if text is None else text.get_secret_value())
+
+
 class PrivacySettings(Group):
     """What people may ask about their own data."""
 

@@ -32,6 +32,7 @@ from nerava.web.api import (
     signing_in,
     staff,
     wallet,
+    webhooks,
 )
 
 if TYPE_CHECKING:
@@ -85,5 +86,6 @@ async def openapi() -> dict[str, Any]:
 ALL_ROUTES: Final[list[BaseRoute]] = [
     *_DOCUMENTED,
     *csp_reports.routes.routes,
+    *webhooks.routes.routes,
     GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False),
 ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nerava.identity.proving import Proving
     from nerava.identity.refreshing import Refreshing
     from nerava.identity.sessions import Sessions
+    from nerava.inbound.intake import Intake
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.ledger.switches import SwitchBoard
@@ -63,6 +64,7 @@ class Wiring:
     exports: Exports
     erasures: Erasures
     proving: Proving
+    intake: Intake
     readiness: Readiness
     currency: str
     build: str

@@ -1,0 +1,1 @@
+"""Stripe Connect: sponsors pay by it, drivers and merchants are paid by it."""

@@ -1,0 +1,130 @@
+"""`PaymentProvider` over Stripe: hosted checkouts, and refunds of what they brought."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from nerava.integrations.stripe.reading import OtherForm, in_path, inner, name_of, read_as, text, whole
+from nerava.rewards.ports import Checkout, PaymentState, Refund, RefundState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nerava.integrations.stripe.api import StripeApi
+    from nerava.kernel.outcomes import Outcome
+
+_WITH_FEE: Final = [("expand[]", "payment_intent.latest_charge.balance_transaction")]
+_DEAD_INTENT: Final = frozenset({"requires_payment_method", "canceled"})
+
+
+class StripePayments:
+    """Takes payments of sponsors. Safe to share between threads."""
+
+    name: Final = "stripe"
+
+    def __init__(self, api: StripeApi) -> None:
+        self._api = api
+
+    def open_checkout(
+        self, reference: UUID, *, amount_minor: int, currency: str, return_url: str, key: str
+    ) -> Outcome[Checkout]:
+        """Make a hosted page for one payment of this amount."""
+        form = {
+            "mode": "payment",
+            "client_reference_id": str(reference),
+            "success_url": return_url,
+            "cancel_url": return_url,
+            "metadata": {"reference": str(reference)},
+            "payment_intent_data": {"metadata": {"reference": str(reference)}},
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": currency.lower(),
+                        "unit_amount": amount_minor,
+                        "product_data": {"name": "Campaign funding"},
+                    },
+                }
+            ],
+        }
+        return read_as(self._api.post("/v1/checkout/sessions", form, key=key), _checkout)
+
+    def checkout(self, checkout: str) -> Outcome[Checkout]:
+        """Read a checkout with its payment and what Stripe kept of it."""
+        return read_as(self._api.get(f"/v1/checkout/sessions/{in_path(checkout)}", _WITH_FEE), _checkout)
+
+    def refund(self, payment: str, *, amount_minor: int, key: str) -> Outcome[Refund]:
+        """Send a part or all of a payment back to who paid it."""
+        form = {"payment_intent": payment, "amount": amount_minor}
+        return read_as(self._api.post("/v1/refunds", form, key=key), _refund)
+
+    def refunds_of(self, payment: str) -> Outcome[list[Refund]]:
+        """Read all refunds of a payment."""
+        found = self._api.every("/v1/refunds", [("payment_intent", payment)])
+        return read_as(found, lambda rows: [_refund(row) for row in rows])
+
+
+def _checkout(row: Mapping[str, Any]) -> Checkout:
+    intent = row.get("payment_intent")
+    charge = inner(intent, "latest_charge") if isinstance(intent, dict) else {}
+    try:
+        reference = UUID(text(row, "client_reference_id"))
+    except ValueError:
+        raise OtherForm("client_reference_id") from None
+    url = row.get("url")
+    return Checkout(
+        checkout=text(row, "id"),
+        url=url if isinstance(url, str) else None,
+        reference=reference,
+        state=_state(row, intent),
+        amount_minor=whole(row, "amount_total"),
+        currency=text(row, "currency").upper(),
+        payment=name_of(row, "payment_intent"),
+        fee_minor=_fee(charge),
+        is_live=row.get("livemode") is True,
+    )
+
+
+def _state(row: Mapping[str, Any], intent: object) -> PaymentState:
+    match row.get("status"), row.get("payment_status"):
+        case _, "paid":
+            return PaymentState.PAID
+        case "open", _:
+            return PaymentState.OPEN
+        case "expired", _:
+            return PaymentState.EXPIRED
+        case "complete", "unpaid":
+            # A bank debit takes days and may still fail; then its intent asks for another method.
+            failed = isinstance(intent, dict) and intent.get("status") in _DEAD_INTENT
+            return PaymentState.FAILED if failed else PaymentState.PROCESSING
+        case _:
+            raise OtherForm("payment_status")
+
+
+def _fee(charge: Mapping[str, Any]) -> int:
+    movement = charge.get("balance_transaction")
+    return whole(movement, "fee") if isinstance(movement, dict) else 0
+
+
+def _refund(row: Mapping[str, Any]) -> Refund:
+    payment = name_of(row, "payment_intent")
+    if payment is None:
+        raise OtherForm("payment_intent")
+    states = {
+        "pending": RefundState.PENDING,
+        "requires_action": RefundState.PENDING,
+        "succeeded": RefundState.SUCCEEDED,
+        "failed": RefundState.FAILED,
+        "canceled": RefundState.FAILED,
+    }
+    state = states.get(text(row, "status"))
+    if state is None:
+        raise OtherForm("status")
+    return Refund(
+        refund=text(row, "id"),
+        payment=payment,
+        amount_minor=whole(row, "amount"),
+        currency=text(row, "currency").upper(),
+        state=state,
+    )
