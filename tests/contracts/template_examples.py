@@ -24,6 +24,7 @@ from nerava.ledger.templates import merchant_payout as pay
 from nerava.ledger.templates import redemption as red
 from nerava.ledger.templates import session_reward as rew
 from nerava.ledger.templates.campaign_funding import campaign_funding
+from nerava.ledger.templates.claim_fee import claim_fee
 from nerava.ledger.templates.merchant_settlement import merchant_settlement
 from nerava.ledger.templates.promo_funding import promo_funding
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
@@ -190,6 +191,10 @@ def captured_in_part(world: World) -> Chain:
     )
 
 
+def claimed(world: World) -> Chain:
+    return claim_fee(claim_id=world.id("claim"), merchant_id=world.id("merchant"), fee=world.part, **TOLD)
+
+
 def refunded(world: World) -> Chain:
     code, till, driver, merchant = map(world.id, ("code", "till", "driver", "merchant"))
     return redemption_refund(
@@ -319,6 +324,7 @@ EXAMPLES: Final[dict[str, Example]] = {
     "campaign_refund.campaign_refund_returned": Example(
         ended_paid, lambda w: refunds.campaign_refund_returned(w.refund, provider="stripe", **TOLD)
     ),
+    "claim_fee.claim_fee": Example(nothing, claimed),
     "clawback.clawback": Example(rewarded, clawed_back),
     "driver_cashout.driver_cashout_failed": Example(
         submitted, lambda w: cash.driver_cashout_failed(w.cashout, **TOLD)

@@ -34,6 +34,7 @@ STOPPED_BY: Final[dict[str, tuple[str, frozenset[Kind]]]] = {
     "session_reward": (EARN, _MOVES),
     "promo_grant": (EARN, _MOVES),
     "redemption": (REDEEM, _BEGINS),
+    "claim_fee": (REDEEM, _MOVES),
     # The request holds and the submission captures; an outcome or a return only moves.
     "driver_cashout": (PAYOUT, _BEGINS),
     "merchant_payout": (PAYOUT, _BEGINS),
