@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from nerava.app import create_app, reviewed_policies
 from nerava.identity.roles import SCOPES, Role
+from nerava.ledger.stops import SwitchedOff
 from nerava.platform.policy import (
     ANY_ROLE,
     GuardedRoute,
@@ -164,3 +165,12 @@ def test_every_protected_route_is_closed_to_nobody_and_to_the_wrong_role(sqlite_
             assert (answer.status_code, answer.json()["code"]) == (403, "role-not-allowed"), (
                 f"{name} as {role}"
             )
+
+
+def test_whatever_writes_says_that_it_may_be_switched_off_and_nothing_that_reads_does() -> None:
+    for path, methods in openapi_document()["paths"].items():
+        for method, operation in methods.items():
+            answer = operation["responses"]["503"]
+            told = answer["description"].count(f"`{SwitchedOff.code}`: {SwitchedOff.title}")
+            assert told == (0 if method == "get" else 1), (method, path)
+            assert "Retry-After" in answer["headers"], (method, path)

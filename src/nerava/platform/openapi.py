@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = "3.1.0"
 SCHEME: Final = "accessToken"
+READS: Final = frozenset({"GET", "HEAD"})
 KEY_PATTERN: Final = r'^[ \t]*(?:[!#-~][!-~]{0,254}|"(?:[!#-\[\]-~]|\\["\\]){1,255}")[ \t]*$'
 """A key as `parse_key` reads it: 1 to 255 visible ASCII characters, bare or quoted."""
 
@@ -58,6 +59,14 @@ class _StepUpRequired(NeravaError):
     code = "step-up-required"
     status = HTTPStatus.FORBIDDEN
     title = "Confirm that it is you, as `step_up` says"
+
+
+class _SwitchedOff(NeravaError):
+    # The ledger has the one that is raised; every write may meet it, because everything can be read-only.
+    code = "switched-off"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "This is switched off for now"
+    retry_after_s = 60
 
 
 def document(routes: Sequence[BaseRoute], *, title: str, version: str, description: str) -> dict[str, Any]:
@@ -82,11 +91,12 @@ def document(routes: Sequence[BaseRoute], *, title: str, version: str, descripti
         policy = policy_of(route)
         if isinstance(route, GuardedRoute) and policy is not None and route.include_in_schema:
             for method in route.methods or ():
-                _complete(found["paths"][route.path_format][method.lower()], route, policy)
+                operation = found["paths"][route.path_format][method.lower()]
+                _complete(operation, route, policy, writes=method not in READS)
     return found
 
 
-def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) -> None:
+def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy, *, writes: bool) -> None:
     has_input = bool(operation.get("parameters")) or route.body_field is not None
     errors: list[type[NeravaError]] = [Unexpected, DatabaseUnavailable, RateLimited]
     if has_input:
@@ -95,6 +105,8 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) ->
         errors.append(NotFound)
     if route.body_field is not None:
         errors += [BodyTooLarge, UnsupportedMediaType]
+    if writes:
+        errors.append(_SwitchedOff)
     errors += _closed(policy)
     operation["security"] = [] if policy.public else [{SCHEME: [policy.scope]}]
     if policy.repeats in {Repeats.KEY_REQUIRED, Repeats.KEY_ACCEPTED}:
@@ -107,13 +119,22 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, policy: Policy) ->
     unprocessable = str(int(HTTPStatus.UNPROCESSABLE_ENTITY))
     if "application/json" in responses.get(unprocessable, {}).get("content", {}):
         del responses[unprocessable]  # FastAPI's own, which is never sent
-    for status, stated in problems(*errors).items():
+    _add_refusals(responses, errors)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _add_refusals(responses: dict[str, Any], errors: Sequence[type[NeravaError]]) -> None:
+    """Add what an endpoint did not state itself."""
+    told = "; ".join(answer["description"] for answer in responses.values())
+    missing = [error for error in errors if f"`{error.code}`" not in told]
+    for status, stated in problems(*missing).items():
         known = responses.get(str(status))
         if known is not None:
             stated["description"] = f"{known['description']}; {stated['description']}"
             stated["content"] |= known.get("content", {})
+            if "headers" in known:
+                stated["headers"] = stated.get("headers", {}) | known["headers"]
         responses[str(status)] = stated
-    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _closed(policy: Policy) -> list[type[NeravaError]]:
