@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nerava import migrations
+from nerava.kernel.ids import new_id
 from tests.commands.conftest import Run
 
 
@@ -108,6 +109,18 @@ def test_the_demo_says_a_taken_port_before_anything_else(run: Run, tmp_path: Pat
     assert f"something listens on 127.0.0.1:{port}" in said
     assert "--port" in said
     assert not (tmp_path / "demo").exists()
+
+
+def test_under_production_rules_the_command_line_lets_nobody_in_as_ops(
+    run: Run, books: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run("token", "ops:finance", str(new_id()), "--database", books)
+    assert before.exit_code == 0, before.output
+    monkeypatch.setenv("NERAVA_ENV", "production")
+
+    said = refusal(run, "token", "ops:finance", str(new_id()), "--database", books)
+
+    assert "Ops come in with a passkey" in said
 
 
 @pytest.mark.parametrize("profile", ["production", "staging"])

@@ -129,7 +129,7 @@ def test_a_change_of_factors_is_refused_to_other_sessions_at_once(house: House, 
     assert ann.caller.get("/v1/me").status_code == 200
 
 
-def test_ops_come_in_by_a_link_and_show_a_passkey_for_what_asks_for_it(house: House) -> None:
+def test_ops_come_in_by_a_link_that_counts_as_a_passkey_for_five_minutes(house: House) -> None:
     ops, now = new_id(), house.installation.clock.now()
     house.installation.database.run(
         lambda session: grant_role(session, ops, Membership(Role.OPS_ADMIN), granted_by="test", now=now)
@@ -139,7 +139,9 @@ def test_ops_come_in_by_a_link_and_show_a_passkey_for_what_asks_for_it(house: Ho
     assert opened.status_code == 200
     caller = _caller(house, opened.json())
     assert caller.get("/v1/ops/accounts/platform:promo").status_code in {200, 404}
-    answer = caller.post("/v1/ops/roles", {"subject": str(new_id()), "role": "ops:support"})
+    body = {"user_id": str(new_id()), "give": "ops:support", "reason": "covers for the night"}
+    assert_problem(caller.post("/v1/ops/roles", body), 404, "unknown-user")
+    answer = house.grow_cold(caller).post("/v1/ops/roles", body)
     assert assert_problem(answer, 403, "step-up-required")["step_up"] == "passkey"
     again = house.client.post("/v1/auth/ops-links/consume", json={"token": token})
     assert_problem(again, 401, "ops-link-over")

@@ -1,10 +1,11 @@
-"""The demo's links for ops: good once, for ten minutes, for people of ops, and worth no passkey."""
+"""The demo's links for ops: good once, for ten minutes, for people of ops, and counted as a passkey."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from nerava.identity.ops_links import LIFE, OpsLinkOver
 from nerava.identity.proving import Methods, put_together
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
+from nerava.identity.standing import standing_of
 from nerava.kernel.ids import new_id
 from nerava.platform.db import Database
 from tests.helpers.parallel import in_parallel
@@ -42,10 +44,11 @@ def test_a_link_opens_one_session_of_ops_however_many_come(prover: Prover) -> No
         return True
 
     assert in_parallel(16, come).count(True) == 1
-    [(methods, strong_at, passkey_at)] = prover.desk.rows(
-        "SELECT methods, strong_at, passkey_at FROM auth_session"
-    )
-    assert (methods, strong_at, passkey_at) == ("ops-link", None, None)
+    [session_id] = prover.desk.rows("SELECT id FROM auth_session")[0]
+    standing = prover.desk.database.read(lambda session: standing_of(session, UUID(str(session_id))))
+    assert standing is not None
+    assert standing.methods == ("ops-link",)
+    assert (standing.strong_at, standing.passkey_at) == (prover.desk.now, prover.desk.now)
     assert token.encode() not in bytes(prover.desk.rows("SELECT token_hash FROM ops_link")[0][0])
 
 

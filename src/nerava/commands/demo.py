@@ -155,7 +155,7 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, por
         out.say(f"[dim]# {what}[/dim]")
         typer.echo(f'curl -s -H "Authorization: Bearer ${variable}" \\\n  $NERAVA{path}')
     link = proving_of(installation).ops_links.make(OPS, installation.clock.now())
-    out.say("[dim]# come in as ops: works once, within 10 minutes; a passkey can be added after it[/dim]")
+    out.say("[dim]# come in as ops: works once, within 10 minutes; counts as a passkey for 5 minutes[/dim]")
     typer.echo('curl -s -X POST -H "Content-Type: application/json" \\')
     typer.echo(f"""  -d '{{"token":"{link}"}}' \\\n  $NERAVA/v1/auth/ops-links/consume""")
     out.say("\n[dim]# prove that every point is backed and that nobody changed a row[/dim]")

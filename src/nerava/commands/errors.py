@@ -69,3 +69,11 @@ class NoRolesThere(NeravaError):
     code = "no-roles-there"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "There are no roles to grant to"
+
+
+class OpsNeedPasskey(NeravaError):
+    """Where production rules hold, people of ops come in with a passkey and in no other way."""
+
+    code = "ops-need-passkey"
+    status = HTTPStatus.FORBIDDEN
+    title = "Ops come in with a passkey; `nerava ops invite` prints a link to add the first one"

@@ -13,7 +13,7 @@ from nerava.audit import ActorKind, Entry, Result
 from nerava.identity.errors import AccountSuspended
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role
-from nerava.identity.sessions import Client, Device
+from nerava.identity.sessions import AS_PASSKEYS, Client, Device
 from nerava.identity.user_store import (
     AppUser,
     Known,
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
 
 BY_SIGN_UP: Final = "sign-up"
-OPS_METHODS: Final = frozenset({"passkey", "ops-link"})
-"""How people of ops come in; the link is made by the demo, and nowhere else."""
-
 OPS_LIFE: Final = timedelta(hours=8)
 """How long a session of somebody of ops lasts."""
 SIGN_UP_SWITCH: Final = "signup"
@@ -281,4 +278,4 @@ class Admission:
 def _why_not(known: Known, method: str) -> NeravaError | None:
     if known.state is not UserState.ACTIVE:
         return AccountSuspended()
-    return MethodTooWeak() if known.is_ops and method not in OPS_METHODS else None
+    return MethodTooWeak() if known.is_ops and method not in AS_PASSKEYS else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from nerava.identity import factor_store
 from nerava.identity.factor_store import OpsLink
 from nerava.identity.one_time import digest, new_token
+from nerava.identity.sessions import OPS_LINK
 from nerava.identity.user_store import known_user
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from nerava.platform.db import Database
 
 LIFE: Final = timedelta(minutes=10)
-METHOD: Final = "ops-link"
 
 
 class OpsLinkOver(NeravaError):
@@ -59,7 +59,7 @@ class OpsLinks:
         return token
 
     def open(self, token: str, asker: Asker, now: datetime) -> Opened:
-        """Open a session of ops with a link. What asks for a passkey still asks for one.
+        """Open a session of ops with a link, which counts as a passkey: fresh for five minutes.
 
         Raises:
             OpsLinkOver: Used, expired, never made, or of nobody who is of ops (401).
@@ -71,7 +71,7 @@ class OpsLinks:
             known = None if user_id is None else known_user(session, user_id)
             if known is None or not known.is_ops:
                 return OpsLinkOver()
-            return self._admission.admit_known(session, known, method=METHOD, asker=asker, now=now)
+            return self._admission.admit_known(session, known, method=OPS_LINK, asker=asker, now=now)
 
         opened = self._database.run(unit)
         if isinstance(opened, NeravaError):

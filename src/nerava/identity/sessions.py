@@ -32,7 +32,11 @@ IDLE_LIFE: Final = timedelta(days=30)
 """How long a refresh token waits for its use."""
 
 PASSKEY: Final = "passkey"
-STRONG_METHODS: Final = frozenset({PASSKEY, "totp"})
+OPS_LINK: Final = "ops-link"
+AS_PASSKEYS: Final = frozenset({PASSKEY, OPS_LINK})
+"""Methods that count as a passkey; links of ops exist only where no production rules hold."""
+
+STRONG_METHODS: Final = AS_PASSKEYS | {"totp"}
 """Methods that give the assurance `strong`; every other one gives `low`."""
 
 
@@ -154,8 +158,14 @@ class Sessions:
             raise AssertionError("the session was written a moment ago")
         return self.opened(standing, secret)
 
-    def open_command(self, session: Session, subject: UUID, role: Role, now: datetime) -> str:
-        """Open a session that lives as long as one access token, for one role, and return that token."""
+    def open_command(
+        self, session: Session, subject: UUID, role: Role, now: datetime, *, as_passkey: bool = False
+    ) -> str:
+        """Open a session that lives as long as one access token, for one role, and return that token.
+
+        With `as_passkey` it counts as opened with a passkey; never so where production rules hold.
+        """
+        shown_at = now if as_passkey else None
         row = AuthSession(
             id=new_id(),
             user_id=subject,
@@ -164,6 +174,8 @@ class Sessions:
             methods="command",
             opened_at=now,
             authenticated_at=now,
+            strong_at=shown_at,
+            passkey_at=shown_at,
             used_at=now,
             expires_at=now + self._tokens.options.life,
         )
@@ -236,7 +248,7 @@ class Sessions:
             opened_at=now,
             authenticated_at=now,
             strong_at=now if STRONG_METHODS.intersection(amr) else None,
-            passkey_at=now if PASSKEY in amr else None,
+            passkey_at=now if AS_PASSKEYS.intersection(amr) else None,
             used_at=now,
             expires_at=now + term.life,
         )

@@ -132,5 +132,5 @@ def sign_in_by_id_token(body: IdTokenIn, asker: Asking, wired: Wired, now: Now) 
     )
 )
 def consume_ops_link(body: OpsLinkIn, asker: Asking, wired: Wired, now: Now) -> TokensOut:
-    """Open a session of ops with a link that works once; what asks for a passkey still asks for one."""
+    """Open a session of ops with a link that works once; it counts as a passkey that was just shown."""
     return TokensOut.of(wired.proving.ops_links.open(body.token, asker, now))

@@ -16,7 +16,7 @@ from nerava.ledger.chart import external_account
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer
 from nerava.platform.limits import RateLimited
-from nerava.platform.policy import Policy, Repeats, guarded
+from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.rewards.campaigns import deposit
 from nerava.rewards.errors import FundingDiffers, PostingRefused, UnknownSponsor
@@ -68,7 +68,14 @@ class DepositOut(BaseModel):
     response_model=DepositOut,
     responses=problems(UnknownSponsor, FundingDiffers, PostingRefused, SwitchedOff),
 )
-@guarded(Policy(roles=("ops:finance",), scope="deposits:write", repeats=Repeats.KEY_REQUIRED))
+@guarded(
+    Policy(
+        roles=("ops:finance",),
+        scope="deposits:write",
+        repeats=Repeats.KEY_REQUIRED,
+        step_up=StepUp.PASSKEY,
+    )
+)
 def record_deposit(
     sponsor_id: UUID, body: DepositIn, actor: Acting, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
@@ -108,7 +115,9 @@ def record_deposit(
         **problems(UnknownAccount, OwnAccount, HouseBudgetTooSmall, PostingRefused, SwitchedOff, RateLimited),
     },
 )
-@guarded(Policy(roles=("ops:finance",), scope="grants:write", repeats=Repeats.KEY_REQUIRED))
+@guarded(
+    Policy(roles=("ops:finance",), scope="grants:write", repeats=Repeats.KEY_REQUIRED, step_up=StepUp.PASSKEY)
+)
 def give_goodwill(
     body: GoodwillIn, caller: SignedIn, actor: Acting, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:

@@ -20,7 +20,7 @@ from nerava.ledger.switches import (
     UnknownRelease,
     list_switches,
 )
-from nerava.platform.policy import Policy, Repeats, guarded
+from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
@@ -30,7 +30,9 @@ routes: Final = router("ops: kill switches")
 
 OPS: Final = (Role.OPS_SUPPORT.value, Role.OPS_FINANCE.value, Role.OPS_ADMIN.value)
 _READS: Final = Policy(roles=OPS, scope="switches:read")
-_WRITES: Final = Policy(roles=OPS, scope="switches:write", repeats=Repeats.BY_MEANING)
+_STOPS: Final = Policy(roles=OPS, scope="switches:write", repeats=Repeats.BY_MEANING)
+"""Stopping asks for nothing more: it must be quick, and takes nothing from anybody."""
+_ENDS: Final = Policy(roles=OPS, scope="switches:write", repeats=Repeats.BY_MEANING, step_up=StepUp.PASSKEY)
 
 SwitchName = Annotated[
     str,
@@ -86,7 +88,7 @@ def all_switches(wired: Wired) -> SwitchesOut:
 
 
 @routes.post("/ops/switches/{name}/on", summary="Stop something", responses=problems(UnknownSwitch))
-@guarded(_WRITES)
+@guarded(_STOPS)
 def stop(name: SwitchName, body: ReasonIn, actor: Acting, wired: Wired, now: Now) -> SwitchOut:
     """Stop it everywhere within five seconds, money at once. Works while everything is read-only."""
     _switching(wired).turn_on(name, by=actor.operator, reason=body.reason, now=now)
@@ -95,7 +97,7 @@ def stop(name: SwitchName, body: ReasonIn, actor: Acting, wired: Wired, now: Now
 
 
 @routes.post("/ops/switches/{name}/releases", summary="Ask to end a stop", responses=problems(NotSwitchedOff))
-@guarded(_WRITES)
+@guarded(_ENDS)
 def ask(name: SwitchName, body: ReasonIn, actor: Acting, wired: Wired, now: Now) -> ReleaseOut:
     """Ask for a second person's consent. Where somebody asked before, that request is returned."""
     asked = _switching(wired).ask_release(name, by=actor.operator, reason=body.reason, now=now)
@@ -107,7 +109,7 @@ def ask(name: SwitchName, body: ReasonIn, actor: Acting, wired: Wired, now: Now)
     summary="End a stop that somebody else asked to end",
     responses=problems(UnknownRelease, SelfApproval),
 )
-@guarded(_WRITES)
+@guarded(_ENDS)
 def approve(release_id: UUID, actor: Acting, wired: Wired, now: Now) -> ReleaseOut:
     """Let it work again. Only one request ends a stop, and only another person can approve it."""
     return _release(_switching(wired).approve_release(release_id, by=actor.operator, now=now))
