@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nerava.ledger.store_postgresql import PostgresEngine
 from nerava.ledger.store_sqlite import SqliteEngine
+from nerava.platform.db.unit_session import UnitSession
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 def engine_for(session: Session) -> Engine:
     """Return the engine that works on the session's own connection and transaction."""
-    connection = session.connection()
-    cursor = connection.connection.cursor()
-    if connection.dialect.name == "postgresql":
+    cursor = session.driver_cursor() if isinstance(session, UnitSession) else _cursor_of(session)
+    if session.get_bind().dialect.name == "postgresql":
         return PostgresEngine(cursor)
     return SqliteEngine(cursor)
+
+
+def _cursor_of(session: Session) -> Any:  # noqa: ANN401 - a cursor of psycopg or sqlite3
+    return session.connection().connection.cursor()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 SQLITE_BUSY_MS: Final = 5_000
+SQLITE_BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
         pool_timeout=options.pool_wait_ms / 1_000 if read_only else 30,
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": SQLITE_BUSY_MS / 1_000},
     )
-    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+    begin = "BEGIN" if read_only else SQLITE_BEGIN
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -76,7 +77,9 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:  # A unit of work may have begun it by the driver itself.
+            connection.exec_driver_sql(begin)
 
     @event.listens_for(engine, "reset")
     def _end(connection: sqlite3.Connection, _record: object, _state: object) -> None:

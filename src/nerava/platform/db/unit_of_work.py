@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import exc, text
 from sqlalchemy.orm import Session
 
-from nerava.platform.db.engine import EngineOptions, is_sqlite, open_engine
+from nerava.platform.db.engine import SQLITE_BEGIN, EngineOptions, is_sqlite, open_engine
 from nerava.platform.db.errors import (
     DRIVER_ERRORS,
     DatabaseError,
@@ -24,6 +24,7 @@ from nerava.platform.db.errors import (
     is_storage_full,
 )
 from nerava.platform.db.fair_lock import FairLock
+from nerava.platform.db.unit_session import UnitSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,7 @@ class Database:
         self._engine = open_engine(url, options)
         self._readers = open_engine(url, options, read_only=True) if self.is_sqlite else self._engine
         self._turn = FairLock() if self.is_sqlite else None
+        self._begin = SQLITE_BEGIN if self.is_sqlite else None
         self._gate: Callable[[], None] | None = None
 
     @property
@@ -143,7 +145,7 @@ class Database:
             self._gate()
 
     def _once(self, work: Work[Result]) -> Result:
-        with self._my_turn(), Session(self._engine, expire_on_commit=False) as session:
+        with self._my_turn(), UnitSession(self._engine, begin=self._begin) as session:
             try:
                 result = work(session)
                 session.flush()
@@ -152,7 +154,7 @@ class Database:
                 raise
             try:
                 session.commit()
-            except exc.DBAPIError as error:
+            except DRIVER_ERRORS as error:
                 if is_disconnect(error):
                     raise _CommitLost from error
                 raise
