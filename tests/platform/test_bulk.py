@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, column, select, table
+from sqlalchemy import Interval, column, select, table
 
 from nerava.charging.model import ChargingLocation
 from nerava.drivers.model import Driver
@@ -82,7 +82,7 @@ def test_an_update_changes_what_matches_and_counts_it(database: Database) -> Non
 
 
 def test_a_type_that_nobody_has_thought_of_is_refused_at_once() -> None:
-    strange: Any = table("driver", column("id", LargeBinary()))
+    strange: Any = table("driver", column("id", Interval()))
 
     with pytest.raises(AssertionError, match="no way is known"):
         BulkInsert(strange, ("id",))

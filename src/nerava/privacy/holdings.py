@@ -20,6 +20,7 @@ from nerava.identity import factor_store as _factors
 from nerava.identity.session_store import AuthSession
 from nerava.identity.user_store import AppUser, owner_of
 from nerava.ledger import switch_store as _switches
+from nerava.merchants import model as _merchants
 from nerava.platform import idempotency_store as _answers
 from nerava.platform.db import Base
 from nerava.platform.vault_store import DataKey
@@ -42,6 +43,7 @@ DECLARING: Final = (
     _factors,
     _switches,
     _answers,
+    _merchants,
     _rewards,
     AppUser,
     Driver,
@@ -107,6 +109,11 @@ def _by_charging(column: str) -> Mine:
     )
 
 
+def _by_redemption(column: str) -> Mine:
+    redemption = _merchants.Redemption
+    return lambda c, who: c[column].in_(select(redemption.id).where(redemption.driver_id.in_(who.driver_ids)))
+
+
 def _lots(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
     lot = Base.metadata.tables["ledger_lot"].c
     mine: ColumnElement[bool] = c["lot_id"].in_(select(lot.id).where(lot.account_id.in_(who.account_ids)))
@@ -141,7 +148,7 @@ HOLDINGS: Final = (
     ),
     Holding(
         "sign_in_challenge",
-        lambda c, who: c["contact_ix"].in_(who.contact_indexes),
+        lambda c, who: or_(c["contact_ix"].in_(who.contact_indexes), c["user_id"] == who.user_id),
         OnErase.DELETE,
         shown=("id", "kind", "purpose", "channel", "attempts", "created_at", "expires_at", "used_at"),
     ),
@@ -153,6 +160,7 @@ HOLDINGS: Final = (
     ),
     Holding("user_contact", _by("user_id"), OnErase.DELETE, _secret("contact_ix", "sealed")),
     Holding("external_identity", _by("user_id"), OnErase.DELETE),
+    Holding("id_token_state", _by("user_id"), OnErase.DELETE, _secret("nonce_hash", "client_hash")),
     Holding("factor_totp", _by("user_id"), OnErase.DELETE, _secret("sealed", "last_step")),
     Holding("factor_passkey", _by("user_id"), OnErase.DELETE),
     Holding("passkey_ceremony", _by("user_id"), OnErase.DELETE, _secret("challenge")),
@@ -170,7 +178,11 @@ HOLDINGS: Final = (
     Holding("data_key", lambda c, who: c["owner"] == owner_of(who.user_id), hidden=_secret("wrapped")),
     Holding(
         "invite",
-        lambda c, who: or_(c["made_by"] == who.user_id, c["used_by"] == who.user_id),
+        lambda c, who: or_(
+            c["made_by"] == who.user_id,
+            c["used_by"] == who.user_id,
+            c["contact_ix"].in_(who.contact_indexes),
+        ),
         shown=("id", "role", "tenant_id", "made_at", "expires_at", "used_at", "withdrawn_at"),
     ),
     Holding(
@@ -204,6 +216,11 @@ HOLDINGS: Final = (
     Holding("reward_decision", _by_charging("session_id")),
     Holding("reward_grant", _by_driver("driver_id"), hidden=_secret("fee_share")),
     Holding("reward_cap", _by_driver("driver_id")),
+    Holding("redemption", _by_driver("driver_id"), hidden=_secret("code_hash", "code_key", "due_at")),
+    Holding("redemption_refund", _by_redemption("redemption_id")),
+    Holding("pos_order", _by_redemption("redemption_id")),
+    Holding("perk_claim", _by_driver("driver_id"), hidden=_secret("fee_minor", "transaction_key")),
+    Holding("offer_code", _by_driver("driver_id"), shown=("batch_id", "number", "claimed_at")),
     Holding("ledger_account", _by_account("id"), shown=("id", "code", "asset", "kind", "created_at")),
     Holding("ledger_balance", _by_account("account_id"), hidden=_secret("lane", "floor", "ceiling")),
     Holding(
@@ -228,12 +245,17 @@ NOBODYS: Final[dict[str, str]] = {
     "campaign_funding": "a sponsor's money",
     "connector": "a socket",
     "evse": "a charger",
-    "id_token_state": "a nonce of somebody who has not signed in",
     "ledger_asset": "a unit",
     "ledger_batch": "a hash over transfers",
     "ledger_block": "hashes",
     "ledger_seal": "hashes",
     "ledger_unsealed": "a work list of batches",
+    "merchant": "a company",
+    "merchant_register": "a till",
+    "merchant_site": "a shop",
+    "offer": "a merchant's offer",
+    "offer_code_batch": "numbers of codes",
+    "offer_day": "numbers of codes",
     "limit_state": "counters under keyed hashes of many kinds; gone after two windows",
     "readiness_probe": "an instant",
     "retention_run": "numbers of rows",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import JSON, BigInteger, Boolean, Double, Integer, SmallInteger, String
+from sqlalchemy import JSON, BigInteger, Boolean, Double, Integer, LargeBinary, SmallInteger, String
 from sqlalchemy.dialects import postgresql
 
 from nerava.platform.db.types import UtcDateTime, UUIDType, instant_text
@@ -146,6 +146,10 @@ def _quoted_instant(at: datetime) -> str:
     return '"' + instant_text(at) + '"'
 
 
+def _quoted_bytes(value: bytes) -> str:
+    return f'"\\\\x{value.hex()}"'
+
+
 def _truth(value: bool) -> str:  # noqa: FBT001 - a column's value
     return "t" if value else "f"
 
@@ -164,6 +168,8 @@ def _literal_of(column: Column[Any]) -> Encode:
         return _truth
     if isinstance(kind, _NUMBERS):
         return repr
+    if isinstance(kind, LargeBinary):
+        return _quoted_bytes
     if isinstance(kind, String | JSON):
         return _quoted
     message = f"no way is known to write many values of {kind!r}"
