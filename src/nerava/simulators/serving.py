@@ -1,0 +1,148 @@
+"""Serves the simulators over real HTTP on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from nerava.simulators.application import simulators_application
+from nerava.simulators.courier import Courier
+from nerava.simulators.errors import LooksLive
+from nerava.simulators.handle import Simulators
+from nerava.simulators.playing import HANG_UP
+from nerava.simulators.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from nerava.kernel.clock import Clock
+
+HOST: Final = "127.0.0.1"
+STARTS_WITHIN_S: Final = 10.0
+_LIVE: Final = ("sk_live_", "rk_live_", "pk_live_", "sq0idp-", "sq0csp-")
+"""How keys to real money begin, at Stripe and at Square."""
+
+
+class HangingUp(HttpToolsProtocol):
+    """Tells the application how to end the connection of a call at once."""
+
+    def on_message_begin(self) -> None:
+        """Begin a call."""
+        super().on_message_begin()
+        scope: Any = self.scope
+        scope["extensions"] = {HANG_UP: self.transport.close}
+
+
+def refuse_live_keys(environment: Mapping[str, str]) -> None:
+    """Make sure that no variable holds what looks like a key to real money; names it, and not its value.
+
+    Raises:
+        LooksLive: One does (409).
+    """
+    for name, value in environment.items():
+        if any(beginning in value for beginning in _LIVE):
+            raise LooksLive(f"the variable {name} holds what looks like a live key")
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on this machine only; port 0 takes a free one."""
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((HOST, port))
+        opened.listen(socket.SOMAXCONN)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def open_simulators(
+    *,
+    seed: int,
+    port: int,
+    clock: Clock | None = None,
+    webhooks_to: Mapping[str, str] | None = None,
+    control_token: str | None = None,
+) -> tuple[Simulators, uvicorn.Server, socket.socket]:
+    """Return simulators with a server that does not run yet, and the socket that it listens on.
+
+    Raises:
+        LooksLive: The environment holds a live-looking key (409).
+    """
+    refuse_live_keys(os.environ)
+    world = World(seed, clock, webhooks_to or {})
+    courier = Courier(world)
+    listening = listen(port)
+    token = control_token or f"sim_{world.chance.text(24)}"
+    application = simulators_application(world, courier, token)
+    config = uvicorn.Config(
+        application,
+        http=HangingUp,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level=logging.CRITICAL,  # a body that ends too early is our wish, and no accident
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=0,
+    )
+    base_url = f"http://{HOST}:{listening.getsockname()[1]}"
+    return Simulators(world, courier, base_url, token), uvicorn.Server(config), listening
+
+
+@contextmanager
+def running_simulators(
+    *,
+    seed: int = 1,
+    port: int = 0,
+    clock: Clock | None = None,
+    webhooks_to: Mapping[str, str] | None = None,
+    by_hand: bool = False,
+) -> Iterator[Simulators]:
+    """Run the simulators in a thread of this process, and end them afterwards.
+
+    Args:
+        seed: All ids, secrets and random faults come from it.
+        port: On 127.0.0.1; 0 takes a free one.
+        clock: The time of the simulated world; share a `FixedClock` with the product to move both at once.
+            None is the host's time.
+        webhooks_to: Addresses by endpoint: `stripe`, `stripe_connect` (of connected accounts), `square`.
+            An endpoint without an address keeps its webhooks, to be taken by hand.
+        by_hand: Webhooks wait until they are told to go; else they go when they are due.
+
+    Raises:
+        LooksLive: The environment holds a live-looking key (409).
+    """
+    simulators, server, listening = open_simulators(
+        seed=seed, port=port, clock=clock, webhooks_to=webhooks_to
+    )
+    simulators.webhooks.by_hand(by_hand)
+    thread = threading.Thread(target=server.run, args=([listening],), name="simulators", daemon=True)
+    thread.start()
+    try:
+        _wait_for(lambda: server.started or not thread.is_alive())
+        simulators.start()
+        yield simulators
+    finally:
+        server.should_exit = server.force_exit = True
+        simulators.stop()
+        thread.join()
+        listening.close()
+
+
+def _wait_for(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while not ready():
+        if time.monotonic() > deadline:
+            message = "the simulators did not start"
+            raise AssertionError(message)
+        time.sleep(0.002)

@@ -1,0 +1,1 @@
+"""A stand-in for Square: sellers with their tills, orders, payments, refunds and signed webhooks."""
