@@ -71,6 +71,16 @@ def test_wrong_input_names_the_place_and_not_the_value(sqlite_house: House) -> N
     assert "4711" not in answer.text
 
 
+def test_a_field_that_nobody_asked_for_is_named_unless_its_name_tells_something(sqlite_house: House) -> None:
+    token = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
+    odd = ("eve@example.org", "+12025550187", "JHGCM82633A004352", "30.267153", token, "a b")
+    body = {"refresh_token": "x", "role": 1} | dict.fromkeys(odd, 1)
+    answer = sqlite_house.client.post("/v1/auth/refresh", json=body)
+    errors = assert_problem(answer, 422, "invalid-input")["errors"]
+    pointers = [one["pointer"] for one in errors if one["kind"] == "extra_forbidden"]
+    assert pointers == ["body/role", *["body/[removed]"] * len(odd)]
+
+
 @pytest.mark.parametrize(
     "cursor", ["x", "WzFd0", "WyJhIl0", "WzEsMl0", "WzEuNV0", "Wy0xXQ", "W3RydWVd", "W1s", "!"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from nerava.platform.problem import (
     problem_response,
     trace_id_of,
 )
+from nerava.platform.redaction import REDACTOR, REMOVED
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,6 +34,7 @@ FRAMEWORK: Final = {HTTPStatus.NOT_FOUND: NotFound, HTTPStatus.METHOD_NOT_ALLOWE
 """What the framework refuses by itself; everything else of it is input it could not read."""
 
 ERRORS_SHOWN: Final = 20
+NAME: Final = re.compile(r"[A-Za-z_][\w.\-\[\]]{0,39}", re.ASCII)
 
 
 async def on_refusal(request: Request, error: Exception) -> Response:
@@ -50,14 +53,21 @@ async def on_invalid_input(request: Request, error: Exception) -> Response:
         raise AssertionError("registered for RequestValidationError only")
     errors = [
         InputError(
-            pointer="/".join(str(part) for part in one["loc"])[:200],
-            message=one["msg"][:200],
+            pointer="/".join(map(_shown, one["loc"]))[:200],
+            message=REDACTOR.redacted(one["msg"])[:200],
             kind=one["type"],
         )
         for one in error.errors()[:ERRORS_SHOWN]
     ]
     detail = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
     return problem_response(InvalidInput(detail, errors=errors), trace_id_of(request.scope))
+
+
+def _shown(part: int | str) -> str:
+    """Return a step of the way to what is wrong; the caller's own names only if they are no more."""
+    if isinstance(part, int) or (NAME.fullmatch(part) and REDACTOR.redacted(part) == part):
+        return str(part)
+    return REMOVED
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
