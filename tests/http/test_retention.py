@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from nerava.charging.evidence import body_sha256
 from nerava.charging.model import ChargingSession, SessionEvidence
 from nerava.identity.access_store import Invite
 from nerava.identity.contacts import Contact, ContactKind
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.privacy.model import Erasure, ExportJob, RetentionRun
-from nerava.privacy.retention import NOBODY, RULES, Retention, due_rows
-from tests.http.flows import partner_session, work_off
+from nerava.privacy.retention import KEPT, NOBODY, RULES, Retention, due_rows
+from nerava.rewards.model import RewardCap, RewardGrant
+from tests.http.flows import campaign, partner_session, sponsor, work_off
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,14 +101,59 @@ def test_a_day_has_one_run_that_says_what_it_removed(house: House) -> None:
 
 def test_old_sessions_belong_to_nobody_and_say_no_more_than_what_happened(house: House) -> None:
     newest = seed(house)
+    digest = house.installation.database.read(
+        lambda session: body_sha256(session.scalars(select(SessionEvidence.body)).one())
+    )
     Retention(house.installation.database).run(newest + 4 * timedelta(days=365))
     row: Any = house.installation.database.read(
         lambda session: session.execute(
-            select(ChargingSession.driver_id, ChargingSession.energy_wh, SessionEvidence.body).join(
-                SessionEvidence, SessionEvidence.session_id == ChargingSession.id
-            )
+            select(
+                ChargingSession.driver_id,
+                ChargingSession.energy_wh,
+                SessionEvidence.body,
+                SessionEvidence.body_sha256,
+            ).join(SessionEvidence, SessionEvidence.session_id == ChargingSession.id)
         ).one()
     )
     assert (row.driver_id, row.energy_wh, row.body) == (NOBODY, 10_000, {})
+    assert row.body_sha256 == digest
     left = house.installation.database.read(lambda session: session.scalars(select(Invite.id)).all())
     assert left == []
+
+
+def earned(house: House, until: datetime) -> None:
+    """Let a driver earn 40 points under both caps of a campaign that ends at an instant."""
+    now = house.installation.clock.now()
+    running = {"starts_at": (now - timedelta(days=1)).isoformat(), "ends_at": until.isoformat()}
+    campaign(sponsor(house, 10_000), 1_000, **running, driver_day_points_max=50, driver_points_max=90)
+    body = partner_session(started_at=(now - timedelta(hours=2)).isoformat(), ended_at=now.isoformat())
+    assert house.caller(Role.PARTNER).post("/v1/partner/cdrs", body).status_code == 201
+    work_off(house)
+
+
+def caps(house: House) -> list[tuple[int, int]]:
+    """Return what each cap counts, and how much of it names nobody."""
+    query = select(RewardCap.points_used, RewardCap.points_unlinked).order_by(RewardCap.period)
+    return house.installation.database.read(lambda session: [tuple(row) for row in session.execute(query)])
+
+
+def test_old_grants_name_nobody_either_and_their_caps_go_with_the_campaign(house: House) -> None:
+    now = house.installation.clock.now()
+    earned(house, until=now + 5 * KEPT)
+    ((points, _), _) = before = caps(house)
+    assert before == [(points, 0), (points, 0)]
+    assert points > 0
+    retention = Retention(house.installation.database)
+
+    retention.run(now + KEPT + timedelta(days=2))
+
+    whose = house.installation.database.read(
+        lambda session: session.scalars(select(RewardGrant.driver_id)).all()
+    )
+    assert whose == [NOBODY]
+    assert caps(house) == [(points, points)]  # Who earned it cannot earn it again.
+    assert house.findings() == []
+
+    retention.run(now + 6 * KEPT)
+    assert caps(house) == []
+    assert house.findings() == []

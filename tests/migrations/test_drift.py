@@ -123,7 +123,8 @@ def one_spelling(sql: str) -> str:
 _POSTGRESQL = {
     "table": """SELECT c.relname, c.relkind::text || ' ' || coalesce(c.reloptions::text, '')
         FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND c.relnamespace = 'public'::regnamespace""",
-    "column": """SELECT c.relname || '.' || a.attname, concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod),
+    "column": """SELECT c.relname || '.' || a.attname, concat_ws(' ',
+          row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
           a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attgenerated, a.attcollation::regcollation)
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

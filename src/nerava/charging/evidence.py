@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,3 +83,12 @@ class EvidencedSession:
     def judged(self, *, score: int, under_review: bool) -> EvidencedSession:
         """Return the session with what verification found."""
         return replace(self, score=score, under_review=under_review)
+
+
+def body_sha256(body: Mapping[str, object]) -> str:
+    """Return the checksum of what a source sent, in hexadecimal; it stays when the body is emptied.
+
+    Taken over the body as JSON in UTF-8, keys sorted and no spaces, so whoever kept the message can
+    show that it is the one that was judged.
+    """
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()

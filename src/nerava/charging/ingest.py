@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import select, tuple_
 
 from nerava.charging.errors import LocationInvalid, SessionInvalid
-from nerava.charging.evidence import EvidenceLevel
+from nerava.charging.evidence import EvidenceLevel, body_sha256
 from nerava.charging.model import ChargingLocation, ChargingSession, Connector, Evse, SessionEvidence
 from nerava.charging.states import SessionState
 from nerava.charging.zones import zone
@@ -60,7 +60,7 @@ _NEW_SESSIONS: Final = BulkInsert(
 )
 NEW_EVIDENCE: Final = BulkInsert(
     SessionEvidence.__table__,  # type: ignore[arg-type]
-    ("id", "session_id", "level", "source", "reference", "at", "received_at", "body"),
+    ("id", "session_id", "level", "source", "reference", "at", "received_at", "body", "body_sha256"),
     if_new=True,
 )
 
@@ -229,6 +229,7 @@ def _evidence_row(session_id: UUID, one: NewSession, now: datetime) -> tuple[Any
         one.ended_at,
         now,
         body,
+        body_sha256(one.body),
     )
 
 

@@ -125,9 +125,10 @@ class ChargingSession(Base):
 
 
 class SessionEvidence(Base):
-    """One piece of evidence as it came: never changed, never removed by the product.
+    """One piece of evidence as it came; the product changes nothing of it but empties its body in time.
 
-    `at` is when it happened, `received_at` when we knew. `body` is what the source sent.
+    `at` is when it happened, `received_at` when we knew. `body` is what the source sent, until
+    retention or erasure empties it; `body_sha256` (`evidence.body_sha256`) stays.
     """
 
     __tablename__ = "session_evidence"
@@ -144,3 +145,4 @@ class SessionEvidence(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime())
     received_at: Mapped[datetime] = mapped_column(UtcDateTime())
     body: Mapped[dict[str, Any]] = mapped_column(JSONType)
+    body_sha256: Mapped[str | None] = mapped_column(String(64))

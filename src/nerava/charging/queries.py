@@ -60,7 +60,7 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """One piece of evidence as it came."""
+    """One piece of evidence as it came; of an emptied one the checksum of what it was is left."""
 
     level: int
     source: str
@@ -68,6 +68,7 @@ class EvidenceView:
     at: datetime
     received_at: datetime
     body: dict[str, Any]
+    body_sha256: str | None
 
 
 def session_view(session: Session, session_id: UUID) -> SessionView:
@@ -98,7 +99,7 @@ def evidence_of(session: Session, session_id: UUID) -> list[EvidenceView]:
     query = select(_EVIDENCE).where(_EVIDENCE.c.session_id == session_id)
     ordered = query.order_by(_EVIDENCE.c.received_at, _EVIDENCE.c.id)
     return [
-        EvidenceView(row.level, row.source, row.reference, row.at, row.received_at, row.body)
+        EvidenceView(row.level, row.source, row.reference, row.at, row.received_at, row.body, row.body_sha256)
         for row in session.execute(ordered)
     ]
 

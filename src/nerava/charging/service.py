@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import literal_column, select, tuple_, union_all, update
 
 from nerava.charging.errors import DriverAlreadyCharging, SessionInvalid, UnknownSession, WrongSessionState
-from nerava.charging.evidence import EvidencedSession, EvidenceLevel
+from nerava.charging.evidence import EvidencedSession, EvidenceLevel, body_sha256
 from nerava.charging.ingest import NEW_EVIDENCE, check_names
 from nerava.charging.model import ChargingLocation, ChargingSession, Connector
 from nerava.charging.states import SessionEvent, SessionState, transition
@@ -216,6 +216,7 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
                 one.at,
                 now,
                 orjson.dumps(one.body).decode(),
+                body_sha256(one.body),
             )
             for one in evidence
         ],

@@ -21,6 +21,7 @@ from nerava.ledger.reads import balance_now
 from nerava.ledger.templates.expiry import DueLot, expiry
 from nerava.platform.db import Base
 from nerava.privacy.holdings import HOLDINGS, OnErase
+from nerava.privacy.holds import holds_person
 from nerava.privacy.subjects import subject_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["MONEY_ALL", "Erased", "erase", "held_by"]
 
 ACTOR: Final = "system:erasures"
+LEGAL_HOLD: Final = "legal-hold"
 _UNDECIDED: Final = [SessionState.OPEN.value, SessionState.CLOSED.value, SessionState.REVIEW.value]
 
 
@@ -60,10 +62,13 @@ class Erased:
 def held_by(session: Session, vault: Vault, row: Erasure, now: datetime) -> str | None:
     """Return what has to end before this erasure may run, as one stable word; None for nothing.
 
+    `legal-hold`: ops has ordered that the person, or something of theirs, be kept.
     `sessions-undecided`: a charging session has yet to be judged. `rewards-pending`: points are on
     their way or reserved. `points`: some are left, and the notice is not over.
     """
     who = subject_of(session, vault, row.user_id)
+    if holds_person(session, who):
+        return LEGAL_HOLD
     undecided = select(ChargingSession.id).where(
         ChargingSession.driver_id.in_(who.driver_ids), ChargingSession.state.in_(_UNDECIDED)
     )

@@ -15,8 +15,10 @@ from nerava.kernel.ids import new_id
 from nerava.ledger.switches import require_off
 from nerava.platform.limit_numbers import ERASE
 from nerava.platform.problem import NotFound
-from nerava.privacy.erasing import MONEY_ALL, Erased, erase, held_by
+from nerava.privacy.erasing import LEGAL_HOLD, MONEY_ALL, Erased, erase, held_by
+from nerava.privacy.holds import holds_person, take_turn
 from nerava.privacy.model import OPEN_STATES, Erasure, ErasureState
+from nerava.privacy.subjects import subject_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,7 +114,8 @@ class Erasures:
         """Carry one erasure on that is due and return how many were finished; safe to kill anywhere.
 
         First it is marked as running, so that it can no longer be undone; then all of it happens in
-        one transaction, together with its line in the list outside of the database.
+        one transaction, together with its line in the list outside of the database. A legal hold
+        that is placed in between makes it wait again.
 
         Raises:
             SwitchedOff: Money stands still; erasures wait (503).
@@ -126,19 +129,24 @@ class Erasures:
     def replay(self, now: datetime) -> int:
         """Erase again everybody on the list who is not erased here, as after a restore.
 
-        Return how many those were. Repeats safely; called before anything is served.
+        Return how many those were. Repeats safely; called before a process does anything else. A
+        legal hold that came back with the backup changes nothing: what is on the list was erased.
 
         Raises:
             ErasureListDamaged: Nobody can say who was erased (500).
         """
+        listed = self._tools.listed.listed()
+        if not listed:
+            return 0
         database, again = self._tools.database, 0
-        for user_id in self._tools.listed.listed():
-            done = select(Erasure.id).where(
-                Erasure.user_id == user_id, Erasure.state == ErasureState.DONE.value
-            )
-            if database.read(lambda session, query=done: session.scalar(query)) is None:  # type: ignore[misc]
-                database.run(lambda session, one=user_id: self._again(session, one, now), essential=True)  # type: ignore[misc]
-                again += 1
+        query = select(Erasure.user_id).where(Erasure.state == ErasureState.DONE.value)
+        done = database.read(lambda session: set(session.scalars(query)), patient=True)
+        for user_id in listed:
+            if user_id not in done:
+                again += database.run(
+                    lambda session, one=user_id: self._again(session, one, now),  # type: ignore[misc]
+                    essential=True,
+                )
         return again
 
     def _ask(
@@ -209,16 +217,26 @@ class Erasures:
 
     def _finish(self, session: Session, user_id: UUID, now: datetime) -> None:
         require_off(session, MONEY_ALL)
+        take_turn(session)
         row = session.scalars(
             select(Erasure)
             .where(Erasure.user_id == user_id, Erasure.state == ErasureState.RUNNING.value)
             .with_for_update()
         ).one_or_none()
-        if row is not None:  # Otherwise another worker was faster.
+        if row is None:  # Another worker was faster.
+            return
+        if holds_person(session, subject_of(session, self._tools.vault, user_id)):
+            row.state, row.held_because = ErasureState.HELD.value, LEGAL_HOLD
+        else:
             self._erase(session, row, now)
             self._tools.listed.add(user_id, now)
 
-    def _again(self, session: Session, user_id: UUID, now: datetime) -> None:
+    def _again(self, session: Session, user_id: UUID, now: datetime) -> int:
+        # Several processes may start at once: whoever comes second finds it done.
+        take_turn(session, alone=True)
+        done = Erasure.user_id == user_id, Erasure.state == ErasureState.DONE.value
+        if session.scalar(select(Erasure.id).where(*done)) is not None:
+            return 0
         row = _open_of(session, user_id)
         if row is None:
             row = Erasure(
@@ -233,6 +251,7 @@ class Erasures:
         row.state, row.held_because = ErasureState.RUNNING.value, None
         session.flush()
         self._erase(session, row, now)
+        return 1
 
     def _erase(self, session: Session, row: Erasure, now: datetime) -> None:
         tools = self._tools

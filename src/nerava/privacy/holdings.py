@@ -173,6 +173,11 @@ HOLDINGS: Final = (
     Holding("consent", _by("user_id"), OnErase.DELETE),
     Holding("export_job", _by("user_id"), OnErase.DELETE, _secret("sealed")),
     Holding("role_membership", _by("subject"), OnErase.DELETE, _secret("granted_by")),
+    Holding(
+        "legal_hold",
+        lambda c, who: or_(c["placed_by"] == who.user_id, c["lifted_by"] == who.user_id),
+        shown=("id", "kind", "placed_at", "lifted_at"),
+    ),
     Holding("app_user", _by("id")),
     Holding("erasure", _by("user_id")),
     Holding("data_key", lambda c, who: c["owner"] == owner_of(who.user_id), hidden=_secret("wrapped")),

@@ -112,11 +112,61 @@ class Erasure(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
+class HoldKind(StrEnum):
+    """What a legal hold keeps."""
+
+    USER = "user"
+    DRIVER = "driver"
+    SESSION = "session"
+
+
+_HOLD_KINDS: Final = ", ".join(f"'{one.value}'" for one in HoldKind)
+_IN_FORCE: Final = text("lifted_at IS NULL")
+
+
+class LegalHold(Base):
+    """A person's order that something be kept, and another person's that it need not be any more.
+
+    An object may have several; it is held while one of them is in force.
+    """
+
+    __tablename__ = "legal_hold"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_HOLD_KINDS})", name="kind_known"),
+        CheckConstraint("lifted_by <> placed_by", name="two_people"),
+        CheckConstraint(
+            "(lifted_at IS NULL) = (lifted_by IS NULL) AND (lifted_at IS NULL) = (lifted_because IS NULL)",
+            name="lifted_whole",
+        ),
+        Index(
+            "ix_legal_hold_in_force",
+            "kind",
+            "object_id",
+            sqlite_where=_IN_FORCE,
+            postgresql_where=_IN_FORCE,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    object_id: Mapped[UUID] = mapped_column(UUIDType())
+    reason: Mapped[str] = mapped_column(String(200))
+    placed_by: Mapped[UUID] = mapped_column(UUIDType())
+    placed_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    lifted_by: Mapped[UUID | None] = mapped_column(UUIDType())
+    lifted_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    lifted_because: Mapped[str | None] = mapped_column(String(200))
+
+
 class RetentionRun(Base):
-    """What one day's retention removed, by the name of its rule; a period has one run."""
+    """What one day's retention removed and what legal holds kept, by the name of its rule.
+
+    A period has one run.
+    """
 
     __tablename__ = "retention_run"
 
     period: Mapped[str] = mapped_column(String(10), primary_key=True)
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime())
     removed: Mapped[dict[str, Any]] = mapped_column(JSONType)
+    held: Mapped[dict[str, Any]] = mapped_column(JSONType, server_default=text("'{}'"))

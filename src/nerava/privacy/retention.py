@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.charging.model import ChargingSession, SessionEvidence
 from nerava.charging.states import SessionState
-from nerava.drivers.model import Driver
+from nerava.drivers.nobody import NOBODY, let_nobody_be
 from nerava.identity.access_store import Invite
 from nerava.identity.challenge_store import SignInChallenge
 from nerava.identity.message_store import MessageJob
-from nerava.kernel.ids import fact_id
+from nerava.privacy import unlinking
+from nerava.privacy.holds import held_contact, held_session, held_user, take_turn
 from nerava.privacy.model import Erasure, ErasureState, ExportJob, ExportState, RetentionRun
+from nerava.rewards.model import RewardGrant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.orm import Session
 
     from nerava.platform.db import Database
@@ -30,12 +30,11 @@ Fields = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-UNLINKED: Final = "unlinked"
-"""Reference of the driver whom old sessions belong to: nobody."""
-
 BATCH: Final = 5_000
 _WEEK: Final = timedelta(days=7)
 _YEAR: Final = timedelta(days=365)
+KEPT: Final = 3 * _YEAR
+"""How long a session is its driver's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class Rule:
         aged: The column that tells their age.
         among: Which rows it concerns, beyond their age.
         becomes: What is written over them; None where the rows are deleted.
+        held: Which of them a legal hold keeps.
     """
 
     name: str
@@ -57,19 +57,35 @@ class Rule:
     aged: Any
     among: tuple[ColumnElement[bool], ...] = ()
     becomes: Fields | None = None
+    held: ColumnElement[bool] | None = None
 
-    def due(self, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    def over(self, now: datetime) -> tuple[ColumnElement[bool], ...]:
         """Return the condition of the rows whose time is over."""
         return (self.aged <= now - self.kept, *self.among)
 
+    def due(self, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """Return the condition of the rows whose time is over and that no legal hold keeps."""
+        return self.over(now) if self.held is None else (*self.over(now), not_(self.held))
 
-NOBODY: Final = fact_id(f"driver:{UNLINKED}")
+
 _DECIDED: Final = [SessionState.VERIFIED.value, SessionState.REJECTED.value]
 
 RULES: Final = (
-    Rule("sign-in challenges", SignInChallenge, _WEEK, SignInChallenge.created_at),
-    Rule("messages", MessageJob, _WEEK, MessageJob.created_at),
-    Rule("invitations", Invite, _YEAR, Invite.made_at),
+    Rule(
+        "sign-in challenges",
+        SignInChallenge,
+        _WEEK,
+        SignInChallenge.created_at,
+        held=held_contact(SignInChallenge.contact_ix),
+    ),
+    Rule("messages", MessageJob, _WEEK, MessageJob.created_at, held=held_contact(MessageJob.contact_ix)),
+    Rule(
+        "invitations",
+        Invite,
+        _YEAR,
+        Invite.made_at,
+        held=or_(held_user(Invite.made_by), held_user(func.coalesce(Invite.used_by, Invite.made_by))),
+    ),
     Rule(
         "raw evidence",
         SessionEvidence,
@@ -77,14 +93,22 @@ RULES: Final = (
         SessionEvidence.received_at,
         (SessionEvidence.id.in_(select(SessionEvidence.id).where(SessionEvidence.body != {})),),
         {"body": {}},
+        held_session(SessionEvidence.session_id),
     ),
     Rule(
         "session summaries",
         ChargingSession,
-        3 * _YEAR,
+        KEPT,
         ChargingSession.ended_at,
-        (ChargingSession.driver_id != NOBODY, ChargingSession.state.in_(_DECIDED)),
+        (
+            ChargingSession.driver_id != NOBODY,
+            ChargingSession.state.in_(_DECIDED),
+            ChargingSession.id.not_in(
+                select(RewardGrant.session_id).where(RewardGrant.state == "provisional")
+            ),
+        ),
         {"driver_id": NOBODY},
+        held_session(ChargingSession.id),
     ),
     Rule(
         "copies of people's data",
@@ -92,6 +116,7 @@ RULES: Final = (
         _YEAR,
         ExportJob.asked_at,
         (ExportJob.state.in_([ExportState.GONE.value, ExportState.FAILED.value]),),
+        held=held_user(ExportJob.user_id),
     ),
     Rule(
         "erasures that were undone",
@@ -99,6 +124,7 @@ RULES: Final = (
         _YEAR,
         Erasure.ended_at,
         (Erasure.state == ErasureState.UNDONE.value,),
+        held=held_user(Erasure.user_id),
     ),
 )
 """What must not grow old. Idempotent answers, limits and sign-in sessions have jobs of their own."""
@@ -106,10 +132,21 @@ RULES: Final = (
 
 def due_rows(session: Session, now: datetime) -> dict[str, int]:
     """Return how many rows each rule would remove now; changes nothing."""
-    return {
-        rule.name: session.scalar(select(func.count()).select_from(rule.table).where(*rule.due(now))) or 0
+    return {rule.name: _count(session, rule, *rule.due(now)) for rule in RULES}
+
+
+def held_rows(session: Session, now: datetime) -> dict[str, int]:
+    """Return how many rows, by rule, are kept by legal holds alone; rules without any are left out."""
+    found = {
+        rule.name: _count(session, rule, *rule.over(now), rule.held)
         for rule in RULES
+        if rule.held is not None
     }
+    return {name: count for name, count in found.items() if count}
+
+
+def _count(session: Session, rule: Rule, *wanted: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(rule.table).where(*wanted)) or 0
 
 
 class Retention:
@@ -122,13 +159,19 @@ class Retention:
         """Remove what is too old unless today's run is finished; return how many rows it were.
 
         In pieces of at most 5,000 rows, each its own transaction. Killed in between, it goes on.
+        What a legal hold keeps stays, and the run says how much that is.
         """
         period = now.date().isoformat()
         if self._database.read(lambda session: session.get(RetentionRun, period)) is not None:
             return 0
         removed = {rule.name: self._apply(rule, now) for rule in RULES}
-        log.info("retention of %s removed %s", period, removed)
-        self._database.run(lambda session: _finish(session, period, removed, now), repeatable=True)
+        caps = self._database.run(lambda session: unlinking.forget_caps(session, now, before=now - KEPT))
+        if caps:
+            removed[unlinking.CAPS] = caps
+        held = self._database.read(lambda session: held_rows(session, now), patient=True)
+        log.info("retention of %s removed %s, legal holds kept %s", period, removed, held)
+        row = {"period": period, "finished_at": now, "removed": removed, "held": held}
+        self._database.run(lambda session: _finish(session, row), repeatable=True)
         return sum(removed.values())
 
     def rehearse(self, now: datetime) -> dict[str, int]:
@@ -144,21 +187,18 @@ class Retention:
 
 def _some(session: Session, rule: Rule, now: datetime) -> int:
     """Remove a piece of what a rule removes and return how many rows it was."""
+    take_turn(session)
     if rule.table is ChargingSession:
-        _let_nobody_be(session, now)
+        let_nobody_be(session, now)
     some = select(rule.table.id).where(*rule.due(now)).limit(BATCH)
     change = delete(rule.table) if rule.becomes is None else update(rule.table).values(rule.becomes)
     statement = change.where(rule.table.id.in_(some)).returning(rule.table.id)
-    return len(session.execute(statement, execution_options={"synchronize_session": False}).all())
+    gone = session.execute(statement, execution_options={"synchronize_session": False}).all()
+    if rule.table is ChargingSession:
+        unlinking.unlink_grants(session, [row.id for row in gone])
+    return len(gone)
 
 
-def _let_nobody_be(session: Session, now: datetime) -> None:
+def _finish(session: Session, row: Fields) -> None:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    row = {"id": NOBODY, "reference": UNLINKED, "created_at": now}
-    session.execute(dialect.insert(Driver).values(row).on_conflict_do_nothing())
-
-
-def _finish(session: Session, period: str, removed: Mapping[str, int], now: datetime) -> None:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    row = {"period": period, "finished_at": now, "removed": dict(removed)}
     session.execute(dialect.insert(RetentionRun).values(row).on_conflict_do_nothing())

@@ -63,12 +63,12 @@ WHERE t.template = 'session_reward' AND t.position = 0 AND t.kind IN ('direct', 
         "Every cap counts what its driver's grants say, those that no longer name anybody included.",
         """
 SELECT CAST(c.campaign_id AS TEXT) || ' ' || CAST(c.driver_id AS TEXT) || ' ' || c.period,
-       'counts ' || c.points_used || ', granted ' || coalesce(sum(g.points), 0)
+       'counts ' || c.points_used || ', granted ' || (coalesce(sum(g.points), 0) + c.points_unlinked)
 FROM reward_cap c
 LEFT JOIN reward_grant g ON g.driver_id = c.driver_id AND g.campaign_id = c.campaign_id
                         AND (c.period = 'total' OR c.period = g.local_date)
-GROUP BY c.campaign_id, c.driver_id, c.period, c.points_used
-HAVING c.points_used <> coalesce(sum(g.points), 0)
+GROUP BY c.campaign_id, c.driver_id, c.period, c.points_used, c.points_unlinked
+HAVING c.points_used <> coalesce(sum(g.points), 0) + c.points_unlinked
 UNION ALL
 SELECT CAST(n.campaign_id AS TEXT) || ' ' || CAST(n.driver_id AS TEXT) || ' ' || n.period,
        'counts nothing, granted ' || n.points
@@ -95,7 +95,7 @@ SELECT CAST(c.campaign_id AS TEXT) || ' ' || CAST(c.driver_id AS TEXT) || ' ' ||
        || coalesce(CAST(CASE c.period WHEN 'total' THEN m.driver_points_max ELSE m.driver_day_points_max END AS TEXT),
                    'nothing')
 FROM reward_cap c JOIN campaign m ON m.id = c.campaign_id
-WHERE c.points_used > c.points_max
+WHERE c.points_used > c.points_max OR c.points_unlinked < 0 OR c.points_unlinked > c.points_used
    OR c.points_max <> coalesce(CASE c.period WHEN 'total' THEN m.driver_points_max ELSE m.driver_day_points_max END, 0)""",
     ),
     Check(

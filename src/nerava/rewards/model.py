@@ -175,7 +175,8 @@ class RewardCap(Base):
 
     A limit, not money: it counts promises and nobody can spend it. It is filled in the same commit
     as the grants it counts, under the lock of the driver's row, and the database refuses a row
-    above its limit. `period` is an ISO date or the word `total`.
+    above its limit. `period` is an ISO date or the word `total`. `points_unlinked` is the part of it
+    whose grants no longer name the driver.
     """
 
     __tablename__ = "reward_cap"
@@ -186,3 +187,4 @@ class RewardCap(Base):
     period: Mapped[str] = mapped_column(String(10), primary_key=True)
     points_max: Mapped[int] = mapped_column(BigInteger())
     points_used: Mapped[int] = mapped_column(BigInteger())
+    points_unlinked: Mapped[int] = mapped_column(BigInteger(), server_default=text("0"))
