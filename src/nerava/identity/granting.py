@@ -14,6 +14,8 @@ from nerava.audit import record
 from nerava.identity.model import RoleMembership
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role, membership_id, revoke_role
+from nerava.identity.session_store import Ended
+from nerava.identity.sessions import EndedBy, end_all_of
 from nerava.identity.user_store import AppUser, UserState
 from nerava.kernel.errors import NeravaError
 
@@ -113,6 +115,10 @@ def hand_over(
 ) -> None:
     """Give a role that somebody was found to be entitled to, and say so in the audit log."""
     if grant_role(session, user_id, membership, granted_by=actor.name, now=now):
+        if not membership.role.has_tenant:
+            # Their sessions were not opened as ops come in, and outlast those of ops.
+            by = EndedBy(actor.kind, str(actor.subject), actor.acting.role.value, actor.session_id, reason)
+            end_all_of(session, user_id, now, because=Ended.BY_OPS, by=by)
         entry = actor.entry(
             "role.given",
             "user",

@@ -143,6 +143,8 @@ class TokenGuard:
             raise AccountSuspended
         acting = choose_role(standing.memberships, claims.scopes, policy, request)
         check_assurance(standing, policy, now)
+        if standing.is_of_ops and standing.use_is_due(now):
+            await run_in_threadpool(self._directory.note_use, standing.session_id, now)
         request.state.principal = Principal(claims.subject, acting, standing.memberships, claims.session_id)
 
     def _remembered(self, request: Request, policy: Policy, claims: Claims) -> Standing | None:

@@ -9,13 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from nerava.identity.errors import AccountSuspended, NotSignedIn
 from nerava.identity.guard import SAFE_METHODS, Principal, check_assurance, choose_role
-from nerava.identity.web_sessions import (
-    ACTS_AS,
-    COOKIE,
-    IDLE_LIFE,
-    VALUE_CHARACTERS,
-    use_is_due,
-)
+from nerava.identity.web_sessions import ACTS_AS, COOKIE, IDLE_LIFE, VALUE_CHARACTERS
 from nerava.platform.edge import set_cookie
 from nerava.platform.policy import Credential
 
@@ -97,7 +91,7 @@ class PageGuard:
 
     def _visit(self, value: str, now: datetime) -> Visit:
         found = self._database.read(lambda session: self._web_sessions.visit(session, value, now))
-        if not use_is_due(found.standing, now):
+        if not found.standing.use_is_due(now):
             return found
         return self._database.run(
             lambda session: self._web_sessions.note_use(session, value, found.standing, now), essential=True

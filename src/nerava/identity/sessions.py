@@ -206,8 +206,7 @@ class Sessions:
         but: UUID | None = None,
     ) -> int:
         """End every session of a user, except `but`, and return how many were open. Repeats safely."""
-        found = session.scalars(_open_of(user_id, now)).all()
-        return end_sessions(session, [one.id for one in found if one.id != but], now, because, by)
+        return end_all_of(session, user_id, now, because=because, by=by, but=but)
 
     def step_up(self, session: Session, session_id: UUID, method: str, now: datetime) -> None:
         """Note that the user has just shown one more method on this session; counts from now on."""
@@ -305,6 +304,14 @@ def end_sessions(session: Session, ids: Sequence[UUID], now: datetime, because: 
         record(session, entry, now)
         ended += 1
     return ended
+
+
+def end_all_of(
+    session: Session, user_id: UUID, now: datetime, *, because: Ended, by: EndedBy, but: UUID | None = None
+) -> int:
+    """End every session of a user, except `but`, and return how many were open. Repeats safely."""
+    found = session.scalars(_open_of(user_id, now)).all()
+    return end_sessions(session, [one.id for one in found if one.id != but], now, because, by)
 
 
 def _open_of(user_id: UUID, now: datetime) -> Select[AuthSession]:

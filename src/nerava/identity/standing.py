@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from nerava.identity.model import RoleMembership
 from nerava.identity.roles import Membership, Role
 from nerava.identity.session_store import AuthSession, SessionKind
 from nerava.identity.user_store import AppUser, UserState
+from nerava.kernel.errors import NeravaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 
     from nerava.kernel.clock import Clock
     from nerava.platform.db import Database
+
+log = logging.getLogger(__name__)
+
+OPS_IDLE_LIFE: Final = timedelta(minutes=15)
+"""How long a session of somebody of ops lasts without use, whatever it is held by."""
+
+NOTED_EVERY: Final = timedelta(minutes=1)
+"""How exactly the last use is known; more often would be a write for every request."""
 
 FRESH_FOR: Final = timedelta(milliseconds=900)
 """How old a remembered standing may be for a read: what was taken away is gone within a second."""
@@ -79,8 +89,19 @@ class Standing:
     memberships: tuple[Membership, ...]
 
     def is_open(self, now: datetime) -> bool:
-        """Whether the session was neither ended nor has run out."""
-        return not self.ended and now < self.expires_at
+        """Whether the session was neither ended nor has run out, nor, with ops, lain unused for too long."""
+        if self.ended or now >= self.expires_at:
+            return False
+        return not self.is_of_ops or now < self.used_at + OPS_IDLE_LIFE
+
+    @property
+    def is_of_ops(self) -> bool:
+        """Whether the user has a role of ops, whichever one they act under."""
+        return any(not one.role.has_tenant for one in self.memberships)
+
+    def use_is_due(self, now: datetime) -> bool:
+        """Whether the use of the session is to be noted again."""
+        return now - self.used_at >= NOTED_EVERY
 
 
 def standing_of(session: Session, session_id: UUID) -> Standing | None:
@@ -143,3 +164,14 @@ class StandingDirectory:
             while len(self._remembered) > REMEMBERED_MAX:
                 self._remembered.popitem(last=False)
         return found
+
+    def note_use(self, session_id: UUID, now: datetime) -> None:
+        """Note that a session is used, to the minute; what cannot be written now is noted at the next use."""
+        mine = update(AuthSession).where(
+            AuthSession.id == session_id, AuthSession.used_at <= now - NOTED_EVERY
+        )
+        noted = mine.values(used_at=now)
+        try:
+            self._database.run(lambda session: session.execute(noted), repeatable=True, essential=True)
+        except NeravaError as error:
+            log.warning("the use of a session could not be noted: %s", error.code)

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from nerava.identity.errors import NotSignedIn, SessionEnded
 from nerava.identity.roles import Role
 from nerava.identity.session_store import AuthSession, SessionKind, WebSession
-from nerava.identity.standing import Standing, standing_of
+from nerava.identity.standing import OPS_IDLE_LIFE, Standing, standing_of
 from nerava.kernel.ids import new_id
 
 if TYPE_CHECKING:
@@ -30,15 +30,12 @@ RENEWED_AFTER: Final = timedelta(hours=24)
 OVERLAP: Final = timedelta(seconds=10)
 """How long a replaced value still works, for the requests that were on their way."""
 
-NOTED_EVERY: Final = timedelta(minutes=1)
-"""How exactly the last use is known; more often would be a write for every page."""
-
 IDLE_LIFE: Final = {
     SessionKind.WEB_DRIVER: timedelta(days=30),
     SessionKind.WEB_MERCHANT: timedelta(hours=12),
     SessionKind.WEB_REGISTER: timedelta(hours=12),
     SessionKind.WEB_SPONSOR: timedelta(hours=2),
-    SessionKind.WEB_OPS: timedelta(minutes=15),
+    SessionKind.WEB_OPS: OPS_IDLE_LIFE,
 }
 
 ACTS_AS: Final = {
@@ -128,11 +125,6 @@ class WebSessions:
         if not taken.rowcount:  # type: ignore[attr-defined]  # an UPDATE has a row count
             return Visit(standing)
         return Visit(standing, _issue(session, standing.session_id, now))
-
-
-def use_is_due(standing: Standing, now: datetime) -> bool:
-    """Return whether the use of a session is to be noted again."""
-    return now - standing.used_at >= NOTED_EVERY
 
 
 def _issue(session: Session, session_id: UUID, now: datetime) -> str:
