@@ -19,6 +19,7 @@ from nerava import __version__, migrations
 from nerava.identity.api_key_text import Mode
 from nerava.identity.challenges import Codes
 from nerava.identity.guard import TokenGuard
+from nerava.identity.invites import Invites
 from nerava.identity.key_guard import KeyGuard, KeyRules
 from nerava.identity.links import Links
 from nerava.identity.page_guard import PageGuard, RouteGuard
@@ -134,6 +135,7 @@ def _wiring_of(
         switches=installation.switches,
         codes=Codes(installation.desk),
         links=Links(installation.desk, settings.link_page),
+        invites=Invites(installation.desk),
         exports=installation.exports,
         erasures=installation.erasures,
         proving=proving_of(installation),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.audit.sealing import seal_entries, sign_hour
 from nerava.audit.signing import SealKey
-from nerava.identity import challenge_store, factor_store, message_store
+from nerava.identity import challenge_store, factor_store, invites, message_store
 from nerava.identity.session_retention import forget as forget_sessions
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
@@ -174,6 +174,7 @@ def sign_in_jobs(database: Database, messages: Messages) -> Sequence[Job]:
         return database.run(
             lambda session: (
                 challenge_store.purge(session, now)
+                + invites.end_expired(session, now)
                 + message_store.purge(session, now)
                 + factor_store.purge(session, now)
             )

@@ -96,9 +96,12 @@ def _sign_in(house: House) -> Example:
     return Example(owner, {"sign_in_id": found[0]["id"]}, {"sign_in_id": str(new_id())})
 
 
+INVITED: Final = {"invited_as": "merchant:manager", "channel": "email", "to": "ann@example.org"}
+
+
 def _invite(house: House) -> Example:
     owner = house.caller(Role.MERCHANT_OWNER)
-    made = owner.post("/v1/invites", {"invited_as": "merchant:manager"}).json()
+    made = owner.post("/v1/invites", INVITED).json()
     return Example(owner, {"invite_id": made["id"]}, {"invite_id": str(new_id())})
 
 

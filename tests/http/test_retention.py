@@ -16,6 +16,7 @@ from nerava.kernel.ids import new_id
 from nerava.privacy.model import Erasure, ExportJob, RetentionRun
 from nerava.privacy.retention import KEPT, NOBODY, RULES, Retention, due_rows
 from nerava.rewards.model import RewardCap, RewardGrant
+from tests.http.examples import INVITED
 from tests.http.flows import campaign, partner_session, sponsor, work_off
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def seed(house: House, address: str = "ann@example.org") -> datetime:
     asked = house.client.post("/v1/auth/codes", json={"channel": "email", "to": address})
     assert asked.status_code == 202
     owner = house.caller(Role.MERCHANT_OWNER)
-    assert owner.post("/v1/invites", {"invited_as": "merchant:manager"}).status_code == 201
+    assert owner.post("/v1/invites", INVITED).status_code == 201
     contact = Contact(ContactKind.EMAIL, "bob@example.org")
 
     def unit(session: Session) -> None:

@@ -11,21 +11,37 @@ import pytest
 from sqlalchemy import exc, select, update
 
 from nerava.audit import model as audit_log
+from nerava.identity import invites
 from nerava.identity.access_store import Invite
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import revoke_role
 from nerava.kernel.ids import new_id
 from tests.helpers.parallel import in_parallel
 from tests.http.rows import rows_of
+from tests.http.test_exports import give_contact
 from tests.http.test_problems import assert_problem
+from tests.http.test_signing_in import MAIL, inbox_of
 
 if TYPE_CHECKING:
     from tests.http.conftest import Caller, House
 
 
-def invite(owner: Caller, invited_as: str = "merchant:manager", **more: Any) -> Any:
+def invite(owner: Caller, invited_as: str = "merchant:manager", to: str = MAIL, **more: Any) -> Any:
     """Invite somebody."""
-    return owner.post("/v1/invites", {"invited_as": invited_as}, **more)
+    channel = "email" if "@" in to else "sms"
+    return owner.post("/v1/invites", {"invited_as": invited_as, "channel": channel, "to": to}, **more)
+
+
+def received(house: House, to: str = MAIL) -> str:
+    """Return the token of the last invitation that arrived there, after the worker has run."""
+    return inbox_of(house, to)[-1].rpartition(" ")[2]
+
+
+def reached_at(house: House, to: str = MAIL) -> Caller:
+    """Return somebody new with an account and this verified mailbox."""
+    person = house.user()
+    give_contact(house, person, to)
+    return person
 
 
 def accept(caller: Caller, token: str) -> Any:
@@ -53,11 +69,13 @@ def fresh(house: House, caller: Caller, role: Role) -> Caller:
 
 
 def test_an_owner_invites_and_the_invited_works_until_dismissed(house: House) -> None:
-    owner, person = house.caller(Role.MERCHANT_OWNER), house.driver()
+    owner, person = house.caller(Role.MERCHANT_OWNER), reached_at(house)
     made = invite(owner).json()
-    assert [one["id"] for one in owner.get("/v1/invites").json()["invites"]] == [made["id"]]
+    assert made.keys() == {"id", "invited_as", "expires_at"}
+    [listed] = owner.get("/v1/invites").json()["invites"]
+    assert (listed["id"], listed["channel"], listed["to"]) == (made["id"], "email", MAIL)
 
-    taken = accept(person, made["token"])
+    taken = accept(person, received(house))
 
     expected = {"role": "merchant:manager", "tenant_id": str(owner.tenant_id)}
     assert (taken.status_code, taken.json()) == (200, expected)
@@ -79,12 +97,12 @@ def test_an_owner_invites_and_the_invited_works_until_dismissed(house: House) ->
     ]
 
 
-def test_of_sixteen_with_one_invitation_one_comes_in(house: House) -> None:
-    owner = house.caller(Role.SPONSOR)
-    crowd = [house.driver() for _ in range(16)]
-    token = invite(owner, "sponsor").json()["token"]
+def test_of_sixteen_who_accept_one_invitation_at_once_one_does(house: House) -> None:
+    owner, person = house.caller(Role.SPONSOR), reached_at(house)
+    assert invite(owner, "sponsor").status_code == 201
+    token = received(house)
 
-    answers = in_parallel(16, lambda number: accept(crowd[number], token))
+    answers = in_parallel(16, lambda _: accept(person, token))
 
     assert [one.status_code for one in answers].count(200) == 1
     assert {one.json()["code"] for one in answers if one.status_code != 200} == {"invite-not-valid"}
@@ -92,34 +110,84 @@ def test_of_sixteen_with_one_invitation_one_comes_in(house: House) -> None:
 
 
 def test_nobody_accepts_their_own_invitation(house: House) -> None:
-    owner, person = house.caller(Role.MERCHANT_OWNER), house.driver()
+    person = reached_at(house)
+    owner = house.caller(Role.MERCHANT_OWNER, subject=person.subject)
+    other = house.caller(Role.MERCHANT_OWNER, owner.tenant_id)
     made = invite(owner).json()
 
-    assert_problem(accept(owner, made["token"]), 403, "self-grant")
-    forged = (
-        update(Invite)
-        .where(Invite.id == UUID(made["id"]))
-        .values(used_by=owner.subject, used_at=house.installation.clock.now())
-    )
+    assert_problem(accept(owner, received(house)), 403, "self-grant")
+    used = {"used_by": owner.subject, "used_at": house.installation.clock.now()}
+    wiped = {"contact_kind": None, "contact_ix": None, "contact_sealed": None}
+    forged = update(Invite).where(Invite.id == UUID(made["id"])).values(**used, **wiped)
     with pytest.raises(exc.IntegrityError, match="two_people"):
         house.installation.database.run(lambda session: session.execute(forged))
-    assert accept(person, made["token"]).status_code == 200
+    assert invite(other).status_code == 201
+    assert accept(person, received(house)).status_code == 200
+
+
+def test_an_invitation_is_worth_nothing_to_whom_it_was_not_sent(house: House) -> None:
+    owner, other = house.caller(Role.MERCHANT_OWNER), reached_at(house, "bob@example.org")
+    assert invite(owner).status_code == 201
+    token = received(house)
+
+    for stranger in (other, house.driver(), house.caller(Role.MERCHANT_OWNER)):
+        assert_problem(accept(stranger, token), 404, "invite-not-valid")
+
+    assert accept(reached_at(house), token).status_code == 200
+
+
+def test_inviting_says_nothing_about_who_is_known_and_has_its_limits(house: House) -> None:
+    owner, person = house.caller(Role.MERCHANT_OWNER), reached_at(house)
+    known, unknown = invite(owner), invite(owner, to="nobody@example.org")
+    assert known.json().keys() == unknown.json().keys()
+    assert known.status_code == unknown.status_code == 201
+    assert_problem(invite(owner, to="nobody"), 422, "contact-invalid")
+    others = [house.caller(Role.MERCHANT_OWNER) for _ in range(3)]
+    assert [invite(one).status_code for one in others] == [201, 201, 429]
+    assert len(inbox_of(house, MAIL)) == 3
+    assert accept(person, received(house)).status_code == 200
+
+
+def test_an_invitation_by_sms_goes_where_codes_may_go(house: House) -> None:
+    owner = house.caller(Role.MERCHANT_OWNER)
+    for to in ("+12025550123", "+4915112345678"):
+        assert invite(owner, to=to).status_code == 201
+    assert received(house, "+12025550123").startswith("nvi_")
+    assert inbox_of(house, "+4915112345678") == []
 
 
 def test_an_invitation_that_is_over_lets_nobody_in_and_does_not_say_why(house: House) -> None:
     owner, late, gone = (house.caller(Role.MERCHANT_OWNER) for _ in range(3))
     database, now = house.installation.database, house.installation.clock.now()
-    tokens = [invite(one).json() for one in (owner, late, gone)]
-    assert remove(house, owner, f"/v1/invites/{tokens[0]['id']}").status_code == 204
+    people = {f"{name}@example.org": one for name, one in zip("abc", (owner, late, gone), strict=True)}
+    made = [invite(one, to=to).json() for to, one in people.items()]
+    tokens = {to: received(house, to) for to in people}
+    assert remove(house, owner, f"/v1/invites/{made[0]['id']}").status_code == 204
     lived = {"made_at": now - timedelta(days=8), "expires_at": now - timedelta(days=1)}
-    expired = update(Invite).where(Invite.id == UUID(tokens[1]["id"])).values(lived)
+    expired = update(Invite).where(Invite.id == UUID(made[1]["id"])).values(lived)
     database.run(lambda session: session.execute(expired))
     held = Membership(Role.MERCHANT_OWNER, gone.tenant_id)
     database.run(lambda session: revoke_role(session, gone.subject, held))
 
-    for made in [*tokens, {"token": "nvi_guessed"}]:
-        assert_problem(accept(house.driver(), made["token"]), 404, "invite-not-valid")
-    assert_problem(remove(house, owner, f"/v1/invites/{tokens[0]['id']}"), 404, "unknown-invite")
+    for to, token in tokens.items():
+        assert_problem(accept(reached_at(house, to), token), 404, "invite-not-valid")
+    assert_problem(accept(house.user(), "nvi_guessed"), 404, "invite-not-valid")
+    assert_problem(remove(house, owner, f"/v1/invites/{made[0]['id']}"), 404, "unknown-invite")
+
+
+def test_nothing_is_kept_of_whom_an_invitation_was_for_when_it_is_over(house: House) -> None:
+    owner, person = house.caller(Role.MERCHANT_OWNER), reached_at(house)
+    gone = invite(owner, to="gone@example.org").json()
+    assert invite(owner, to="late@example.org").status_code == invite(owner).status_code == 201
+    assert accept(person, received(house)).status_code == 200
+    assert remove(house, owner, f"/v1/invites/{gone['id']}").status_code == 204
+    database, later = house.installation.database, house.installation.clock.now() + timedelta(days=7)
+
+    assert database.run(lambda session: invites.end_expired(session, later)) == 1
+    assert database.run(lambda session: invites.end_expired(session, later)) == 0
+    kept = select(Invite.contact_kind, Invite.contact_ix, Invite.contact_sealed)
+    found = database.read(lambda session: session.execute(kept).all())
+    assert [tuple(row) for row in found] == [(None, None, None)] * 3
 
 
 @pytest.mark.parametrize(
@@ -153,14 +221,15 @@ def test_an_owner_dismisses_no_owner_and_nobody_elsewhere(house: House) -> None:
     assert owner.get("/v1/staff").json()["staff"] == []
 
 
-def test_a_token_is_shown_once_and_kept_as_a_hash(house: House) -> None:
+def test_an_invitation_asked_for_twice_is_sent_once_and_kept_as_a_hash(house: House) -> None:
     owner = house.caller(Role.MERCHANT_OWNER)
-    first = invite(owner, key="k").json()
-    again = invite(owner, key="k")
-    assert (again.status_code, again.json()) == (201, first | {"token": None})
-    stored = str(rows_of(house))
-    assert first["token"] not in stored
-    assert hashlib.sha256(first["token"].encode()).hexdigest() in stored
+    first, again = invite(owner, key="k"), invite(owner, key="k")
+    assert (again.status_code, again.content) == (201, first.content)
+    token, stored = received(house), str(rows_of(house))
+    assert len(inbox_of(house, MAIL)) == 1
+    assert token not in stored
+    assert MAIL not in stored
+    assert hashlib.sha256(token.encode()).hexdigest() in stored
 
 
 def test_changing_staff_takes_a_fresh_proof(sqlite_house: House) -> None:

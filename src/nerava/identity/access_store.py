@@ -24,9 +24,10 @@ from nerava.platform.db.roles import TableRights
 
 
 class Invite(Base):
-    """An offer of one role for one merchant or sponsor; whoever brings its token first has the role.
+    """An offer of one role for one merchant or sponsor, to whoever is reached at one contact.
 
-    The token itself is nowhere: `token_hash` is its SHA-256. Nobody can accept their own offer.
+    The token itself is nowhere: `token_hash` is its SHA-256. Nobody can accept their own offer. Of
+    the contact there is a keyed hash and the sealed value while the offer is open, and nothing after.
     """
 
     __tablename__ = "invite"
@@ -40,6 +41,7 @@ class Invite(Base):
         CheckConstraint("used_at IS NULL OR withdrawn_at IS NULL", name="one_end"),
         CheckConstraint("expires_at > made_at", name="expires_later"),
         Index("ix_invite_tenant_id", "tenant_id", "id"),
+        Index("ix_invite_contact_ix", "contact_ix"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
@@ -53,6 +55,20 @@ class Invite(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     used_by: Mapped[UUID | None] = mapped_column(UUIDType())
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    contact_kind: Mapped[str | None] = mapped_column(
+        String(16), CheckConstraint("contact_kind IN ('phone', 'email')", name="contact_kind_known")
+    )
+    contact_ix: Mapped[bytes | None] = mapped_column(
+        LargeBinary(32),
+        CheckConstraint(
+            "(contact_ix IS NOT NULL) = (used_at IS NULL AND withdrawn_at IS NULL)",
+            name="open_is_for_a_contact",
+        ),
+    )
+    contact_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary(),
+        CheckConstraint("(contact_ix IS NULL) = (contact_sealed IS NULL)", name="over_is_wiped"),
+    )
 
 
 class ApiKey(Base):

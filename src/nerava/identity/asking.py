@@ -135,6 +135,22 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
     return challenge
 
 
+def is_capped(desk: Desk, session: Session, contact: Contact, now: datetime) -> bool:
+    """Count an SMS; True when it is one that is not sent and nobody is told so.
+
+    Whoever comes here has counted it in a row that counts everybody's, so nobody waits in a circle.
+    """
+    if not contact.is_within(desk.sms.prefixes):
+        return True
+    # Counted apart, because who runs into these must not see it.
+    quiet = [(one, contact.number_prefix) for one in SMS_START.limits if one.neutral]
+    try:
+        desk.limits.hit(session, [*quiet, (desk.sms.cap, Per.EVERYBODY.value)], now)
+    except RateLimited:
+        return True
+    return False
+
+
 def bound_to(challenge: SignInChallenge) -> Bound:
     """Return what the code of a challenge is bound to."""
     return Bound(challenge.id, challenge.purpose, challenge.contact_ix, challenge.client_hash)
@@ -164,16 +180,7 @@ def _hit(desk: Desk, session: Session, target: _Target, asker: Asker, now: datet
         return False
     keyed = SMS_START.keyed(**keys, client=asker.place, prefix=contact.number_prefix)
     desk.limits.hit(session, [one for one in keyed if not one[0].neutral], now)
-    if not contact.is_within(desk.sms.prefixes):
-        return True
-    # Counted apart, because who runs into these must not see it. Nobody waits in a circle: whoever
-    # comes here holds the row that counts everybody's SMS.
-    quiet = [one for one in keyed if one[0].neutral]
-    try:
-        desk.limits.hit(session, [*quiet, (desk.sms.cap, Per.EVERYBODY.value)], now)
-    except RateLimited:
-        return True
-    return False
+    return is_capped(desk, session, contact, now)
 
 
 def _challenge(desk: Desk, session: Session, wanted: Ask, target: _Target, now: datetime) -> SignInChallenge:

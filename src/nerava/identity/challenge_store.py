@@ -41,6 +41,9 @@ class SignInChallenge(Base):
 
     What must be secret is kept as a keyed hash (codes), as a hash (tokens) or sealed (the contact,
     which is wiped as soon as it is not needed). At most one of a kind is open for a contact and purpose.
+
+    Attributes:
+        user_id: Who asked, and on which session; none where somebody signs in.
     """
 
     __tablename__ = "sign_in_challenge"
@@ -62,6 +65,7 @@ class SignInChallenge(Base):
         ),
         Index(None, "contact_ix"),
         Index(None, "created_at"),
+        Index(None, "user_id"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
@@ -80,6 +84,13 @@ class SignInChallenge(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     voided_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    user_id: Mapped[UUID | None] = mapped_column(
+        UUIDType(),
+        CheckConstraint("(purpose = 'sign-in') = (user_id IS NULL)", name="user_unless_sign_in"),
+    )
+    session_id: Mapped[UUID | None] = mapped_column(
+        UUIDType(), CheckConstraint("(user_id IS NULL) = (session_id IS NULL)", name="session_of_user")
+    )
 
     def is_open(self, now: datetime, guesses_max: int) -> bool:
         """Whether another guess may be evaluated."""

@@ -124,6 +124,10 @@ class IdTokenState(Base):
     """A nonce that one ID token answers once, for the client that asked for it.
 
     Nonce and client secret are nowhere: these are their SHA-256.
+
+    Attributes:
+        user_id: Whose account the answer is to be linked to, and on which session; none where
+            somebody signs in.
     """
 
     __tablename__ = "id_token_state"
@@ -131,6 +135,7 @@ class IdTokenState(Base):
         CheckConstraint("provider IN ('google', 'apple')", name="provider_known"),
         CheckConstraint("expires_at > created_at", name="expires_later"),
         Index(None, "expires_at"),
+        Index(None, "user_id"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
@@ -140,6 +145,10 @@ class IdTokenState(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    user_id: Mapped[UUID | None] = mapped_column(UUIDType())
+    session_id: Mapped[UUID | None] = mapped_column(
+        UUIDType(), CheckConstraint("(user_id IS NULL) = (session_id IS NULL)", name="session_of_user")
+    )
 
 
 class OpsLink(Base):

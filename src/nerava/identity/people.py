@@ -62,7 +62,8 @@ def forget_user(session: Session, vault: Vault, user_id: UUID) -> None:
     """
     indexes = [one.contact_ix for one in contacts_of(session, user_id)]
     session.execute(delete(MessageJob).where(MessageJob.contact_ix.in_(indexes)))
-    session.execute(delete(SignInChallenge).where(SignInChallenge.contact_ix.in_(indexes)))
+    mine = SignInChallenge.contact_ix.in_(indexes) | (SignInChallenge.user_id == user_id)
+    session.execute(delete(SignInChallenge).where(mine))
     forgive_user(session, vault, user_id)
     session.execute(delete(UserContact).where(UserContact.user_id == user_id))
     session.execute(delete(ExternalIdentity).where(ExternalIdentity.user_id == user_id))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -72,7 +72,10 @@ class ExternalIdentity(Base):
     """A user as another issuer names them: by issuer and subject, never by an e-mail address."""
 
     __tablename__ = "external_identity"
-    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+    __table_args__ = (
+        UniqueConstraint("issuer", "subject"),
+        Index("uq_external_identity_user_id_issuer", "user_id", "issuer", unique=True),
+    )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("app_user.id"), index=True)

@@ -205,6 +205,9 @@ SIGN_UP: Final = LimitSet(
 )  # fmt: skip
 """A new account is made."""
 
+INVITE: Final = LimitSet("invite", (Per.TARGET, 3, DAY), (Per.IDENTITY, 20, DAY), (Per.EVERYBODY, 60, MINUTE))
+"""Somebody is invited; the target is whom the message goes to, the identity who invites."""
+
 MANUAL_CREDIT: Final = LimitSet("manual-credit", (Per.IDENTITY, 10, DAY))
 """Somebody of ops prepares a credit. Amounts are limited where money is."""
 
@@ -224,8 +227,8 @@ WEBHOOK_FORGED: Final = LimitSet("webhook-forged", (Per.ADDRESS, 60, MINUTE))
 
 LIMITS: Final = (
     SMS_START, EMAIL_START, CODE_VERIFY, CODE_WRONG, LINK_CONSUME, REFRESH, FACTOR_VERIFY, API_KEY_FAILURE,
-    CODE_ISSUE, CAPTURE_WRONG, REDEEM, PAYOUT, SIGN_UP, MANUAL_CREDIT, EXPORT, ERASE, API, PARTNER_WRITE,
-    WEBHOOK_FORGED,
+    CODE_ISSUE, CAPTURE_WRONG, REDEEM, PAYOUT, SIGN_UP, INVITE, MANUAL_CREDIT, EXPORT, ERASE, API,
+    PARTNER_WRITE, WEBHOOK_FORGED,
 )  # fmt: skip
 """Every limit there is."""
 

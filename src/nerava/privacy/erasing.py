@@ -11,6 +11,7 @@ from nerava.audit import ActorKind
 from nerava.charging.model import ChargingSession, SessionEvidence
 from nerava.charging.states import SessionState
 from nerava.drivers.model import Driver
+from nerava.identity.invites import end_for
 from nerava.identity.session_store import Ended
 from nerava.identity.sessions import EndedBy
 from nerava.identity.user_store import AppUser, UserState, owner_of
@@ -98,6 +99,7 @@ def erase(
     by = EndedBy(ActorKind.SYSTEM, ACTOR)
     sessions.end_all(session, user_id, now, because=Ended.SIGNED_OUT_EVERYWHERE, by=by)
     _unlink(session, who)
+    end_for(session, who.contact_indexes, now)
     rows = sum(_deleted(session, one.table, who) for one in HOLDINGS if one.on_erase is OnErase.DELETE)
     session.execute(update(AppUser).where(AppUser.id == user_id).values(state=UserState.ERASED.value))
     vault.destroy(session, owner_of(user_id), now)

@@ -9,19 +9,24 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from nerava.identity import granting, invites
+from nerava.identity import granting
+from nerava.identity.contacts import Channel, ContactInvalid, read_contact
 from nerava.identity.granting import STAFF_OF, NotYoursToGive, SelfGrant, UnknownRole
 from nerava.identity.guard import TenantId
 from nerava.identity.invites import InviteNotValid, UnknownInvite
+from nerava.identity.messages import MethodOff
 from nerava.identity.roles import Role
-from nerava.platform.idempotency import Answer, Replay
+from nerava.ledger.stops import SwitchedOff
+from nerava.platform.idempotency import Answer
 from nerava.platform.idempotency_store import once
+from nerava.platform.limits import RateLimited
 from nerava.platform.pagination import PAGE_MAX
 from nerava.platform.policy import ANY_ROLE, Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed
+from nerava.web.api.signing_in import To
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
@@ -44,15 +49,16 @@ class InviteIn(Body):
     """Somebody who is to work for the merchant or sponsor that you act for."""
 
     invited_as: Literal["merchant:manager", "merchant:register", "sponsor"]
+    channel: Channel
+    to: To
 
 
 class InviteOut(BaseModel):
-    """An invitation; hand its token to the person you mean, it lets in whoever brings it first."""
+    """An invitation; it is on its way to the person you mean, and shown to nobody else."""
 
     id: UUID
     invited_as: Role
     expires_at: datetime
-    token: str | None = Field(description="Shown once; null when the answer is given again")
 
 
 class OpenInviteOut(BaseModel):
@@ -60,6 +66,8 @@ class OpenInviteOut(BaseModel):
 
     id: UUID
     invited_as: Role
+    channel: Channel
+    to: str
     made_by: UUID
     made_at: datetime
     expires_at: datetime
@@ -72,7 +80,7 @@ class OpenInvitesOut(BaseModel):
 
 
 class AcceptIn(Body):
-    """An invitation that somebody was handed."""
+    """An invitation that somebody received."""
 
     token: Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -104,28 +112,23 @@ class StaffOut(BaseModel):
     summary="Invite somebody to your staff",
     status_code=HTTPStatus.CREATED,
     response_model=InviteOut,
-    responses=problems(NotYoursToGive),
+    responses=problems(NotYoursToGive, ContactInvalid, MethodOff, SwitchedOff, RateLimited),
 )
 @guarded(_INVITES)
 def invite(body: InviteIn, actor: Acting, request: Keyed, wired: Wired, now: Now) -> Response:
-    """Make an invitation that works once and for seven days.
+    """Send an invitation that works once, for seven days, and for whoever is reached there.
 
     A merchant's owner invites managers and registers, a sponsor its own people.
     """
-    made: list[InviteOut] = []
+    to = read_contact(body.channel, body.to)
 
     def work(session: Session) -> Answer:
-        new = invites.invite(session, actor, Role(body.invited_as), now)
-        shown = InviteOut(
-            id=new.id, invited_as=new.membership.role, expires_at=new.expires_at, token=new.token
-        )
-        made[:] = [shown]
-        # The token is never stored: a repetition learns everything else.
-        return Answer.of(shown.model_copy(update={"token": None}), HTTPStatus.CREATED)
+        new = wired.invites.invite(session, actor, Role(body.invited_as), to, now)
+        # Whom it is for is in no answer that is kept.
+        shown = InviteOut(id=new.id, invited_as=new.membership.role, expires_at=new.expires_at)
+        return Answer.of(shown, HTTPStatus.CREATED)
 
     given = once(wired.database, request, work, now=now)
-    if given.replay is Replay.FIRST:
-        return Answer.of(made[0], HTTPStatus.CREATED).response()
     return given.answer.response(given.replay)
 
 
@@ -133,12 +136,16 @@ def invite(body: InviteIn, actor: Acting, request: Keyed, wired: Wired, now: Now
 @guarded(_READS)
 def open_invites(tenant_id: TenantId, wired: Wired, now: Now) -> OpenInvitesOut:
     """Return what can still be accepted."""
-    found = wired.database.read(lambda session: invites.open_invites(session, tenant_id, now, limit=PAGE_MAX))
+    found = wired.database.read(
+        lambda session: wired.invites.open_invites(session, tenant_id, now, limit=PAGE_MAX)
+    )
     return OpenInvitesOut(
         invites=[
             OpenInviteOut(
                 id=one.id,
                 invited_as=one.role,
+                channel=one.channel,
+                to=one.to,
                 made_by=one.made_by,
                 made_at=one.made_at,
                 expires_at=one.expires_at,
@@ -157,7 +164,7 @@ def open_invites(tenant_id: TenantId, wired: Wired, now: Now) -> OpenInvitesOut:
 @guarded(_CHANGES)
 def withdraw(invite_id: UUID, actor: Acting, wired: Wired, now: Now) -> None:
     """End an invitation that nobody has accepted."""
-    wired.database.run(lambda session: invites.withdraw(session, actor, invite_id, now))
+    wired.database.run(lambda session: wired.invites.withdraw(session, actor, invite_id, now))
 
 
 @routes.post(
@@ -167,8 +174,8 @@ def withdraw(invite_id: UUID, actor: Acting, wired: Wired, now: Now) -> None:
 )
 @guarded(Policy(roles=ANY_ROLE, scope="profile:write", repeats=Repeats.BY_MEANING))
 def accept(body: AcceptIn, actor: Acting, wired: Wired, now: Now) -> AcceptedOut:
-    """Take the role that an invitation offers; an invitation works once."""
-    offered = wired.database.run(lambda session: invites.accept(session, actor, body.token, now))
+    """Take the role that an invitation offers; good once, for whoever is reached where it was sent."""
+    offered = wired.database.run(lambda session: wired.invites.accept(session, actor, body.token, now))
     if offered.tenant_id is None:
         raise AssertionError("nobody is invited to ops")
     return AcceptedOut(role=offered.role, tenant_id=offered.tenant_id)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nerava.audit import AuditLog
     from nerava.identity.api_key_text import Mode
     from nerava.identity.challenges import Codes
+    from nerava.identity.invites import Invites
     from nerava.identity.keys import KeyRing
     from nerava.identity.links import Links
     from nerava.identity.proving import Proving
@@ -61,6 +62,7 @@ class Wiring:
     switches: SwitchBoard
     codes: Codes
     links: Links
+    invites: Invites
     exports: Exports
     erasures: Erasures
     proving: Proving
