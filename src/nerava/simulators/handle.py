@@ -46,6 +46,11 @@ class WebhookControl:
         with self._world.lock:
             self._world.webhooks.endpoints[endpoint].url = url
 
+    def register_as(self, endpoint: str, url: str) -> None:
+        """Let the provider know an endpoint by this address and deliver where it did, as through a proxy."""
+        with self._world.lock:
+            self._world.webhooks.endpoints[endpoint].registered = url
+
     def by_hand(self, by_hand: bool = True) -> None:  # noqa: FBT001, FBT002 - it reads as a switch
         """Keep webhooks until they are told to go, or let them go by themselves when they are due."""
         self._courier.by_hand = by_hand

@@ -6,6 +6,9 @@ import copy
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from nerava.simulators.errors import NotPossible
+from nerava.simulators.wire import ProviderSaysNo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
@@ -33,8 +36,11 @@ def lets_happen(method: Callable[Concatenate[H, P], Json]) -> Callable[Concatena
 
     @wraps(method)
     def happens(self: H, /, *args: P.args, **named: P.kwargs) -> Json:
-        with self.moment():
-            found = method(self, *args, **named)
+        try:
+            with self.moment():
+                found = method(self, *args, **named)
+        except ProviderSaysNo as refusal:
+            raise NotPossible(refusal.reason) from None
         return copy.deepcopy(found)
 
     happens.lets_happen = True  # type: ignore[attr-defined]

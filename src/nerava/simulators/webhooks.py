@@ -53,6 +53,7 @@ class Endpoint:
         secrets: Signed with all of them; two while one is rolled.
         kinds: Which events; `*` means all.
         connect: Events of connected accounts instead of the provider's own account.
+        registered: The address as the provider knows it, where a proxy stands before the real one.
     """
 
     provider: str
@@ -61,6 +62,7 @@ class Endpoint:
     secrets: list[str]
     kinds: tuple[str, ...] = ("*",)
     connect: bool = False
+    registered: str | None = None
 
     def wants(self, kind: str) -> bool:
         """Say whether it asked for this kind of event."""
@@ -268,7 +270,7 @@ class WebhookQueue:
                 sent = json.dumps(json.loads(told.body), separators=(", ", ":")).encode()
             case _:
                 pass
-        headers = provider.sign(endpoint.url or "", signed, secrets, at_s)
+        headers = provider.sign(endpoint.registered or endpoint.url or "", signed, secrets, at_s)
         if told.manner is Manner.NO_SIGNATURE:
             headers = {}
         headers["content-type"] = "application/json; charset=utf-8"

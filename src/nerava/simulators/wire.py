@@ -59,6 +59,15 @@ class Answer:
             return None
 
 
+class ProviderSaysNo(Exception):
+    """A provider refuses something in its own words; each one has its own kind."""
+
+    @property
+    def reason(self) -> str:
+        """The words."""
+        raise NotImplementedError
+
+
 class Provider(Protocol):
     """A simulated provider. All its methods are called one at a time, and none of them waits."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nerava.simulators.wire import ProviderSaysNo
+
 if TYPE_CHECKING:
     from nerava.simulators.wire import Json
 
 
 @dataclass
-class SquareProblem(Exception):
+class SquareProblem(ProviderSaysNo):
     """An error that Square answers with."""
 
     status: int
@@ -18,6 +20,11 @@ class SquareProblem(Exception):
     code: str
     detail: str
     field: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """What it says to people."""
+        return self.detail
 
     def as_document(self) -> Json:
         """Return the body of the answer."""

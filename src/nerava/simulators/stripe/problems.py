@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nerava.simulators.wire import ProviderSaysNo
+
 if TYPE_CHECKING:
     from nerava.simulators.wire import Json
 
@@ -12,7 +14,7 @@ INVALID: Final = "invalid_request_error"
 
 
 @dataclass
-class StripeProblem(Exception):
+class StripeProblem(ProviderSaysNo):
     """An error that Stripe answers with.
 
     Attributes:
@@ -30,6 +32,11 @@ class StripeProblem(Exception):
     began: bool = False
     should_retry: bool | None = None
     more: Json = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """What it says to people."""
+        return self.message
 
     def as_document(self, request_id: str) -> Json:
         """Return the body of the answer."""
