@@ -14,6 +14,7 @@ EXCEPTIONS: Final[dict[tuple[str, str], str]] = {
     ("sql", "src/nerava/ledger/audit.py"): "parts shared by several checks; no value enters them",
     ("sql", "src/nerava/ledger/switch_store.py"): "statements of the schema, from our own table names",
     ("sql", "src/nerava/privacy/triggers.py"): "statements of the schema, from our own table names",
+    ("sql", "src/nerava/payouts/triggers.py"): "statements of the schema, from our own table names",
     ("sql", "src/nerava/audit/triggers.py"): "statements of the schema, from our own table and column names",
     ("sql", "src/nerava/platform/db/bulk.py"): "names of our own tables and columns; values are bound",
     ("sql", "src/nerava/platform/db/engine.py"): "PRAGMA takes no parameters; the values are constants there",

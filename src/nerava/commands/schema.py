@@ -13,6 +13,7 @@ from nerava.commands.opening import DatabaseUrl, refusing, settings_for
 from nerava.commands.output import AsJson, Output
 from nerava.identity import access_store
 from nerava.ledger import rights as ledger_rights
+from nerava.payouts import rights as payout_rights
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.roles import grant_application_role
 
@@ -58,7 +59,7 @@ def _grant(url: str, role: str) -> None:
         if database.is_sqlite:
             message = "SQLite knows no roles; its triggers keep history from everybody"
             raise NoRolesThere(message)
-        guarded = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS, *access_store.RIGHTS)
+        guarded = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS, *access_store.RIGHTS, *payout_rights.RIGHTS)
         database.run(lambda session: grant_application_role(session, role, guarded))
     finally:
         database.close()

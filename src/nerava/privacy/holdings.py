@@ -21,6 +21,8 @@ from nerava.identity.session_store import AuthSession
 from nerava.identity.user_store import AppUser, owner_of
 from nerava.ledger import switch_store as _switches
 from nerava.merchants import model as _merchants
+from nerava.payouts.model import Payout
+from nerava.payouts.states import OwnerKind
 from nerava.platform import idempotency_store as _answers
 from nerava.platform.db import Base
 from nerava.platform.vault_store import DataKey
@@ -29,8 +31,9 @@ from nerava.rewards import model as _rewards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from nerava.privacy.subjects import Subject
 
@@ -124,6 +127,19 @@ def _places(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - colu
     visited = select(ChargingSession.location_id).where(ChargingSession.driver_id.in_(who.driver_ids))
     mine: ColumnElement[bool] = c["id"].in_(visited)
     return mine
+
+
+def _paid(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
+    mine: ColumnElement[bool] = (c["owner_kind"] == OwnerKind.DRIVER.value) & c["owner_id"].in_(
+        who.driver_ids
+    )
+    return mine
+
+
+def _payouts_of(who: Subject) -> Select[tuple[UUID]]:
+    return select(Payout.id).where(
+        Payout.owner_kind == OwnerKind.DRIVER.value, Payout.owner_id.in_(who.driver_ids)
+    )
 
 
 def _audited(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
@@ -226,6 +242,25 @@ HOLDINGS: Final = (
     Holding("pos_order", _by_redemption("redemption_id")),
     Holding("perk_claim", _by_driver("driver_id"), hidden=_secret("fee_minor", "transaction_key")),
     Holding("offer_code", _by_driver("driver_id"), shown=("batch_id", "number", "claimed_at")),
+    Holding("payout_method", _paid, hidden=_secret("looks", "links", "next_at")),
+    Holding(
+        "payout", _paid, hidden=_secret("flags", "body_hash", "reviewed_by", "approved_by", "leased_until")
+    ),
+    Holding(
+        "payout_evidence",
+        lambda c, who: c["payout_id"].in_(_payouts_of(who)),
+        shown=("id", "payout_id", "source", "fact", "read_at"),
+    ),
+    Holding(
+        "payout_case",
+        lambda c, who: or_(c["payout_id"].in_(_payouts_of(who)), c["closed_by"] == who.user_id),
+        shown=("id", "kind", "payout_id", "opened_at", "closed_at"),
+    ),
+    Holding(
+        "payout_batch",
+        lambda c, who: or_(c["maker"] == who.user_id, c["checker"] == who.user_id),
+        shown=("id", "state", "made_at", "decided_at"),
+    ),
     Holding("ledger_account", _by_account("id"), shown=("id", "code", "asset", "kind", "created_at")),
     Holding("ledger_balance", _by_account("account_id"), hidden=_secret("lane", "floor", "ceiling")),
     Holding(
@@ -263,6 +298,7 @@ NOBODYS: Final[dict[str, str]] = {
     "offer_day": "numbers of codes",
     "limit_state": "counters under keyed hashes of many kinds; gone after two windows",
     "readiness_probe": "an instant",
+    "reconciliation_run": "a provider's book beside ours",
     "retention_run": "numbers of rows",
     "sponsor": "a company",
 }

@@ -11,6 +11,7 @@ from nerava.identity import access_store
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import rights as ledger_rights
 from nerava.ledger.verify import verify_tail
+from nerava.payouts import rights as payout_rights
 from nerava.platform.db import Database, EngineOptions
 from nerava.startup_checks.findings import DATABASE_URL, Finding
 
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     from nerava.platform.db.roles import TableRights
     from nerava.settings import Settings
 
-GUARDED: Final = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS, *access_store.RIGHTS)
+GUARDED: Final = (
+    *ledger_rights.RIGHTS,
+    *audit_rights.RIGHTS,
+    *access_store.RIGHTS,
+    *payout_rights.RIGHTS,
+)
 
 _HELD: Final = text("""
 SELECT has_table_privilege(c.oid, 'UPDATE') AS may_update,
