@@ -71,6 +71,14 @@ def movement(kind: str = "direct", /, **overrides: str) -> str:
     return copy("ledger_transfer", f"kind = '{kind}' AND asset = 'NOVA'", **{**sound, **overrides})
 
 
+def many(**overrides: str) -> str:
+    """Return the statement that inserts hundreds of sound movements at once, with `n` from 1 to 200."""
+    own = dict.fromkeys(("id", "key"), "gen_random_uuid()")
+    numbers = {name: f"{name} + 1000 * n" for name in ("debit_sequence", "credit_sequence")}
+    statement = movement(**{**own, **numbers, **overrides}).removesuffix(" LIMIT 1")
+    return statement.replace("FROM ledger_transfer", "FROM ledger_transfer, generate_series(1, 200) n")
+
+
 def _transfers() -> Iterator[Attack]:
     key, number, kind = "uq_ledger_transfer_key|REPLACE", "_sequence|REPLACE", "ck_ledger_transfer_kind"
     sides = "fk_ledger_transfer|both accounts of a transfer"
@@ -88,6 +96,17 @@ def _transfers() -> Iterator[Attack]:
     yield Attack("an asset nobody defined", movement(asset="'GOLD'"), sides)
     yield Attack("a debit of an unknown account", movement(debit=UNKNOWN), sides)
     yield Attack("a credit of an unknown account", movement(credit=UNKNOWN), sides)
+    big = ("postgresql",)
+    for side in ("debit", "credit"):
+        stranger = f"CASE WHEN n < 200 THEN {side} ELSE {UNKNOWN} END"
+        yield Attack(f"a last {side} of an unknown account", many(**{side: stranger}), sides, big)
+    yield Attack(
+        "a last one in another asset", many(asset="CASE WHEN n < 200 THEN asset ELSE 'USD' END"), sides, big
+    )
+    temporary = "CREATE TEMPORARY TABLE ledger_balance AS SELECT * FROM ledger_balance; "
+    temporary += f"UPDATE pg_temp.ledger_balance SET account_id = {UNKNOWN}; "
+    disguised = temporary + movement(debit=UNKNOWN)
+    yield Attack("accounts out of a temporary table", disguised, sides, big)
     yield Attack("a key that is taken", movement(key="key"), key)
     yield Attack("an id that is taken", movement(id="id"), "pk_ledger_transfer|REPLACE")
     yield Attack("a number that the debit side used", movement(debit_sequence="debit_sequence"), number)

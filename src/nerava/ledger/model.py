@@ -140,8 +140,13 @@ transfer: Final = Table(
     Column("actor", _TEXT, nullable=False),
     Column("metadata", _JSON, nullable=False),
     Column("digest", _HASH, nullable=False),
-    ForeignKeyConstraint(["debit", "asset"], ["ledger_balance.account_id", "ledger_balance.asset"]),
-    ForeignKeyConstraint(["credit", "asset"], ["ledger_balance.account_id", "ledger_balance.asset"]),
+    *(
+        # On PostgreSQL a trigger looks at all transfers of a statement at once.
+        ForeignKeyConstraint([side, "asset"], ["ledger_balance.account_id", "ledger_balance.asset"]).ddl_if(
+            "sqlite"
+        )
+        for side in ("debit", "credit")
+    ),
     ForeignKeyConstraint(["hold_id"], ["ledger_transfer.id"]),
     UniqueConstraint("debit", "debit_sequence"),
     UniqueConstraint("credit", "credit_sequence"),
