@@ -10,7 +10,7 @@ from alembic import op
 from nerava.platform.db import JSONType, UtcDateTime, UUIDType
 
 revision: Final = "0018"
-down_revision: Final = "0012"
+down_revision: Final = "0017"
 branch_labels: Final = None
 depends_on: Final = None
 
