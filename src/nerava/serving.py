@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from nerava.platform.slow_clients import PatientProtocol
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -56,7 +58,7 @@ def server_for(app: FastAPI, settings: ServerSettings) -> DrainingServer:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         lifespan="on",
         access_log=False,
         log_config=None,  # its records go where ours go, through the redactor

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from nerava.kernel.errors import NeravaError, Outcome
+from nerava.platform.redaction import REDACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,7 +134,8 @@ def problem_of(error: NeravaError, trace_id: str) -> Problem:
         type=f"urn:nerava:problem:{error.code}",
         title=error.title,
         status=status,
-        detail=error.detail,
+        # A detail names what was asked for, and that may be anything.
+        detail=REDACTOR.redacted(error.detail),
         code=error.code,
         trace_id=trace_id,
         outcome=outcome,
