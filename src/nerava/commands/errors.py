@@ -63,6 +63,14 @@ class DemoRefused(NeravaError):
     title = "The demo does not start"
 
 
+class NoSimulators(NeravaError):
+    """Under production rules nobody is simulated."""
+
+    code = "no-simulators"
+    status = HTTPStatus.CONFLICT
+    title = "There are no simulators in production and staging"
+
+
 class NoRolesThere(NeravaError):
     """The database has no roles that rights could be given to."""
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "work": "nerava.commands.serve:work_command",
     "token": "nerava.commands.identity:token_command",
     "inbox": "nerava.commands.inbox:inbox_command",
+    "simulators": "nerava.commands.simulators:simulators_command",
     "migrate": "nerava.commands.schema:migrate_command",
     "version": "nerava.commands.schema:version_command",
 }

@@ -29,11 +29,3 @@ class LooksLive(NeravaError):
     code = "looks-live"
     status = HTTPStatus.CONFLICT
     title = "The simulators do not start beside a live key"
-
-
-class NotHere(NeravaError):
-    """Under production's rules nobody is simulated."""
-
-    code = "no-simulators"
-    status = HTTPStatus.CONFLICT
-    title = "There are no simulators in production and staging"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -82,7 +83,7 @@ def open_simulators(
     world = World(seed, clock, webhooks_to or {})
     courier = Courier(world)
     listening = listen(port)
-    token = control_token or f"sim_{world.chance.text(24)}"
+    token = control_token or f"sim_{secrets.token_urlsafe(18)}"
     application = simulators_application(world, courier, token)
     config = uvicorn.Config(
         application,

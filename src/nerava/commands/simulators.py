@@ -1,0 +1,93 @@
+"""`nerava simulators`: Stripe and Square on this machine, for development, demonstration and tests."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from nerava.commands.errors import PortTaken
+from nerava.commands.opening import refusing, settings_for
+from nerava.commands.output import AsJson, Output
+
+if TYPE_CHECKING:
+    from nerava.simulators.handle import Simulators
+
+# Under production's rules nothing of a simulator is loaded.
+# ruff: noqa: PLC0415
+
+PORT: Final = 4010
+ADDRESS: Final = "Where {} webhooks go; without it they wait in the queue."
+
+
+def simulators_command(
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = PORT,
+    seed: Annotated[int, typer.Option(help="All ids, secrets and random faults come from it.")] = 1,
+    stripe_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("Stripe's"))] = None,
+    connect_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("connected accounts'"))] = None,
+    square_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("Square's"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate Stripe and Square on 127.0.0.1 until Ctrl-C. No money moves, nothing leaves this machine."""
+    out = Output(as_json=as_json)
+    addresses = {"stripe": stripe_webhooks, "stripe_connect": connect_webhooks, "square": square_webhooks}
+    with refusing(out):
+        _refuse_production()
+        from nerava.simulators.serving import open_simulators
+
+        try:
+            simulators, server, listening = open_simulators(
+                seed=seed,
+                port=port,
+                webhooks_to={name: address for name, address in addresses.items() if address},
+            )
+        except OSError as error:
+            message = f"127.0.0.1:{port}: {error.strerror or error}"
+            raise PortTaken(message) from None
+        seller = simulators.square.add_seller()
+        simulators.start()
+        try:
+            with server.capture_signals():
+                _announce(out, simulators, seller)
+                server.run(sockets=[listening])
+        finally:
+            simulators.stop()
+            listening.close()
+
+
+def _refuse_production() -> None:
+    from nerava.commands.errors import NoSimulators
+
+    if os.environ.get("NERAVA_ENV") in {"production", "staging"} or settings_for(None).is_strict:
+        raise NoSimulators
+
+
+def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> None:
+    base, webhooks = simulators.base_url, simulators.webhooks
+    document = {
+        "stripe": {
+            "base_url": simulators.url_of("stripe"),
+            "key": simulators.stripe.key,
+            "webhook_secret": webhooks.secret("stripe"),
+            "connect_webhook_secret": webhooks.secret("stripe_connect"),
+        },
+        "square": {
+            "base_url": simulators.url_of("square"),
+            "application_id": simulators.square.application,
+            "application_secret": simulators.square.application_secret,
+            "webhook_signature_key": webhooks.secret("square"),
+            "access_token": seller["access_token"],
+            "till": f"{base}/square/till/{seller['location_id']}",
+        },
+        "control": {"base_url": f"{base}/_sim", "token": simulators.control_token},
+    }
+    out.say(f"[bold]Simulators serve on {base}[/bold]  (Ctrl-C ends them)")
+    if not out.as_json:
+        for name, facts in document.items():
+            typer.echo(f"\n{name}")
+            for what, value in facts.items():
+                typer.echo(f"  {what:<24}{value}")
+    out.document(document)
