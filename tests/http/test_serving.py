@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -55,8 +56,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def serving(url: str, folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start `nerava serve` on a database, wait until it is ready, and make sure that it ends."""
+def serving(
+    url: str, folder: Path, *, output: IO[str] | int = subprocess.PIPE, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start `nerava serve` on a database, wait until it is ready, and make sure that it ends.
+
+    A process that tells much needs a file as `output`: nobody reads the pipe while it runs.
+    """
     port = free_port()
     more = {
         "NERAVA_ENV": "test",
@@ -68,7 +74,7 @@ def serving(url: str, folder: Path, **environment: str) -> Iterator[tuple[subpro
     process = subprocess.Popen(
         [sys.executable, "-m", "nerava", "serve"],
         env={**os.environ, **more, **environment},
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
     )
