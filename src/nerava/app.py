@@ -27,7 +27,14 @@ from nerava.identity.refreshing import Refreshing
 from nerava.identity.revocation import Revocations
 from nerava.identity.standing import StandingDirectory
 from nerava.identity.web_sessions import WebSessions
-from nerava.installation import Installation, apply_stops, background_of, open_installation, proving_of
+from nerava.installation import (
+    Installation,
+    apply_stops,
+    background_of,
+    open_installation,
+    proving_of,
+    redeeming_of,
+)
 from nerava.kernel.errors import NeravaError
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
@@ -139,6 +146,7 @@ def _wiring_of(
         exports=installation.exports,
         erasures=installation.erasures,
         proving=proving_of(installation),
+        redeeming=redeeming_of(installation),
         intake=installation.intake,
         readiness=readiness,
         currency=settings.money.currency,

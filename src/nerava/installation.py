@@ -29,6 +29,10 @@ from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
 from nerava.ledger.switches import SwitchBoard
+from nerava.merchants.board import Board
+from nerava.merchants.claims import ClaimRules
+from nerava.merchants.codes import SecretCodes
+from nerava.merchants.redeeming import Redeeming
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.limits import Limits
 from nerava.platform.secrets import Secrets
@@ -223,6 +227,19 @@ def background_of(installation: Installation) -> BackgroundWork:
         *audit_jobs(installation.database, installation.secrets),
     ]
     return BackgroundWork(work, installation.clock, wanted)
+
+
+def redeeming_of(installation: Installation) -> Redeeming:
+    """Return how codes are made, kept in mind and limited in this process."""
+    wanted = installation.settings.redeeming
+    return Redeeming(
+        board=Board(installation.database),
+        codes=SecretCodes(installation.secrets),
+        code_life=timedelta(seconds=wanted.code_life_s),
+        claim_rules=ClaimRules(wanted.claim_distance_m, timedelta(seconds=wanted.claim_fresh_s)),
+        claim_fee_minor=wanted.claim_fee_minor,
+        counts_codes=installation.settings.limits_api,
+    )
 
 
 def proving_of(installation: Installation) -> Proving:

@@ -16,6 +16,7 @@ from nerava.identity.session_retention import forget as forget_sessions
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
+from nerava.merchants.expiring import expire_due
 from nerava.platform.idempotency_store import forget
 from nerava.platform.secrets import SecretKind
 from nerava.rewards.service import evaluate_closed
@@ -158,9 +159,13 @@ def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequen
     def settle_due(now: datetime) -> int:
         return database.run(lambda session: settle(session, ledger, now, settings.batch_size)).looked_at
 
+    def expire_codes(now: datetime) -> int:
+        return database.run(lambda session: expire_due(session, ledger, now, settings.batch_size))
+
     return (
         Job("evaluate closed sessions", AT_ONCE, evaluate),
         Job("settle provisional rewards", SECONDLY, settle_due),
+        Job("expire codes that nobody took", SECONDLY, expire_codes),
         Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
         Job("seal the day", HOURLY, daily_seal),
         Job("forget old answers", HOURLY, forget_answers),

@@ -23,10 +23,11 @@ from nerava.identity.service import grant_role
 from nerava.identity.session_store import AuthSession
 from nerava.identity.user_store import AppUser, UserState
 from nerava.installation import Installation, open_installation
+from nerava.kernel.clock import Clock
 from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
-from nerava.rewards.checks import CHECKS
 from nerava.settings import DatabaseSettings, Group, Settings, TokenSettings, WorkerSettings
+from nerava.web.checks import CHECKS
 from tests.helpers.databases import DatabaseUrl, fresh_databases
 from tests.helpers.financial_helpers import Books
 
@@ -120,7 +121,7 @@ def _show_passkey(session: Session, subject: UUID, at: datetime) -> None:
 
 
 @contextmanager
-def opened_house(url: str, folder: Path, **groups: Group) -> Iterator[House]:
+def opened_house(url: str, folder: Path, clock: Clock | None = None, **groups: Group) -> Iterator[House]:
     """Open a house on the database at this address; its background work does not run by itself.
 
     `groups` are further settings.
@@ -132,7 +133,7 @@ def opened_house(url: str, folder: Path, **groups: Group) -> Iterator[House]:
         worker=WorkerSettings(in_web_process=False),
         **groups,
     )
-    installation = open_installation(settings)
+    installation = open_installation(settings, clock)
     app = create_app(settings, installation)
     books = Books.opened(installation.database, installation.ledger)
     try:

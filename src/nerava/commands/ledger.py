@@ -15,7 +15,7 @@ from nerava.commands.output import EXIT_BROKEN, AsJson, Output
 from nerava.ledger.audit import CHECKS, Check, audit
 from nerava.ledger.sealing import Anchor, anchors, seal_batches, seal_day
 from nerava.ledger.verify import verify
-from nerava.rewards.checks import CHECKS as REWARD_CHECKS
+from nerava.web.checks import CHECKS as DOMAIN_CHECKS
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None
     """Check every invariant of the ledger; exit with 1 if any is broken."""
     out = Output(as_json=as_json)
     results: list[tuple[Check, int]] = []
-    total = len(CHECKS) + len(REWARD_CHECKS)
+    total = len(CHECKS) + len(DOMAIN_CHECKS)
     with opened(out, database) as installation, out.progress("auditing", total) as done:
 
         def count(check: Check, found: int) -> None:
@@ -38,7 +38,7 @@ def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None
             done(len(results))
 
         findings = installation.database.read(
-            lambda session: audit(session, REWARD_CHECKS, on_check=count), patient=True
+            lambda session: audit(session, DOMAIN_CHECKS, on_check=count), patient=True
         )
     out.table(
         "Ledger audit", ("check", "promise", "result"), [(c.name, c.promise, _mark(n)) for c, n in results]

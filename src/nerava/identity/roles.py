@@ -29,27 +29,39 @@ class Role(StrEnum):
         return not self.value.startswith("ops:")
 
 
-_OPS: Final = ("ledger:read", "audit:read", "switches:read", "switches:write")
+_OPS: Final = ("ledger:read", "audit:read", "switches:read", "switches:write", "merchants:read")
 
 _STAFF: Final = ("staff:read", "staff:write")
 _ACCESS: Final = ("roles:read", "api-keys:read", "api-keys:revoke")
+_TILL: Final = ("register:read", "register:redeem")
+_SHOP: Final = ("merchant:read", "merchant:write", "redemptions:refund")
 _APPROVALS: Final = ("approvals:read", "approvals:write")
 
 SCOPES: Final[dict[Role, frozenset[str]]] = {
-    Role.DRIVER: frozenset({"profile:read", "profile:write", "wallet:read", "sessions:read"}),
+    Role.DRIVER: frozenset(
+        {
+            "profile:read",
+            "profile:write",
+            "wallet:read",
+            "sessions:read",
+            "offers:read",
+            "redemptions:read",
+            "redemptions:write",
+        }
+    ),
     Role.SPONSOR: frozenset(
         {"profile:read", "profile:write", "campaigns:read", "campaigns:write", "campaigns:fund", *_STAFF}
     ),
     Role.PARTNER: frozenset({"profile:read", "profile:write", "sessions:write", "cdrs:write"}),
-    Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write", *_STAFF}),
-    Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write"}),
-    Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write"}),
+    Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP}),
+    Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write", *_TILL, *_SHOP}),
+    Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write", *_TILL}),
     Role.OPS_SUPPORT: frozenset({"profile:read", "profile:write", *_ACCESS, *_OPS}),
     Role.OPS_FINANCE: frozenset(
         {"profile:read", "profile:write", "deposits:write", "grants:write", *_APPROVALS, *_OPS}
     ),
     Role.OPS_ADMIN: frozenset(
-        {"profile:read", "profile:write", "roles:write", "api-keys:write", *_ACCESS, *_OPS}
+        {"profile:read", "profile:write", "roles:write", "api-keys:write", "merchants:write", *_ACCESS, *_OPS}
     ),
 }
 """What an access token for a role may be used for, at most."""

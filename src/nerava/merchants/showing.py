@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 from uuid import UUID
 
@@ -34,13 +34,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from nerava.kernel.errors import NeravaError
     from nerava.ledger import Chain, Ledger, Verdict
     from nerava.merchants.board import OnOffer
     from nerava.merchants.codes import MadeCode
     from nerava.platform.db import Database
-
-CODE_LIFE: Final = timedelta(minutes=10)
-"""How long a code can be taken unless the settings say otherwise."""
 
 _T: Final[Any] = Redemption.__table__
 _OFFER: Final[Any] = Offer.__table__
@@ -114,7 +112,7 @@ class ShownCode:
             actor=actor,
         )
 
-    def refused(self, verdict: Verdict) -> Exception:
+    def refused(self, verdict: Verdict) -> NeravaError:
         """Return why the ledger did not hold the points."""
         match verdict.status:
             case Status.INSUFFICIENT | Status.NO_ACCOUNT:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.ledger.audit import audit
-from nerava.rewards.checks import CHECKS
 from nerava.rewards.tally import CampaignTally, Tally, campaign_tallies, tally
+from nerava.web.checks import CHECKS
 
 if TYPE_CHECKING:
     from nerava.ledger.findings import Finding

@@ -19,6 +19,7 @@ from nerava.settings.groups import (
     MoneySettings,
     PasskeySettings,
     PrivacySettings,
+    RedeemingSettings,
     SecretsSettings,
     ServerSettings,
     SignInSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "PasskeySettings",
     "PrivacySettings",
     "Profile",
+    "RedeemingSettings",
     "SecretsSettings",
     "ServerSettings",
     "Settings",
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()
+    redeeming: RedeemingSettings = RedeemingSettings()
     worker: WorkerSettings = WorkerSettings()
     sign_in: SignInSettings = SignInSettings()
     passkeys: PasskeySettings = PasskeySettings()

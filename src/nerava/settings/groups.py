@@ -96,6 +96,21 @@ class MoneySettings(Group):
     )
 
 
+class RedeemingSettings(Group):
+    """Codes at the register, and perks for people who are charging."""
+
+    code_life_s: int = Field(default=600, ge=60, le=3_600, description="How long a code can be taken")
+    claim_distance_m: int = Field(
+        default=800, ge=50, le=5_000, description="How near to a merchant a car must charge to claim its perk"
+    )
+    claim_fresh_s: int = Field(
+        default=900, ge=60, le=7_200, description="How old the latest sign of that session may be"
+    )
+    claim_fee_minor: int = Field(
+        default=100, ge=0, le=1_000_000, description="What a claim costs a new merchant, in minor units"
+    )
+
+
 class WorkerSettings(Group):
     """The background work."""
 

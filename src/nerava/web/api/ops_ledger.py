@@ -15,10 +15,10 @@ from nerava.ledger.verify import verify
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
-from nerava.rewards.checks import CHECKS
 from nerava.web.api.fields import Instant
 from nerava.web.api.statements import AccountLineOut, ops_page, page_of_lines
 from nerava.web.api.wiring import Now, Wired, router
+from nerava.web.checks import CHECKS
 
 routes: Final = router("ops: ledger")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.ledger.switches import SwitchBoard
+    from nerava.merchants.redeeming import Redeeming
     from nerava.platform.client_address import Network
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
@@ -66,6 +67,7 @@ class Wiring:
     exports: Exports
     erasures: Erasures
     proving: Proving
+    redeeming: Redeeming
     intake: Intake
     readiness: Readiness
     currency: str

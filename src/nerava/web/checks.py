@@ -1,0 +1,14 @@
+"""Every invariant between the packages and the ledger, in one list for whoever audits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nerava.merchants.checks import CHECKS as MERCHANT_CHECKS
+from nerava.rewards.checks import CHECKS as REWARD_CHECKS
+
+if TYPE_CHECKING:
+    from nerava.ledger.audit import Check
+
+CHECKS: Final[tuple[Check, ...]] = (*REWARD_CHECKS, *MERCHANT_CHECKS)
+"""For `ledger.audit`, beside the ledger's own."""
