@@ -82,7 +82,7 @@ def propose(session: Session, payout_ids: Collection[UUID], *, maker: UUID, now:
     for one in payouts:
         if one.state != PayoutState.REQUESTED or one.batch_id is not None:
             raise WrongPayoutState(f"payout {one.id} does not wait for a batch")
-        if one.flags and one.reviewed_at is None:
+        if one.is_flagged and one.reviewed_at is None:
             raise ReviewNeeded(f"payout {one.id}: {', '.join(one.flags)}")
         if one.hold_until is not None and one.hold_until > now:
             raise OnHold(f"payout {one.id} waits until {one.hold_until:%Y-%m-%d %H:%M} UTC")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -159,6 +160,7 @@ class Payout(Base):
     state: Mapped[str] = mapped_column(String(12))
     step: Mapped[str] = mapped_column(String(12))
     version: Mapped[int] = mapped_column(Integer())
+    is_flagged: Mapped[bool] = mapped_column(Boolean())
     flags: Mapped[list[Any]] = mapped_column(JSONType)
     reason: Mapped[str | None] = mapped_column(String(60))
     hold_until: Mapped[datetime | None] = mapped_column(UtcDateTime())

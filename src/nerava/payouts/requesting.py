@@ -114,7 +114,7 @@ def request_cashout(session: Session, tools: Requesting, wish: Cashout, now: dat
     risk = risk_of(session, method, user_id=wish.user_id, session_id=wish.session_id, now=now)
     payout = _new(method, Kind.DRIVER_CASHOUT, new_id(), wish.amount_minor, now)
     payout.fee_minor, payout.currency, payout.requested_by = wish.fee_minor, tools.currency, wish.actor
-    payout.flags, payout.hold_until = risk
+    _note(payout, risk)
     tools.interruptions.reach("request: before the hold")
     _hold(session, tools.ledger, payout)
     tools.interruptions.reach("request: after the hold")
@@ -164,7 +164,7 @@ def request_merchant_payout(
     payout = _new(method, Kind.MERCHANT_PAYOUT, payout_id, amount_minor, now)
     payout.currency, payout.requested_by = currency, requested_by
     returned = was_returned(session, OwnerKind.MERCHANT, merchant_id)
-    payout.flags, payout.hold_until = Risk([LAST_RETURNED] if returned else [], None)
+    _note(payout, Risk([LAST_RETURNED] if returned else [], None))
     _hold(session, ledger, payout)
     return payout.id
 
@@ -265,7 +265,6 @@ def _new(method: PayoutMethod, kind: Kind, payout_id: UUID, amount_minor: int, n
         fee_minor=0,
         state=PayoutState.REQUESTED.value,
         step=Step.SEND.value,
-        flags=[],
         request_key=fact_id(f"{fact}:request"),
         outcome_key=fact_id(f"{fact}:outcome"),
         return_key=fact_id(f"{fact}:returned"),
@@ -277,6 +276,10 @@ def _new(method: PayoutMethod, kind: Kind, payout_id: UUID, amount_minor: int, n
         bank_rank=0,
         requested_at=now,
     )
+
+
+def _note(payout: Payout, risk: Risk) -> None:
+    payout.is_flagged, payout.flags, payout.hold_until = bool(risk.flags), risk.flags, risk.hold_until
 
 
 def _hold(session: Session, ledger: Ledger, payout: Payout) -> None:

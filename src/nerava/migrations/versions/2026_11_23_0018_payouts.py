@@ -155,6 +155,7 @@ def _create_payout() -> None:
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("step", sa.String(12), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("is_flagged", sa.Boolean(), nullable=False),
         sa.Column("flags", JSONType, nullable=False),
         sa.Column("reason", sa.String(60)),
         sa.Column("hold_until", UtcDateTime()),
