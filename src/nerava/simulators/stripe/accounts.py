@@ -32,49 +32,63 @@ _INTERVALS: Final = ("daily", "manual", "weekly", "monthly")
 
 
 def _create(stripe: StripeCore, asked: Asked) -> Json:
-    account_id = stripe.new_id("acct", 16)
     controlled = asked.get("controller") is not None
     kind = asked.one_of("type", _TYPES)
     if controlled and kind is not None:
         raise invalid(
             "type", "You may not provide the `type` parameter and `controller` parameters simultaneously."
         )
-    account = stripe.state.put(
+    given = {
+        "business_type": asked.text("business_type"),
+        "country": asked.text("country") or "US",
+        "default_currency": asked.text("default_currency") or "usd",
+        "email": asked.text("email"),
+        "metadata": asked.metadata(),
+        "type": "none" if controlled else kind or "standard",
+    }
+    account = new_account(stripe, given, _interval(asked) or "daily")
+    _request_capabilities(asked, account)
+    stripe.tell("account.updated", account, account["id"], asked)
+    return account
+
+
+def new_account(stripe: StripeCore, given: Json, interval: str) -> Json:
+    """Add an account that everything is wanted of; `interval` is how often it is paid by itself."""
+    account_id = stripe.new_id("acct", 16)
+    return stripe.state.put(
         "account",
         {
             "id": account_id,
             "object": "account",
             "business_profile": {"mcc": None, "name": None, "url": None},
-            "business_type": asked.text("business_type"),
+            "business_type": None,
             "capabilities": {},
             "charges_enabled": False,
             "controller": {"type": "application", "is_controller": True},
-            "country": asked.text("country") or "US",
+            "country": "US",
             "created": stripe.now_s(),
-            "default_currency": asked.text("default_currency") or "usd",
+            "default_currency": "usd",
             "details_submitted": False,
-            "email": asked.text("email"),
+            "email": None,
             "external_accounts": _external_accounts(account_id, []),
             "future_requirements": requirements([]),
-            "metadata": asked.metadata(),
+            "metadata": {},
             "payouts_enabled": False,
             "requirements": requirements(list(FIRST_WANTED)),
             "settings": {
                 "dashboard": {"display_name": None, "timezone": "Etc/UTC"},
                 "payouts": {
                     "debit_negative_balances": False,
-                    "schedule": {"delay_days": 2, "interval": _interval(asked) or "daily"},
+                    "schedule": {"delay_days": 2, "interval": interval},
                     "statement_descriptor": None,
                 },
             },
             "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
-            "type": "none" if controlled else kind or "standard",
+            "type": "express",
+            **given,
         },
         account_id,
     )
-    _request_capabilities(asked, account)
-    stripe.tell("account.updated", account, account_id, asked)
-    return account
 
 
 def _interval(asked: Asked) -> str | None:
