@@ -42,6 +42,7 @@ from nerava.platform.cors import Cors, origins_of
 from nerava.platform.cross_site import CrossSite
 from nerava.platform.edge import Edge
 from nerava.platform.readiness import Expectations, Readiness
+from nerava.privacy.holds import Holds
 from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.throttle import Throttle
@@ -145,6 +146,7 @@ def _wiring_of(
         invites=Invites(installation.desk),
         exports=installation.exports,
         erasures=installation.erasures,
+        holds=Holds(installation.database, installation.audit),
         proving=proving_of(installation),
         redeeming=redeeming_of(installation),
         intake=installation.intake,

@@ -237,6 +237,13 @@ def _release(house: House) -> Example:
     return Example(house.caller(Role.OPS_SUPPORT), names, {"release_id": str(new_id())})
 
 
+def _hold(house: House) -> Example:
+    wanted = {"kind": "user", "object_id": str(house.user().subject), "reason": "case 1"}
+    placed = house.caller(Role.OPS_SUPPORT).post("/v1/ops/legal-holds", wanted).json()
+    owner = house.caller(Role.OPS_SUPPORT)
+    return Example(owner, {"hold_id": placed["hold_id"]}, {"hold_id": str(new_id())}, {"reason": "closed"})
+
+
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}": _campaign,
     "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
@@ -286,6 +293,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/ops/approvals/{approval_id}": lambda house: _approval(house, keyed=False),
     "POST /v1/ops/approvals/{approval_id}/approve": _approval,
     "POST /v1/ops/approvals/{approval_id}/refuse": lambda house: _approval(house, {"reason": "too much"}),
+    "POST /v1/ops/legal-holds/{hold_id}/lift": _hold,
     "POST /v1/ops/switches/{name}/on": _stop,
     "POST /v1/ops/switches/{name}/releases": _stopped,
     "POST /v1/ops/switch-releases/{release_id}/approve": _release,

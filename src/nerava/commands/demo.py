@@ -74,6 +74,7 @@ def demo_command(
         migrations.upgrade(settings.database.url)
         installation = open_installation(settings)
         try:
+            installation.erasures.replay(installation.clock.now())
             source, recording = _recording(out, installation)
             options = ReplayOptions(source, drivers=600)
             show(out, replay_into(out, installation, first(recording, sessions), options, CAMPAIGNS))

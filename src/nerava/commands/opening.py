@@ -90,8 +90,12 @@ def refusing(out: Output) -> Iterator[None]:
 
 
 @contextmanager
-def opened(out: Output, database: str | None, *, migrate: bool = False) -> Iterator[Installation]:
+def opened(
+    out: Output, database: str | None, *, migrate: bool = False, erase_again: bool = True
+) -> Iterator[Installation]:
     """Yield the installation at an address; with `migrate` its schema is brought up to date first.
+
+    Whoever is on the list of erasures and is here again, as after a restore, is erased before that.
 
     Raises:
         SchemaBehind: The schema is not that of this version.
@@ -106,6 +110,8 @@ def opened(out: Output, database: str | None, *, migrate: bool = False) -> Itera
 
         installation = open_installation(settings)
         try:
+            if erase_again:
+                installation.erasures.replay(installation.clock.now())
             yield installation
         finally:
             installation.close()

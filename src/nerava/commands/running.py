@@ -45,6 +45,8 @@ def run_work(out: Output, settings: Settings) -> None:
     with refusing(out):
         write_log(settings)
         installation = open_installation(settings)
+        # A database that came back from a backup must not show anybody who was erased since.
+        installation.erasures.replay(installation.clock.now())
         apply_stops(installation)
         background = background_of(installation)
         for one in (signal.SIGINT, signal.SIGTERM):

@@ -16,6 +16,7 @@ from nerava.ledger import rights as ledger_rights
 from nerava.payouts import rights as payout_rights
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.roles import grant_application_role
+from nerava.privacy import rights as privacy_rights
 
 ApplicationRole = Annotated[
     str | None,
@@ -59,7 +60,13 @@ def _grant(url: str, role: str) -> None:
         if database.is_sqlite:
             message = "SQLite knows no roles; its triggers keep history from everybody"
             raise NoRolesThere(message)
-        guarded = (*ledger_rights.RIGHTS, *audit_rights.RIGHTS, *access_store.RIGHTS, *payout_rights.RIGHTS)
+        guarded = (
+            *ledger_rights.RIGHTS,
+            *audit_rights.RIGHTS,
+            *access_store.RIGHTS,
+            *payout_rights.RIGHTS,
+            *privacy_rights.RIGHTS,
+        )
         database.run(lambda session: grant_application_role(session, role, guarded))
     finally:
         database.close()

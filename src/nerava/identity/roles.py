@@ -35,6 +35,7 @@ _STAFF: Final = ("staff:read", "staff:write")
 _ACCESS: Final = ("roles:read", "api-keys:read", "api-keys:revoke")
 _TILL: Final = ("register:read", "register:redeem")
 _SHOP: Final = ("merchant:read", "merchant:write", "redemptions:refund")
+_HOLDS: Final = ("holds:read", "holds:write")
 _APPROVALS: Final = ("approvals:read", "approvals:write")
 
 SCOPES: Final[dict[Role, frozenset[str]]] = {
@@ -56,12 +57,21 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
     Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP}),
     Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write", *_TILL, *_SHOP}),
     Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write", *_TILL}),
-    Role.OPS_SUPPORT: frozenset({"profile:read", "profile:write", *_ACCESS, *_OPS}),
+    Role.OPS_SUPPORT: frozenset({"profile:read", "profile:write", *_ACCESS, *_HOLDS, *_OPS}),
     Role.OPS_FINANCE: frozenset(
         {"profile:read", "profile:write", "deposits:write", "grants:write", *_APPROVALS, *_OPS}
     ),
     Role.OPS_ADMIN: frozenset(
-        {"profile:read", "profile:write", "roles:write", "api-keys:write", "merchants:write", *_ACCESS, *_OPS}
+        {
+            "profile:read",
+            "profile:write",
+            "roles:write",
+            "api-keys:write",
+            "merchants:write",
+            *_ACCESS,
+            *_HOLDS,
+            *_OPS,
+        }
     ),
 }
 """What an access token for a role may be used for, at most."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
     from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
+    from nerava.privacy.holds import Holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Wiring:
     invites: Invites
     exports: Exports
     erasures: Erasures
+    holds: Holds
     proving: Proving
     redeeming: Redeeming
     intake: Intake
