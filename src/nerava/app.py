@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from nerava import __version__, migrations
 from nerava.identity.api_key_text import Mode
 from nerava.identity.challenges import Codes
+from nerava.identity.denials import Denials
 from nerava.identity.guard import TokenGuard
 from nerava.identity.invites import Invites
 from nerava.identity.key_guard import KeyGuard, KeyRules
@@ -104,6 +105,13 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     app.state.guard = _guard_of(installation, revocations, KeyRules(key_mode, trusted_proxies))
     throttle = Throttle(installation.limits, installation.clock, trusted_proxies)
     app.state.throttle = throttle if settings.limits_api else policy.Unthrottled()
+    app.state.denials = Denials(
+        installation.database,
+        installation.limits,
+        installation.audit,
+        installation.clock,
+        trusted_proxies=trusted_proxies,
+    )
     app.state.readiness = readiness
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, problem_handlers.on_invalid_input)

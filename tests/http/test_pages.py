@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from nerava.audit import AuditLog
+from nerava.identity.denials import Denials
 from nerava.identity.guard import SignedIn, TokenGuard
 from nerava.identity.keys import KeyRing
 from nerava.identity.page_guard import VISIT_COOKIE, PageGuard, RouteGuard
@@ -33,6 +35,7 @@ from nerava.kernel.ids import new_id
 from nerava.platform.cross_site import FIELD, HEADER, CrossSite
 from nerava.platform.db import Database
 from nerava.platform.edge import Edge
+from nerava.platform.limits import Limits
 from nerava.platform.policy import (
     Assurance,
     Credential,
@@ -168,6 +171,8 @@ def site(database: Database, tmp_path: Path) -> Iterator[Site]:
         TokenGuard(tokens, directory, revocations, clock),
         PageGuard(database, web, CrossSite(secrets, [OWN]), clock),
     )
+    limits = Limits(database, secrets)
+    app.state.denials = Denials(database, limits, AuditLog(), clock)
     app.add_exception_handler(NeravaError, problem_handlers.on_refusal)
     app.add_middleware(Edge)
     with TestClient(app, base_url=OWN, raise_server_exceptions=False) as client:

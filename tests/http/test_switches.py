@@ -177,7 +177,11 @@ def test_who_asked_cannot_approve_under_another_role_either(house: House) -> Non
     answer = house.client.post(f"/v1/ops/switch-releases/{asked['release_id']}/approve", headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "self-approval")
-    assert actions(house)[-1] == ("switch.off", asked["release_id"], "denied")
+    route = "POST /v1/ops/switch-releases/{release_id}/approve"
+    assert actions(house)[-2:] == [
+        ("switch.off", asked["release_id"], "denied"),
+        ("policy.denied", route, "denied"),
+    ]
     assert house.installation.database.read(switches_on) == {EARN}
 
 

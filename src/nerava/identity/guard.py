@@ -70,6 +70,20 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Knocking:
+    """A caller who is known, before it is decided whether they may come in.
+
+    Attributes:
+        memberships: All roles of the subject.
+        session_id: The sign-in; None for an API key.
+    """
+
+    subject: UUID
+    memberships: tuple[Membership, ...]
+    session_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHolder:
     """Whoever an API key stands for, and what the key covers."""
 
@@ -93,7 +107,8 @@ class ApiKeys(Protocol):
 class TokenGuard:
     """Lets a request through when its credential and its caller's roles satisfy the route's policy.
 
-    Leaves the `Principal` in `request.state.principal`. Reads trust a standing that is at most
+    Leaves the `Principal` in `request.state.principal`, and before it decides, who is `Knocking` in
+    `request.state.knocking`. Reads trust a standing that is at most
     900 ms old; everything else reads session, account and roles from the database. Cookies are
     not looked at.
     """
@@ -139,6 +154,7 @@ class TokenGuard:
             raise InvalidToken
         if not standing.is_open(now) or self._revocations.has_ended(claims.session_id):
             raise SessionEnded
+        request.state.knocking = Knocking(claims.subject, standing.memberships, claims.session_id)
         if standing.suspended:
             raise AccountSuspended
         acting = choose_role(standing.memberships, claims.scopes, policy, request)
@@ -158,6 +174,7 @@ class TokenGuard:
         if self._api_keys is None:
             raise InvalidToken
         holder = await self._api_keys.authenticate(request, key)
+        request.state.knocking = Knocking(holder.subject, holder.memberships, None)
         acting = choose_role(holder.memberships, holder.scopes, policy, request)
         level = _level(policy)
         if level is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi.concurrency import run_in_threadpool
 
 from nerava.identity.errors import AccountSuspended, NotSignedIn
-from nerava.identity.guard import SAFE_METHODS, Principal, check_assurance, choose_role
+from nerava.identity.guard import SAFE_METHODS, Knocking, Principal, check_assurance, choose_role
 from nerava.identity.web_sessions import ACTS_AS, COOKIE, IDLE_LIFE, VALUE_CHARACTERS
 from nerava.platform.edge import set_cookie
 from nerava.platform.policy import Credential
@@ -65,6 +65,7 @@ class PageGuard:
         now = self._clock.now()
         visit = await run_in_threadpool(self._visit, value, now)
         standing = visit.standing
+        request.state.knocking = Knocking(standing.user_id, standing.memberships, standing.session_id)
         bound_to = f"session:{standing.session_id}"
         if request.method not in SAFE_METHODS:
             await self._cross_site.check(request, bound_to)

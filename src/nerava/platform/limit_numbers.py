@@ -225,10 +225,13 @@ PARTNER_WRITE: Final = LimitSet("partner-write", (Per.IDENTITY, 600, MINUTE))
 WEBHOOK_FORGED: Final = LimitSet("webhook-forged", (Per.ADDRESS, 60, MINUTE))
 """A webhook with a wrong signature."""
 
+DENIAL: Final = LimitSet("denial", (Per.IDENTITY, 10, MINUTE))
+"""Somebody of ops or a partner is refused by a policy, and the audit log is told; identity is the session."""
+
 LIMITS: Final = (
     SMS_START, EMAIL_START, CODE_VERIFY, CODE_WRONG, LINK_CONSUME, REFRESH, FACTOR_VERIFY, API_KEY_FAILURE,
     CODE_ISSUE, CAPTURE_WRONG, REDEEM, PAYOUT, SIGN_UP, INVITE, MANUAL_CREDIT, EXPORT, ERASE, API,
-    PARTNER_WRITE, WEBHOOK_FORGED,
+    PARTNER_WRITE, WEBHOOK_FORGED, DENIAL,
 )  # fmt: skip
 """Every limit there is."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from nerava.identity.denials import Denials
     from nerava.platform.policy import Throttle
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ async def on_refusal(request: Request, error: Exception) -> Response:
     trace_id = trace_id_of(request.scope)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("%s, trace id %s", error.code, trace_id, exc_info=error)
+    if error.status == HTTPStatus.FORBIDDEN:
+        denials: Denials = request.app.state.denials
+        await denials.tell(request, error)
     return problem_response(error, trace_id)
 
 
