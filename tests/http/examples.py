@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from nerava.identity.roles import Role
+from nerava.identity.user_store import link
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
 from tests.http.flows import (
@@ -20,6 +21,8 @@ from tests.http.flows import (
     work_off,
 )
 from tests.http.shop import code_of, open_shop, rich_driver
+from tests.http.test_exports import give_contact
+from tests.http.test_signing_in import inbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,6 +221,31 @@ def _merchant(house: House, body: object = None) -> Example:
     return Example(house.caller(Role.OPS_ADMIN), names, {"merchant_id": str(new_id())}, body)
 
 
+def _new_contact(house: House) -> Example:
+    owner, to = house.user(), f"{new_id()}@example.org"
+    asked = owner.post("/v1/me/contacts/codes", {"channel": "email", "to": to}).json()
+    body = {"code": inbox_of(house, to)[-1][:6], "client_token": asked["client_token"]}
+    return Example(owner, {"challenge_id": asked["challenge_id"]}, {"challenge_id": str(new_id())}, body)
+
+
+def _contact(house: House) -> Example:
+    owner = house.user()
+    for number in range(2):
+        give_contact(house, owner, f"{number}.{new_id()}@example.org")
+    found = owner.get("/v1/me/contacts").json()["contacts"]
+    return Example(owner, {"contact_id": found[0]["id"]}, {"contact_id": str(new_id())})
+
+
+def _identity(house: House) -> Example:
+    owner, now = house.user(), house.installation.clock.now()
+    give_contact(house, owner, f"{new_id()}@example.org")
+    house.installation.database.run(
+        lambda session: link(session, owner.subject, "https://accounts.google.com", str(new_id()), now)
+    )
+    found = owner.get("/v1/me/identities").json()["identities"]
+    return Example(owner, {"identity_id": found[0]["id"]}, {"identity_id": str(new_id())})
+
+
 WHY: Final = {"reason": "rewards doubled"}
 
 
@@ -277,6 +305,9 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "POST /v1/ops/merchants/{merchant_id}/suspend": lambda house: _merchant(house, WHY),
     "GET /v1/redemptions/{redemption_id}": _own_code,
     "DELETE /v1/redemptions/{redemption_id}": _own_code,
+    "POST /v1/me/contacts/codes/{challenge_id}/verify": _new_contact,
+    "DELETE /v1/me/contacts/{contact_id}": _contact,
+    "DELETE /v1/me/identities/{identity_id}": _identity,
     "DELETE /v1/me/factors/{factor_id}": _app,
     "POST /v1/me/factors/totp/{factor_id}/confirm": _waiting_app,
     "GET /v1/me/exports/{export_id}": _export,

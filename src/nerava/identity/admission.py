@@ -201,7 +201,7 @@ class Admission:
         self, session: Session, contact: Contact, contact_ix: bytes, asker: Asker, now: datetime
     ) -> Known:
         user_id = self._make_user(session, asker, now)
-        self._keep(session, user_id, contact, contact_ix, now)
+        self.keep_contact(session, user_id, contact, contact_ix, now, contact_id=new_id())
         return self._make_driver(session, user_id, contact.kind.value, asker, now)
 
     def _sign_up_from(
@@ -233,10 +233,17 @@ class Admission:
         self._note(session, user_id, "user.sign_up", asker, now, reason=reason)
         return Known(user_id, UserState.ACTIVE, is_ops=False)
 
-    def _keep(
-        self, session: Session, user_id: UUID, contact: Contact, contact_ix: bytes, now: datetime
+    def keep_contact(
+        self,
+        session: Session,
+        user_id: UUID,
+        contact: Contact,
+        contact_ix: bytes,
+        now: datetime,
+        *,
+        contact_id: UUID,
     ) -> None:
-        contact_id = new_id()
+        """Keep a contact at which a user has shown to be reached, sealed under the user's own key."""
         place = Place("user_contact", "sealed", contact_id)
         sealed = self._vault.encrypt(session, owner_of(user_id), place, contact.value.encode(), now)
         session.add(

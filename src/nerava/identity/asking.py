@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
 
 SIGN_IN: Final = "sign-in"
+CONTACT: Final = "contact"
 OWNER: Final = "challenges"
 """Whose key seals the contacts of open challenges: nobody's own, because nobody need be known yet."""
 
 Kind = Literal["code", "link"]
+Whose = tuple[UUID, UUID]
+"""A user and one of their sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Ask:
         code: The six digits: sent as a code, or shown as the pair code of a link.
         token_hash: For a link.
         text: What is sent.
+        whose: The user who adds the contact to their account, and the session; none for a sign-in.
     """
 
     kind: Kind
@@ -85,6 +89,12 @@ class Ask:
     code: str = field(repr=False)
     text: str = field(repr=False)
     token_hash: bytes | None = None
+    whose: Whose | None = None
+
+    @property
+    def purpose(self) -> str:
+        """What the answer is good for."""
+        return SIGN_IN if self.whose is None else CONTACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +126,16 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
     contact_ix = contact_index(desk.vault, wanted.contact)
     known = known_by(session, contact_ix)
     identity = f"contact:{contact_ix.hex()}" if known is None else f"user:{known.user_id}"
+    if wanted.whose is not None:
+        identity = f"user:{wanted.whose[0]}"
     target = _Target(wanted.contact, contact_ix, identity_index(desk.vault, identity))
     is_capped = _hit(desk, session, target, asker, now)
     may_sign_up = SIGN_UP_SWITCH not in switches_on(session)
     is_off = challenge_store.failures_of(session, target.identity_ix) >= FAILURES_MAX
-    is_out_of_reach = not may_sign_up if known is None else known.is_ops
-    challenge_store.void_open(session, contact_ix=contact_ix, kind=wanted.kind, purpose=SIGN_IN, now=now)
+    is_out_of_reach = wanted.whose is None and (not may_sign_up if known is None else known.is_ops)
+    challenge_store.void_open(
+        session, contact_ix=contact_ix, kind=wanted.kind, purpose=wanted.purpose, now=now
+    )
     challenge = _challenge(desk, session, wanted, target, now)
     session.add(challenge)
     desk.messages.write(
@@ -185,13 +199,13 @@ def _hit(desk: Desk, session: Session, target: _Target, asker: Asker, now: datet
 
 def _challenge(desk: Desk, session: Session, wanted: Ask, target: _Target, now: datetime) -> SignInChallenge:
     challenge_id = new_id()
-    bound = Bound(challenge_id, SIGN_IN, target.contact_ix, wanted.client_hash)
+    bound = Bound(challenge_id, wanted.purpose, target.contact_ix, wanted.client_hash)
     kept = desk.pepper.keep(bound, wanted.code)
     plain = wanted.contact.value.encode()
     return SignInChallenge(
         id=challenge_id,
         kind=wanted.kind,
-        purpose=SIGN_IN,
+        purpose=wanted.purpose,
         channel=wanted.contact.kind.channel.value,
         contact_ix=target.contact_ix,
         identity_ix=target.identity_ix,
@@ -203,6 +217,8 @@ def _challenge(desk: Desk, session: Session, wanted: Ask, target: _Target, now: 
         attempts=0,
         created_at=now,
         expires_at=now + LIFE,
+        user_id=wanted.whose and wanted.whose[0],
+        session_id=wanted.whose and wanted.whose[1],
     )
 
 

@@ -92,6 +92,11 @@ class SignInChallenge(Base):
         UUIDType(), CheckConstraint("(user_id IS NULL) = (session_id IS NULL)", name="session_of_user")
     )
 
+    @property
+    def whose(self) -> tuple[UUID, UUID] | None:
+        """The user who asked and the session; none where somebody signs in."""
+        return None if self.user_id is None or self.session_id is None else (self.user_id, self.session_id)
+
     def is_open(self, now: datetime, guesses_max: int) -> bool:
         """Whether another guess may be evaluated."""
         unused = self.used_at is None and self.voided_at is None
@@ -128,6 +133,12 @@ def locked(session: Session, challenge_id: UUID) -> SignInChallenge | None:
     """Return a challenge of this id, locked until the transaction ends."""
     query = select(SignInChallenge).where(SignInChallenge.id == challenge_id).with_for_update()
     return session.scalars(query).one_or_none()
+
+
+def asked_by(session: Session, challenge_id: UUID, whose: tuple[UUID, UUID]) -> bool:
+    """Whether a challenge was asked for by this user on this session."""
+    found = session.get(SignInChallenge, challenge_id)
+    return found is not None and found.whose == whose
 
 
 def locked_by_token(session: Session, token_hash: bytes) -> SignInChallenge | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.identity.admission import Asker
-    from nerava.identity.asking import Desk
+    from nerava.identity.asking import Desk, Whose
     from nerava.identity.challenge_store import SignInChallenge
     from nerava.identity.one_time import Guess
     from nerava.identity.sessions import Opened
@@ -98,10 +98,13 @@ class Codes:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def start(self, channel: Channel, to: str, asker: Asker, now: datetime) -> Asked:
+    def start(
+        self, channel: Channel, to: str, asker: Asker, now: datetime, whose: Whose | None = None
+    ) -> Asked:
         """Send a code, good for 10 minutes, to a phone or a mailbox; a worker does it within seconds.
 
-        The answer is the same whether anybody is known there or not.
+        The answer is the same whether anybody is known there or not. With `whose` the code lets
+        nobody in: it shows that this user is reached there.
 
         Raises:
             ContactInvalid: Nothing can be sent there (422).
@@ -118,6 +121,7 @@ class Codes:
             client_hash=digest(token),
             code=code,
             text=f"{code} is your Nerava code. It works for 10 minutes. Nobody from Nerava asks you for it.",
+            whose=whose,
         )
         made = self._desk.database.run(lambda session: ask(self._desk, session, wanted, asker, now))
         return Asked(made.id, token, made.expires_at)
@@ -135,22 +139,35 @@ class Codes:
             RateLimited: Too often; the guess was not looked at (429).
             AccountSuspended, MethodTooWeak: The code is right and the account may not come in with it (403).
         """
-        claimed = self._desk.database.run(lambda session: self._claim(session, guess, asker, now))
-        if isinstance(claimed, NeravaError):
-            raise claimed
-        if not self._desk.pepper.matches(claimed.kept, claimed.bound, guess.code):
-            self._desk.database.run(lambda session: self._count_wrong(session, guess, asker, now))
-            raise CodeWrong
+        self.check(guess, asker, now)
         opened = self._desk.database.run(lambda session: self._use(session, guess.challenge_id, asker, now))
         if isinstance(opened, NeravaError):
             raise opened
         return opened
 
-    def _claim(self, session: Session, guess: Guess, asker: Asker, now: datetime) -> _Claimed | NeravaError:
+    def check(self, guess: Guess, asker: Asker, now: datetime, whose: Whose | None = None) -> None:
+        """Count a guess, commit that, and compare it; return when it is right. Uses the code not up.
+
+        Raises:
+            CodeWrong: It is another one (401).
+            ChallengeOver: No guess helps any more, or it was not asked for by `whose` (401).
+            WorkNeeded: Prove work too (428); nothing was counted.
+            RateLimited: Too often; the guess was not looked at (429).
+        """
+        claimed = self._desk.database.run(lambda session: self._claim(session, guess, asker, now, whose))
+        if isinstance(claimed, NeravaError):
+            raise claimed
+        if not self._desk.pepper.matches(claimed.kept, claimed.bound, guess.code):
+            self._desk.database.run(lambda session: self._count_wrong(session, guess, asker, now))
+            raise CodeWrong
+
+    def _claim(
+        self, session: Session, guess: Guess, asker: Asker, now: datetime, whose: Whose | None
+    ) -> _Claimed | NeravaError:
         """Count a guess, or return why it is not even looked at."""
         challenge = challenge_store.locked(session, guess.challenge_id)
         mine = challenge is not None and is_same(challenge.client_hash, digest(guess.client_token))
-        if challenge is None or not mine or challenge.kind != "code":
+        if challenge is None or not mine or challenge.kind != "code" or challenge.whose != whose:
             self._hit(session, f"stranger:{asker.place.address}", asker, now)
             return ChallengeOver()
         if not challenge.is_open(now, GUESSES_MAX):

@@ -17,7 +17,7 @@ from nerava.identity.factor_store import FactorPasskey, FactorTotp
 from nerava.identity.guard import STEP_UP_FRESH_FOR
 from nerava.identity.session_store import AuthSession, Ended
 from nerava.identity.sessions import PASSKEY, EndedBy
-from nerava.identity.user_store import known_user
+from nerava.identity.user_store import contacts_of, identities_of, known_user, lock_user
 from nerava.kernel.errors import NeravaError
 from nerava.platform.limit_numbers import FACTOR_VERIFY
 from nerava.platform.problem import NotFound
@@ -89,12 +89,26 @@ class TooManyFactors(NeravaError):
 
 
 class LastPasskey(NeravaError):
-    """Without it nobody could come in any more: people of ops sign in with a passkey only."""
+    """Without it the caller could not come in any more; people of ops sign in with a passkey only."""
 
     code = "last-passkey"
     status = HTTPStatus.CONFLICT
-    title = "Add another passkey first"
+    title = "Add another passkey, or another way to sign in, first"
     outcome = "not_executed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of how a user comes in, as the audit log and the user are told.
+
+    Attributes:
+        said: What every verified contact is told.
+    """
+
+    action: str
+    object_kind: str
+    reason: str
+    said: str
 
 
 class Tell(Protocol):
@@ -163,7 +177,7 @@ class Factors:
         Raises:
             NotFound: The caller has no such factor (404).
             StepUpRequired: Show first that it is you (403).
-            LastPasskey: It is the last one of somebody of ops (409).
+            LastPasskey: There is no other way in; of ops, it is their last one (409).
         """
         self.database.run(lambda session: self._remove(session, holder, factor_id, now))
 
@@ -228,12 +242,29 @@ class Factors:
         now: datetime,
     ) -> None:
         """Do what every change of a factor brings about: end other sessions, tell the user, write it down."""
+        self.way_changed(session, holder, Change(action, "factor", kind, _SAID[action, kind]), factor_id, now)
+
+    def way_changed(
+        self, session: Session, holder: Holder, change: Change, object_id: UUID, now: datetime
+    ) -> None:
+        """End all other sessions of a user whose ways to come in change, tell the user, write it down.
+
+        Who is told are the contacts that there are now: before a new one is kept, and an old one removed.
+        """
         by = EndedBy(ActorKind.USER, str(holder.user_id), holder.role, holder.session_id)
         self._sessions.end_all(
             session, holder.user_id, now, because=Ended.FACTORS_CHANGED, by=by, but=holder.session_id
         )
-        self._tell(session, holder.user_id, f"{_SAID[action, kind]} {_SAID_TOO}", now)
-        self._note(session, holder, action, str(factor_id), now, reason=kind)
+        self._tell(session, holder.user_id, f"{change.said} {_SAID_TOO}", now)
+        self._note(
+            session,
+            holder,
+            change.action,
+            str(object_id),
+            now,
+            object_kind=change.object_kind,
+            reason=change.reason,
+        )
 
     def note_failure(
         self, session: Session, holder: Holder, action: str, factor_id: UUID, now: datetime
@@ -242,6 +273,7 @@ class Factors:
         self._note(session, holder, action, str(factor_id), now, result=Result.FAILED)
 
     def _remove(self, session: Session, holder: Holder, factor_id: UUID, now: datetime) -> None:
+        has_account = lock_user(session, holder.user_id)
         app = factor_store.totp_of(session, holder.user_id)
         passkeys = factor_store.locked_passkeys_of(session, holder.user_id)
         is_app = app is not None and app.id == factor_id
@@ -249,6 +281,8 @@ class Factors:
             raise NotFound
         self.require_fresh(session, holder, now)
         if not is_app and len(passkeys) == 1 and known_user(session, holder.user_id).is_ops:
+            raise LastPasskey
+        if not is_app and has_account and not has_other_way_in(session, holder.user_id, factor_id):
             raise LastPasskey
         table = FactorTotp if is_app else FactorPasskey
         gone = session.execute(
@@ -266,6 +300,7 @@ class Factors:
         object_id: str,
         now: datetime,
         *,
+        object_kind: str | None = None,
         result: Result = Result.OK,
         reason: str | None = None,
     ) -> None:
@@ -275,7 +310,7 @@ class Factors:
             role=holder.role,
             session_id=holder.session_id,
             action=action,
-            object_kind="auth_session" if object_id == str(holder.session_id) else "factor",
+            object_kind=object_kind or ("auth_session" if object_id == str(holder.session_id) else "factor"),
             object_id=object_id,
             result=result,
             reason=reason,
@@ -283,6 +318,16 @@ class Factors:
             client_kind=holder.asker.program.kind,
         )
         self._audit.record(session, entry, now)
+
+
+def has_other_way_in(session: Session, user_id: UUID, but: UUID) -> bool:
+    """Whether a user, whose row is locked, can come in without this contact, passkey or link to an issuer."""
+    rows = (
+        contacts_of(session, user_id),
+        identities_of(session, user_id),
+        factor_store.passkeys_of(session, user_id),
+    )
+    return any(one.id != but for found in rows for one in found)
 
 
 def _is_fresh(at: datetime | None, now: datetime, fresh_for: timedelta = STEP_UP_FRESH_FOR) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.identity.admission import Admission, Asker
+    from nerava.identity.asking import Whose
     from nerava.identity.issuer_keys import IssuerKeys
     from nerava.identity.sessions import Opened
     from nerava.platform.db import Database
@@ -115,8 +116,8 @@ class IdTokens:
         self._admission = admission
         self._issuers = dict(issuers)
 
-    def begin(self, provider: Provider, now: datetime) -> Begun:
-        """Return a nonce, good for 10 minutes and one sign-in.
+    def begin(self, provider: Provider, now: datetime, whose: Whose | None = None) -> Begun:
+        """Return a nonce, good for 10 minutes and one sign-in; with `whose`, one link on that session.
 
         Raises:
             MethodOff: The installation takes nobody's word, or not this one's (503).
@@ -133,6 +134,8 @@ class IdTokens:
                 client_hash=digest(begun.client_token),
                 created_at=now,
                 expires_at=begun.expires_at,
+                user_id=whose and whose[0],
+                session_id=whose and whose[1],
             )
             session.add(row)
 
@@ -142,9 +145,6 @@ class IdTokens:
     def enter(self, answer: Answer, asker: Asker, now: datetime) -> Opened:
         """Sign in by an ID token, and make an account where its (issuer, subject) has none.
 
-        The token is checked before the nonce is used up, and nothing is fetched for who has no
-        nonce of ours.
-
         Raises:
             InvalidIdToken: Nonce or token is not good (401).
             MethodOff: The installation does not take this issuer's word (503).
@@ -153,26 +153,40 @@ class IdTokens:
             SwitchedOff: Nobody becomes a user for now (503).
             AccountSuspended, MethodTooWeak: The account may not come in this way (403).
         """
-        state = self._database.read(lambda session: session.get(IdTokenState, answer.state_id))
-        mine = state is not None and is_same(state.client_hash, digest(answer.client_token))
-        if state is None or not mine or state.used_at is not None or state.expires_at <= now:
-            raise InvalidIdToken
-        issuer = self._issuers.get(Provider(state.provider))
-        if issuer is None:
-            raise MethodOff
-        foreign = checked(answer.id_token, issuer, state, now)
+        provider, foreign = self.named_in(answer, now)
 
         def unit(session: Session) -> Opened | NeravaError:
             if not factor_store.consume_state(session, answer.state_id, now):
                 return InvalidIdToken()
-            return self._admission.admit_from(
-                session, foreign, method=issuer.provider.value, asker=asker, now=now
-            )
+            return self._admission.admit_from(session, foreign, method=provider.value, asker=asker, now=now)
 
         opened = self._database.run(unit)
         if isinstance(opened, NeravaError):
             raise opened
         return opened
+
+    def named_in(self, answer: Answer, now: datetime, whose: Whose | None = None) -> tuple[Provider, Foreign]:
+        """Return whom an ID token names that answers a nonce given to `whose`, or to who signs in.
+
+        The token is checked before the nonce is used up, and nothing is fetched for who has no
+        nonce of ours. Using it up is the caller's.
+
+        Raises:
+            InvalidIdToken: Nonce or token is not good (401).
+            MethodOff: The installation does not take this issuer's word (503).
+            IssuerUnreachable: The issuer's keys cannot be had (503).
+        """
+        state = self._database.read(lambda session: session.get(IdTokenState, answer.state_id))
+        mine = state is not None and is_same(state.client_hash, digest(answer.client_token))
+        if state is None or not mine or state.used_at is not None or state.expires_at <= now:
+            raise InvalidIdToken
+        # A nonce for a sign-in links nothing, and one for a link lets nobody in.
+        if (state.user_id, state.session_id) != (whose or (None, None)):
+            raise InvalidIdToken
+        issuer = self._issuers.get(Provider(state.provider))
+        if issuer is None:
+            raise MethodOff
+        return issuer.provider, checked(answer.id_token, issuer, state, now)
 
 
 def checked(token: str, issuer: Issuer, state: IdTokenState, now: datetime) -> Foreign:

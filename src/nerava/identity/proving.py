@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nerava.identity.challenges import Codes
 from nerava.identity.factors import Factors
+from nerava.identity.linking import Identities
 from nerava.identity.messages import MethodOff
 from nerava.identity.oidc import IdTokens
 from nerava.identity.ops_links import OpsLinks
+from nerava.identity.own_contacts import OwnContacts
 from nerava.identity.passkeys import Passkeys
 from nerava.identity.totp import Authenticators
 
@@ -45,6 +48,8 @@ class Proving:
     authenticators: Authenticators
     passkeys: Passkeys
     id_tokens: IdTokens
+    identities: Identities
+    contacts: OwnContacts
     links: OpsLinks | None
 
     @property
@@ -69,10 +74,13 @@ def put_together(desk: Desk, sessions: Sessions, audit: AuditLog, methods: Metho
         sessions=sessions,
         tell=desk.messages.notify,
     )
+    id_tokens = IdTokens(desk.database, desk.admission, methods.issuers)
     return Proving(
         factors=factors,
         authenticators=Authenticators(factors),
         passkeys=Passkeys(factors, desk.admission, methods.party),
-        id_tokens=IdTokens(desk.database, desk.admission, methods.issuers),
+        id_tokens=id_tokens,
+        identities=Identities(desk.database, id_tokens, factors),
+        contacts=OwnContacts(desk, Codes(desk), factors),
         links=OpsLinks(desk.database, desk.admission) if methods.ops_links else None,
     )

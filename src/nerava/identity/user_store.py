@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from nerava.identity.contacts import ContactKind
 from nerava.identity.model import RoleMembership
 from nerava.identity.session_store import AuthSession
+from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
 from nerava.platform.db import Base, UtcDateTime, UUIDType
 
@@ -82,6 +84,15 @@ class ExternalIdentity(Base):
     issuer: Mapped[str] = mapped_column(String(200))
     subject: Mapped[str] = mapped_column(String(255))
     linked_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class NoAccount(NeravaError):
+    """The caller acts under an id without an account, which has nothing to keep this with."""
+
+    code = "no-account"
+    status = HTTPStatus.CONFLICT
+    title = "You act without an account of your own"
+    outcome = "not_executed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +186,10 @@ def link(session: Session, user_id: UUID, issuer: str, subject: str, now: dateti
 def contacts_of(session: Session, user_id: UUID) -> list[UserContact]:
     """Return the verified contacts of a user, the oldest first."""
     query = select(UserContact).where(UserContact.user_id == user_id).order_by(UserContact.id)
+    return list(session.scalars(query))
+
+
+def identities_of(session: Session, user_id: UUID) -> list[ExternalIdentity]:
+    """Return as whom other issuers know a user, the oldest first."""
+    query = select(ExternalIdentity).where(ExternalIdentity.user_id == user_id).order_by(ExternalIdentity.id)
     return list(session.scalars(query))

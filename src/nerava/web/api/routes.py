@@ -41,6 +41,7 @@ from nerava.web.api import (
     signing_in,
     staff,
     wallet,
+    ways_in,
     webhooks,
 )
 
@@ -84,6 +85,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *signing_in.routes.routes,
     *entering.routes.routes,
     *factors.routes.routes,
+    *ways_in.routes.routes,
     *staff.routes.routes,
     *caller.public.routes,
 ]
