@@ -22,8 +22,9 @@ PERSONAL: Final = {
     "mail": MAIL,
     "vehicle": "1HGCM82633A004352",
     "place": "30.267153,-97.743061",
-    "latitude": "30.267153",
 }
+"""Of a place both numbers: one alone says nothing."""
+
 CARD: Final = "4111111111111111"
 DEPTH: Final = 4
 
