@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -91,3 +92,4 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
             for what, value in facts.items():
                 typer.echo(f"  {what:<24}{value}")
     out.document(document)
+    sys.stdout.flush()  # whoever started this in a pipe waits for the addresses
