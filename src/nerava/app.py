@@ -33,6 +33,7 @@ from nerava.installation import (
     apply_stops,
     background_of,
     open_installation,
+    payouts_of,
     proving_of,
     redeeming_of,
 )
@@ -157,6 +158,7 @@ def _wiring_of(
         holds=Holds(installation.database, installation.audit),
         proving=proving_of(installation),
         redeeming=redeeming_of(installation),
+        payouts=payouts_of(installation),
         intake=installation.intake,
         readiness=readiness,
         currency=settings.money.currency,

@@ -33,6 +33,9 @@ from nerava.merchants.board import Board
 from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
 from nerava.merchants.redeeming import Redeeming
+from nerava.payouts.events import payout_handlers
+from nerava.payouts.rules import PayoutRules
+from nerava.payouts.service import Payouts
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.limits import Limits
 from nerava.platform.secrets import Secrets
@@ -46,6 +49,7 @@ from nerava.worker import (
     audit_jobs,
     inbound_jobs,
     jobs,
+    payout_jobs,
     privacy_jobs,
     protection_jobs,
     session_jobs,
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from nerava.identity.messages import Messenger
     from nerava.inbound.events import Handler
     from nerava.kernel.clock import Clock
+    from nerava.payouts.ports import PayoutProvider
     from nerava.settings import Settings
 
 
@@ -85,6 +90,7 @@ class Installation:
     exports: Exports
     erasures: Erasures
     stripe: Stripe | None
+    paid_by: PayoutProvider | None
     intake: Intake
 
     def close(self) -> None:
@@ -163,6 +169,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
             )
         ),
         stripe=stripe,
+        paid_by=None if stripe is None else stripe.payouts,
         intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
     )
 
@@ -181,9 +188,9 @@ def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
     return Stripe(access, now=clock.now)
 
 
-def _event_handlers(_installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
+def _event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
     """Return who works on which events, by provider and the beginning of the kind."""
-    return {"stripe": {}}
+    return {"stripe": {**payout_handlers(installation.database)}}
 
 
 def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
@@ -224,9 +231,24 @@ def background_of(installation: Installation) -> BackgroundWork:
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),
         *inbound_jobs(events),
+        *payout_jobs(payouts_of(installation)),
         *audit_jobs(installation.database, installation.secrets),
     ]
     return BackgroundWork(work, installation.clock, wanted)
+
+
+def payouts_of(installation: Installation) -> Payouts:
+    """Return how people are paid in this process."""
+    wanted = installation.settings.payouts
+    return Payouts(
+        database=installation.database,
+        ledger=installation.ledger,
+        clock=installation.clock,
+        limits=installation.limits,
+        currency=installation.settings.money.currency,
+        provider=installation.paid_by,
+        rules=PayoutRules(wanted.fee_minor, wanted.day_max_minor),
+    )
 
 
 def redeeming_of(installation: Installation) -> Redeeming:

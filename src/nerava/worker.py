@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nerava.inbound.work import EventWork
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
+    from nerava.payouts.service import Payouts
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
     from nerava.platform.secrets import Secrets
@@ -229,6 +230,19 @@ def inbound_jobs(work: EventWork) -> Sequence[Job]:
     return (
         Job("work on what providers told", AT_ONCE, work.run, PROVIDERS),
         Job("wipe what providers told long ago", HOURLY, work.wipe),
+    )
+
+
+def payout_jobs(payouts: Payouts) -> Sequence[Job]:
+    """Return the jobs that pay people; none where no provider is connected."""
+    if payouts.provider is None:
+        return ()
+    driving, methods, reconciling = payouts.driving, payouts.methods, payouts.reconciling
+    return (
+        Job("drive payouts", AT_ONCE, driving.run, PROVIDERS),
+        Job("look at payout methods", SECONDLY, methods.look, PROVIDERS),
+        Job("find payouts that are stuck", MINUTELY, driving.find_stuck),
+        Job("compare the provider's book with ours", MINUTELY, reconciling.run, PROVIDERS),
     )
 
 

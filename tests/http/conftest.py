@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from nerava.settings import DatabaseSettings, Group, Settings, TokenSettings, Wo
 from nerava.web.checks import CHECKS
 from tests.helpers.databases import DatabaseUrl, fresh_databases
 from tests.helpers.financial_helpers import Books
+from tests.helpers.other_bank import OtherBank
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ def opened_house(url: str, folder: Path, clock: Clock | None = None, **groups: G
         **groups,
     )
     installation = open_installation(settings, clock)
+    if installation.paid_by is None:
+        installation = replace(installation, paid_by=OtherBank(clock=installation.clock))
     app = create_app(settings, installation)
     books = Books.opened(installation.database, installation.ledger)
     try:

@@ -6,16 +6,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from sqlalchemy import update
+
 from nerava.identity.roles import Role
 from nerava.identity.user_store import link
+from nerava.installation import payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
+from nerava.payouts.cases import open_case
+from nerava.payouts.model import Payout
+from nerava.payouts.states import CaseKind
 from tests.http.flows import (
     app_code,
     as_driver,
+    bank_of,
     campaign,
+    cash_out,
     fill_promo,
+    let_go,
     partner_session,
+    payee,
     sponsor,
     terms,
     work_off,
@@ -221,6 +231,68 @@ def _merchant(house: House, body: object = None) -> Example:
     return Example(house.caller(Role.OPS_ADMIN), names, {"merchant_id": str(new_id())}, body)
 
 
+def _payout_method(house: House) -> Example:
+    owner, method_id = payee(house)
+    return Example(owner, {"method_id": method_id}, {"method_id": str(new_id())})
+
+
+def _payout(house: House, *, keyed: bool = False) -> Example:
+    owner, method_id = payee(house)
+    asked = cash_out(owner, method_id)
+    return Example(owner, {"payout_id": asked.json()["id"]}, {"payout_id": str(new_id())}, keyed=keyed)
+
+
+def _queued(house: House, body: object = None, *, keyed: bool = False) -> Example:
+    payout = _payout(house)
+    return Example(house.caller(Role.OPS_FINANCE), payout.names, payout.missing, body, keyed)
+
+
+def _approved_payout(house: House) -> Example:
+    payout = _payout(house)
+    let_go(house, payout.names["payout_id"])
+    return Example(house.caller(Role.OPS_FINANCE), payout.names, payout.missing, keyed=True)
+
+
+def _gone_payout(house: House) -> Example:
+    """Return a payout of which the provider has shown twice that it was never sent."""
+    found = _approved_payout(house)
+    bank_of(house).script("send", "lost-before")
+    clock = house.installation.clock
+    payouts_of(house.installation).driving.run(clock.now())
+    now = clock.now()
+    gone = update(Payout).where(Payout.id == UUID(found.names["payout_id"]))
+    house.installation.database.run(lambda session: session.execute(gone.values(none_since=now, gone_at=now)))
+    return found
+
+
+def _failure(house: House) -> Example:
+    gone = _gone_payout(house)
+    path = f"/v1/ops/payouts/{gone.names['payout_id']}/failure"
+    asked = gone.owner.post(path, key=str(new_id())).json()
+    names = {"approval_id": asked["approval_id"]}
+    return Example(house.caller(Role.OPS_FINANCE), names, {"approval_id": str(new_id())}, keyed=True)
+
+
+def _batch(house: House, *, keyed: bool = False) -> Example:
+    owner, payout = house.caller(Role.OPS_FINANCE), _payout(house)
+    body = {"payout_ids": [payout.names["payout_id"]]}
+    made = house.caller(Role.OPS_FINANCE).post("/v1/ops/payout-batches", body, key=str(new_id())).json()
+    return Example(owner, {"batch_id": made["id"]}, {"batch_id": str(new_id())}, keyed=keyed)
+
+
+def _payout_case(house: House) -> Example:
+    now, database = house.installation.clock.now(), house.installation.database
+    database.run(lambda session: open_case(session, CaseKind.EXTRA, str(new_id()), {}, now))
+    owner = house.caller(Role.OPS_FINANCE)
+    found = owner.get("/v1/ops/payout-cases").json()["items"][-1]
+    return Example(owner, {"case_id": found["id"]}, {"case_id": str(new_id())}, WHY, keyed=True)
+
+
+def _reconciliation(house: House) -> Example:
+    payouts_of(house.installation).reconciling.run(house.installation.clock.now())
+    owner = house.caller(Role.OPS_SUPPORT)
+    found = owner.get("/v1/ops/reconciliations").json()["items"][0]
+    return Example(owner, {"run_id": found["id"]}, {"run_id": str(new_id())})
 def _new_contact(house: House) -> Example:
     owner, to = house.user(), f"{new_id()}@example.org"
     asked = owner.post("/v1/me/contacts/codes", {"channel": "email", "to": to}).json()
@@ -332,6 +404,21 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
     "GET /v1/ops/accounts/{code}/statement": _account,
     "POST /v1/ops/sponsors/{sponsor_id}/deposits": _deposit,
+    "GET /v1/payouts/{payout_id}": _payout,
+    "POST /v1/payouts/{payout_id}/cancel": lambda house: _payout(house, keyed=True),
+    "DELETE /v1/payout-methods/{method_id}": _payout_method,
+    "GET /v1/ops/payouts/{payout_id}": _queued,
+    "POST /v1/ops/payouts/{payout_id}/review": lambda house: _queued(house, WHY, keyed=True),
+    "POST /v1/ops/payouts/{payout_id}/reject": lambda house: _queued(house, WHY, keyed=True),
+    "POST /v1/ops/payouts/{payout_id}/retry": _approved_payout,
+    "POST /v1/ops/payouts/{payout_id}/failure": _gone_payout,
+    "POST /v1/ops/payout-failures/{approval_id}/approve": _failure,
+    "GET /v1/ops/payout-batches/{batch_id}": _batch,
+    "POST /v1/ops/payout-batches/{batch_id}/approve": lambda house: _batch(house, keyed=True),
+    "POST /v1/ops/payout-batches/{batch_id}/refuse": lambda house: _batch(house, keyed=True),
+    "POST /v1/ops/payout-cases/{case_id}/close": _payout_case,
+    "GET /v1/ops/reconciliations/{run_id}": _reconciliation,
+    "GET /v1/ops/reconciliations/{run_id}/csv": _reconciliation,
     "GET /v1/sessions/{session_id}": _session,
     "GET /v1/sessions/{session_id}/decision": _session,
 }

@@ -9,11 +9,14 @@ from uuid import UUID
 
 from nerava.identity.roles import Role
 from nerava.identity.totp import code_at, step_of
-from nerava.installation import background_of
+from nerava.identity.user_store import UserContact
+from nerava.installation import background_of, payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.ledger.templates.promo_funding import promo_funding
+from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.rewards.campaigns import create_sponsor
+from tests.helpers.other_bank import OtherBank
 from tests.http.conftest import Caller
 
 if TYPE_CHECKING:
@@ -108,3 +111,60 @@ def same(answers: list[Any]) -> Mapping[str, Any]:
     assert len({answer.content for answer in answers}) == 1
     body: Mapping[str, Any] = answers[0].json()
     return body
+
+
+def payee(house: House, nova: int = 10_000, role: Role = Role.DRIVER) -> tuple[Caller, str]:
+    """Return somebody who can be paid, with so many Nova and a contact if they are a driver, and their method."""
+    owner = house.user() if role is Role.DRIVER else house.caller(role)
+    if role is Role.DRIVER:
+        add_contact(house, owner)
+        if nova:
+            fill_promo(house, nova)
+            kind, driver_id = PromoKind.GOODWILL, owner.tenant_id
+            house.books.must(promo_grant(kind=kind, reference_id=new_id(), driver_id=driver_id, points=nova))
+    opened = owner.post("/v1/payout-methods")
+    assert opened.status_code == 201, opened.text
+    account = str(opened.json()["url"]).split("/")[3]
+    bank = bank_of(house)
+    bank.may_pay(account, yes=True, last4="4242")
+    payouts_of(house.installation).methods.look(house.installation.clock.now() + timedelta(minutes=1))
+    return owner, str(opened.json()["method"]["id"])
+
+
+def add_contact(house: House, owner: Caller) -> None:
+    """Let somebody have had a contact for a month."""
+    now = house.installation.clock.now()
+    row = UserContact(
+        id=new_id(),
+        user_id=owner.subject,
+        kind="email",
+        contact_ix=owner.subject.bytes * 2,
+        sealed=b"x",
+        verified_at=now - timedelta(days=30),
+    )
+    house.installation.database.run(lambda session: session.add(row))
+
+
+def bank_of(house: House) -> OtherBank:
+    """Return the bank that pays the people of a house."""
+    bank = house.installation.paid_by
+    assert isinstance(bank, OtherBank)
+    return bank
+
+
+def cash_out(owner: Caller, method_id: str, amount: int = 1_000, *, key: str | None = None) -> Any:
+    """Ask for a cash-out."""
+    body = {"method_id": method_id, "amount_minor": amount, "fee_minor": 25}
+    return owner.post("/v1/payouts", body, key=key or str(new_id()))
+
+
+def let_go(house: House, *payout_ids: str) -> str:
+    """Let two people of finance let payouts go; return the batch."""
+    body = {"payout_ids": list(payout_ids)}
+    proposed = house.caller(Role.OPS_FINANCE).post("/v1/ops/payout-batches", body, key=str(new_id()))
+    assert proposed.status_code == 201, proposed.text
+    batch_id = str(proposed.json()["id"])
+    path = f"/v1/ops/payout-batches/{batch_id}/approve"
+    answer = house.caller(Role.OPS_FINANCE).post(path, key=str(new_id()))
+    assert answer.status_code == 200, answer.text
+    return batch_id

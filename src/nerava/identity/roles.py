@@ -37,6 +37,7 @@ _TILL: Final = ("register:read", "register:redeem")
 _SHOP: Final = ("merchant:read", "merchant:write", "redemptions:refund")
 _HOLDS: Final = ("holds:read", "holds:write")
 _APPROVALS: Final = ("approvals:read", "approvals:write")
+_PAID: Final = ("payouts:read", "payouts:write")
 
 SCOPES: Final[dict[Role, frozenset[str]]] = {
     Role.DRIVER: frozenset(
@@ -48,18 +49,30 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "offers:read",
             "redemptions:read",
             "redemptions:write",
+            *_PAID,
         }
     ),
     Role.SPONSOR: frozenset(
         {"profile:read", "profile:write", "campaigns:read", "campaigns:write", "campaigns:fund", *_STAFF}
     ),
     Role.PARTNER: frozenset({"profile:read", "profile:write", "sessions:write", "cdrs:write"}),
-    Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP}),
+    Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP, *_PAID}),
     Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write", *_TILL, *_SHOP}),
     Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write", *_TILL}),
-    Role.OPS_SUPPORT: frozenset({"profile:read", "profile:write", *_ACCESS, *_HOLDS, *_OPS}),
+    Role.OPS_SUPPORT: frozenset(
+        {"profile:read", "profile:write", "payout-queue:read", *_ACCESS, *_HOLDS, *_OPS}
+    ),
     Role.OPS_FINANCE: frozenset(
-        {"profile:read", "profile:write", "deposits:write", "grants:write", *_APPROVALS, *_OPS}
+        {
+            "profile:read",
+            "profile:write",
+            "deposits:write",
+            "grants:write",
+            "payout-queue:read",
+            "payout-queue:write",
+            *_APPROVALS,
+            *_OPS,
+        }
     ),
     Role.OPS_ADMIN: frozenset(
         {

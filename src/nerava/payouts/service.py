@@ -9,6 +9,7 @@ from nerava.payouts.driving import Driving, DrivingTools
 from nerava.payouts.errors import PayoutsOff
 from nerava.payouts.interruptions import Interruptions
 from nerava.payouts.methods import Methods
+from nerava.payouts.reconciling import Reconciling
 from nerava.payouts.requesting import Requesting
 from nerava.payouts.rules import PayoutRules
 
@@ -62,6 +63,15 @@ class Payouts:
             PayoutsOff: No provider is connected (503).
         """
         return Methods(self.database, self.clock, self.connected, self.currency)
+
+    @property
+    def reconciling(self) -> Reconciling:
+        """What compares the provider's book with ours.
+
+        Raises:
+            PayoutsOff: No provider is connected (503).
+        """
+        return Reconciling(self.database, self.clock, self.connected)
 
     @property
     def driving(self) -> Driving:

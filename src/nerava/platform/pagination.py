@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, Protocol, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
@@ -61,6 +62,31 @@ def decode_cursor(text: str | None, *kinds: type[str | int]) -> tuple[str | int,
     if not all(type(value) is kind and _sortable(value) for value, kind in zip(place, kinds, strict=True)):
         raise _not_ours()
     return tuple(place)
+
+
+def cursor_id(text: str | None) -> UUID | None:
+    """Return the id a cursor of a list by id names, or None when there is no cursor.
+
+    Raises:
+        InvalidInput: It is not a cursor of such a list (422).
+    """
+    place = decode_cursor(text, str)
+    try:
+        return None if place is None else UUID(str(place[0]))
+    except ValueError:
+        raise _not_ours() from None
+
+
+class _Identified(Protocol):
+    id: UUID
+
+
+Identified = TypeVar("Identified", bound=_Identified)
+
+
+def page_by_id(items: list[Identified], limit: int) -> Page[Identified]:
+    """Return a page of a list by id; a full one says how to go on."""
+    return Page(items=items, next_cursor=encode_cursor(str(items[-1].id)) if len(items) == limit else None)
 
 
 def _sortable(value: str | int) -> bool:

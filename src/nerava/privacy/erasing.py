@@ -20,6 +20,8 @@ from nerava.ledger.errors import UnknownAccount
 from nerava.ledger.lot_reads import open_lots
 from nerava.ledger.reads import balance_now
 from nerava.ledger.templates.expiry import DueLot, expiry
+from nerava.payouts.methods import owes_anything, retire
+from nerava.payouts.states import OwnerKind
 from nerava.platform.db import Base
 from nerava.privacy.holdings import HOLDINGS, OnErase
 from nerava.privacy.holds import holds_person
@@ -64,7 +66,8 @@ def held_by(session: Session, vault: Vault, row: Erasure, now: datetime) -> str 
     """Return what has to end before this erasure may run, as one stable word; None for nothing.
 
     `legal-hold`: ops has ordered that the person, or something of theirs, be kept.
-    `sessions-undecided`: a charging session has yet to be judged. `rewards-pending`: points are on
+    `sessions-undecided`: a charging session has yet to be judged. `payouts-open`: money is on its way
+    to their bank, or may still come back from there. `rewards-pending`: points are on
     their way or reserved. `points`: some are left, and the notice is not over.
     """
     who = subject_of(session, vault, row.user_id)
@@ -75,6 +78,8 @@ def held_by(session: Session, vault: Vault, row: Erasure, now: datetime) -> str 
     )
     if session.scalar(undecided.limit(1)) is not None:
         return "sessions-undecided"
+    if owes_anything(session, OwnerKind.DRIVER, who.driver_ids):
+        return "payouts-open"
     balances = _balances(session, who)
     if any(one.credits_pending or one.debits_pending for one in balances):
         return "rewards-pending"
@@ -98,7 +103,7 @@ def erase(
     left = sum(one.posted for one in _balances(session, who))
     by = EndedBy(ActorKind.SYSTEM, ACTOR)
     sessions.end_all(session, user_id, now, because=Ended.SIGNED_OUT_EVERYWHERE, by=by)
-    _unlink(session, who)
+    _unlink(session, who, now)
     end_for(session, who.contact_indexes, now)
     rows = sum(_deleted(session, one.table, who) for one in HOLDINGS if one.on_erase is OnErase.DELETE)
     session.execute(update(AppUser).where(AppUser.id == user_id).values(state=UserState.ERASED.value))
@@ -116,13 +121,14 @@ def _lapse(session: Session, ledger: Ledger, driver_id: UUID, now: datetime) -> 
     return lapsed
 
 
-def _unlink(session: Session, who: Subject) -> None:
+def _unlink(session: Session, who: Subject, now: datetime) -> None:
     """Leave the drivers as numbers: nothing leads from a person to them, and no raw message is kept."""
     theirs = select(ChargingSession.id).where(ChargingSession.driver_id.in_(who.driver_ids))
     session.execute(
         update(SessionEvidence).where(SessionEvidence.session_id.in_(theirs)).values(body={}),
         execution_options={"synchronize_session": False},
     )
+    retire(session, OwnerKind.DRIVER, who.driver_ids, now)
     for driver_id in who.driver_ids:
         session.execute(update(Driver).where(Driver.id == driver_id).values(reference=f"erased:{driver_id}"))
 

@@ -31,8 +31,6 @@ from nerava.rewards import model as _rewards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
-
     from sqlalchemy import ColumnElement, Select
 
     from nerava.privacy.subjects import Subject
@@ -136,7 +134,7 @@ def _paid(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - column
     return mine
 
 
-def _payouts_of(who: Subject) -> Select[tuple[UUID]]:
+def _payouts_of(who: Subject) -> Select[Any]:
     return select(Payout.id).where(
         Payout.owner_kind == OwnerKind.DRIVER.value, Payout.owner_id.in_(who.driver_ids)
     )

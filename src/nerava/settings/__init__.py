@@ -18,6 +18,7 @@ from nerava.settings.groups import (
     LogSettings,
     MoneySettings,
     PasskeySettings,
+    PayoutSettings,
     PrivacySettings,
     RedeemingSettings,
     SecretsSettings,
@@ -45,6 +46,7 @@ __all__ = [
     "LogSettings",
     "MoneySettings",
     "PasskeySettings",
+    "PayoutSettings",
     "PrivacySettings",
     "Profile",
     "RedeemingSettings",
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()
     redeeming: RedeemingSettings = RedeemingSettings()
+    payouts: PayoutSettings = PayoutSettings()
     worker: WorkerSettings = WorkerSettings()
     sign_in: SignInSettings = SignInSettings()
     passkeys: PasskeySettings = PasskeySettings()

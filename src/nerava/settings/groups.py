@@ -111,6 +111,17 @@ class RedeemingSettings(Group):
     )
 
 
+class PayoutSettings(Group):
+    """What payouts cost, and how much may go out."""
+
+    fee_minor: int = Field(
+        default=25, ge=0, le=10_000, description="What a driver pays for a cash-out, on top of the amount"
+    )
+    day_max_minor: int = Field(
+        default=5_000_000, ge=100, description="What may be let go within 24 hours, everybody together"
+    )
+
+
 class WorkerSettings(Group):
     """The background work."""
 

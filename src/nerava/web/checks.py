@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nerava.merchants.checks import CHECKS as MERCHANT_CHECKS
+from nerava.payouts.checks import CHECKS as PAYOUT_CHECKS
 from nerava.rewards.checks import CHECKS as REWARD_CHECKS
 
 if TYPE_CHECKING:
     from nerava.ledger.audit import Check
 
-CHECKS: Final[tuple[Check, ...]] = (*REWARD_CHECKS, *MERCHANT_CHECKS)
+CHECKS: Final[tuple[Check, ...]] = (*REWARD_CHECKS, *MERCHANT_CHECKS, *PAYOUT_CHECKS)
 """For `ledger.audit`, beside the ledger's own."""

@@ -191,7 +191,7 @@ def refuse_batch(
 
 
 def _telling(
-    decide: Callable[[Session], PayoutBatch], tell: Callable[[Session], None]
+    decide: Callable[[Session], PayoutBatch], tell: Callable[[Session], object]
 ) -> Callable[[Session], Answer]:
     def work(session: Session) -> Answer:
         batch = decide(session)

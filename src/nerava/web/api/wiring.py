@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nerava.ledger import Ledger
     from nerava.ledger.switches import SwitchBoard
     from nerava.merchants.redeeming import Redeeming
+    from nerava.payouts.service import Payouts
     from nerava.platform.client_address import Network
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
@@ -70,6 +71,7 @@ class Wiring:
     holds: Holds
     proving: Proving
     redeeming: Redeeming
+    payouts: Payouts
     intake: Intake
     readiness: Readiness
     currency: str
