@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from nerava.simulators.errors import NoSuchThing, NotPossible
 from tests.simulators.conftest import MONDAY, Caller
 
 DAY = timedelta(days=1)
@@ -337,3 +338,21 @@ def test_all_balances_are_sums_of_balance_transactions(funded: Caller) -> None:
         ]
         total = sum(sum(amounts.values()) for amounts in held.values())
         assert total == sum(one["net"] for one in rows)
+
+
+def test_what_was_done_at_the_dashboard_or_went_wrong_at_stripe_is_seen_by_reading(funded: Caller) -> None:
+    account = funded.recipient()
+    form = {"amount": "70", "currency": "usd", "destination": account}
+    by_hand = funded.simulators.stripe.at_the_dashboard("/v1/transfers", form)
+    assert funded.get(f"/v1/transfers/{by_hand['id']}").json()["amount"] == 70
+    sent = funded.transfer(account).json()["id"]
+    funded.simulators.stripe.alter(sent, {"amount": 5_001})
+    assert funded.get(f"/v1/transfers/{sent}").json()["amount"] == 5_001
+    funded.simulators.stripe.lose(sent)
+    assert funded.get(f"/v1/transfers/{sent}").status_code == 404
+    assert funded.simulators.stripe.balances()["usd"]["available"] == 100_000 - 70
+    assert funded.simulators.stripe.balances(account)["usd"]["available"] == 70
+    with pytest.raises(NotPossible):
+        funded.simulators.stripe.at_the_dashboard("/v1/transfers", {**form, "amount": "0"})
+    with pytest.raises(NoSuchThing):
+        funded.simulators.stripe.lose(sent)

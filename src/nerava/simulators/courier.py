@@ -55,15 +55,17 @@ class Courier:
     def deliver_due(self, until: threading.Event | None = None) -> list[Delivery]:
         """Deliver everything that is due now and return it; ends early when `until` is set."""
         done: list[Delivery] = []
-        while until is None or not until.is_set():
-            with self._world.lock:
-                told = self._world.webhooks.next_due()
-                if told is None:
-                    break
-                told.state = State.ON_ITS_WAY
-            self._carry(told)
-            done.append(told)
+        while batch := self._due():
+            for told in batch:
+                if until is not None and until.is_set():
+                    return done
+                if self._carry(told, only_if_due=True):
+                    done.append(told)
         return done
+
+    def _due(self) -> list[Delivery]:
+        with self._world.lock:
+            return self._world.webhooks.due()
 
     def deliver(self, delivery_id: str) -> Delivery:
         """Deliver one now, due or not, also once more.
@@ -73,15 +75,19 @@ class Courier:
         """
         with self._world.lock:
             told = self._world.webhooks.find(delivery_id)
-            told.state = State.ON_ITS_WAY
-        self._carry(told)
+        self._carry(told, only_if_due=False)
         return told
 
-    def _carry(self, told: Delivery) -> None:
-        with self._world.lock:
-            provider = self._world.providers[told.provider]
-            sending = self._world.webhooks.sending(told, provider)
-            at = self._world.timeline.now()
+    def _carry(self, told: Delivery, *, only_if_due: bool) -> bool:
+        """Carry a webhook, unless somebody did meanwhile; the world is not locked while it is on its way."""
+        world = self._world
+        with world.lock:
+            if only_if_due and not world.webhooks.is_due(told):
+                return False
+            told.state = State.ON_ITS_WAY
+            provider = world.providers[told.provider]
+            sending = world.webhooks.sending(told, provider)
+            at = world.timeline.now()
             copies, told.at_once = told.at_once, 1
         if copies == 1:
             attempts = [carry(sending, at)]
@@ -90,9 +96,10 @@ class Courier:
                 attempts = [
                     one.result() for one in [threads.submit(carry, sending, at) for _ in range(copies)]
                 ]
-        with self._world.lock:
+        with world.lock:
             for attempt in attempts:
-                self._world.webhooks.record(told, attempt, provider.retry_gaps_s)
+                world.webhooks.record(told, attempt, provider.retry_gaps_s)
+        return True
 
 
 def carry(sending: Sending, at: datetime) -> Attempt:

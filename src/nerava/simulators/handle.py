@@ -123,7 +123,7 @@ class WebhookControl:
                 moving = any(
                     one.state is State.ON_ITS_WAY for one in self._world.webhooks.deliveries.values()
                 )
-                if not moving and self._world.webhooks.next_due() is None:
+                if not moving and not self._world.webhooks.due():
                     return
             time.sleep(0.005)
         message = "webhooks are still on their way"

@@ -212,15 +212,19 @@ class WebhookQueue:
         found = [one for one in self.deliveries.values() if provider is None or one.provider == provider]
         return sorted(found, key=lambda one: (one.due_at, one.number))
 
-    def next_due(self) -> Delivery | None:
-        """Return the first delivery that is due now and has somewhere to go."""
-        now = self._timeline.now()
-        ready = (
-            one
-            for one in self.deliveries.values()
-            if one.state is State.QUEUED and one.due_at <= now and self.endpoints[one.endpoint].url
+    def due(self) -> list[Delivery]:
+        """Return the deliveries that are due now and have somewhere to go, in order."""
+        ready = (one for one in self.deliveries.values() if self.is_due(one))
+        return sorted(ready, key=lambda one: (one.due_at, one.number))
+
+    def is_due(self, told: Delivery) -> bool:
+        """Say whether a delivery is still in the queue, due, and has somewhere to go."""
+        return (
+            told.state is State.QUEUED
+            and told.due_at <= self._timeline.now()
+            and self.deliveries.get(told.id) is told
+            and self.endpoints[told.endpoint].url is not None
         )
-        return min(ready, key=lambda one: (one.due_at, one.number), default=None)
 
     def drop(self, delivery_id: str) -> Delivery:
         """Lose it for good."""

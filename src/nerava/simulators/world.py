@@ -20,7 +20,7 @@ from nerava.simulators.square.happening import SquareByHand
 from nerava.simulators.stripe.engine import StripeEngine
 from nerava.simulators.stripe.happening import StripeByHand
 from nerava.simulators.timeline import Timeline
-from nerava.simulators.webhooks import WebhookQueue
+from nerava.simulators.webhooks import State, WebhookQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,3 +149,6 @@ class World:
             self.timeline.put_back(kept.due)
             self.webhooks.deliveries = copy.deepcopy(kept.queue)
             self.webhooks.endpoints = copy.deepcopy(kept.endpoints)
+            for told in self.webhooks.deliveries.values():
+                if told.state is State.ON_ITS_WAY:
+                    told.state = State.QUEUED

@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from nerava.simulators.errors import NoSuchThing, NotPossible
 from nerava.simulators.moments import ByHand, lets_happen
 from nerava.simulators.stripe import accounts, balance, checkout, disputes, payouts, refunds
+from nerava.simulators.stripe.asked import Asked
+from nerava.simulators.stripe.forms import parse_form
 from nerava.simulators.stripe.payments import Means, finish_bank_debit
+from nerava.simulators.stripe.routes import find_route
 from nerava.simulators.stripe.state import Habits
 
 if TYPE_CHECKING:
@@ -177,6 +181,43 @@ class StripeByHand(ByHand):
         if found["status"] in {"won", "lost"}:
             raise NotPossible(f"the dispute is {found['status']} already")
         return disputes.close_dispute(self._stripe, found, won=won)
+
+    @lets_happen
+    def at_the_dashboard(self, path: str, form: dict[str, str], account: str | None = None) -> Json:
+        """Do what a call would do, as somebody at Stripe's dashboard: our product knows nothing of it.
+
+        `path` and `form` are those of a POST, `/v1/transfers` and `{"amount": "5", …}`.
+        """
+        found, ids = find_route("POST", path)
+        params = parse_form(urlencode(form))
+        asked = Asked(params, account or self.platform, "", self._stripe.new_id("req", 14), None, ids)
+        return found.handler(self._stripe, asked)
+
+    @lets_happen
+    def lose(self, wanted: str) -> Json:
+        """Let an object, and what it did to balances, never have been; to see that this is noticed."""
+        found = self._somewhere(wanted)
+        tables = self._stripe.state.tables
+        for table in tables.values():
+            table.pop(wanted, None)
+        lines = tables.get("balance_transaction", {})
+        others = {wanted, found.get("destination_payment")}
+        for line in [one for one in lines.values() if one["source"] in others]:
+            del lines[line["id"]]
+        return found
+
+    @lets_happen
+    def alter(self, wanted: str, fields: Json) -> Json:
+        """Let fields of an object say something else; to see that this is noticed."""
+        found = self._somewhere(wanted)
+        found.update(fields)
+        return found
+
+    def _somewhere(self, wanted: str) -> Json:
+        found = self._stripe.state.anywhere(wanted)
+        if found is None:
+            raise NoSuchThing(f"there is nothing with the id {wanted}")
+        return found
 
     @lets_happen
     def decide(self, what: str, fate: str, about: str | None = None) -> Json:
