@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nerava.kernel.clock import SystemClock
+from nerava.kernel.clock import FixedClock, SystemClock
 from nerava.kernel.ids import fact_id, new_id
 from nerava.ledger import Ledger, Status, capture, chain, transfer
 from nerava.ledger.chart import campaign_budget, driver_nova, merchant_nova
@@ -27,18 +27,34 @@ from nerava.ledger.templates.session_reward import (
     session_reward_hold,
     session_reward_release,
 )
+from nerava.merchants.expiring import expire_due
 from nerava.platform.db import Database, EngineOptions
+from nerava.settings import RedeemingSettings
 from tests.helpers.financial_helpers import Books, Note, Reply, findings
-from tests.helpers.parallel import WIDTH, Call, NotParallel, Processes, Threads, overlap, results_of
+from tests.helpers.parallel import (
+    WIDTH,
+    Call,
+    NotParallel,
+    Processes,
+    Threads,
+    in_parallel,
+    overlap,
+    results_of,
+)
+from tests.http.conftest import opened_house
+from tests.http.shop import code_of as code_for
+from tests.http.shop import nova_of, open_shop, rich_driver, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from uuid import UUID
 
     from nerava.ledger import Chain
     from tests.helpers.databases import DatabaseUrl
     from tests.helpers.financial_helpers import Way
     from tests.helpers.parallel import Crowd
+    from tests.http.shop import Shop
 
 OPTIONS = EngineOptions(
     pool_size=16, pool_wait_ms=30_000, lock_timeout_ms=30_000, statement_timeout_ms=30_000
@@ -408,3 +424,160 @@ def test_a_hold_is_captured_once_by_chains_of_one_batch(scene: tuple[Books, Crow
 
     assert [one.status for one in verdicts] == [Status.POSTED] * 2 + [Status.HOLD_RESOLVED] * (WIDTH - 1)
     assert books.posted(merchant_nova(merchant_id)) == [300]
+
+
+# Over HTTP: what people are told, and what stands afterwards.
+
+
+@pytest.fixture
+def shop(url: str, tmp_path: Path) -> Iterator[Shop]:
+    """A merchant that is open for business; the books are clean when the test is over."""
+    with opened_house(url, tmp_path) as house:
+        yield open_shop(house)
+        assert house.findings() == []
+
+
+def codes_told(answers: list[Any]) -> Counter[str]:
+    """Return how often each answer was given: its status, and its code where it refuses."""
+    told = (one.json().get("code", "") if one.status_code >= 400 else "" for one in answers)
+    return Counter(f"{one.status_code} {code}".strip() for one, code in zip(answers, told, strict=True))
+
+
+def test_sixty_four_registers_race_for_one_shown_code_and_one_has_it(shop: Shop) -> None:
+    driver = rich_driver(shop.house, 400)
+    code, tills = code_for(driver, shop.offer()), [shop.register() for _ in range(WIDTH)]
+
+    answers = in_parallel(WIDTH, lambda index: shop.capture(code, register_id=tills[index]))
+
+    assert codes_told(answers) == {"200": 1, "409 code-already-used": WIDTH - 1}
+    assert nova_of(shop.house, driver) == (100, 100)
+    assert shop.points == 300
+
+
+def test_one_register_that_is_asked_sixty_four_times_takes_a_code_once(shop: Shop) -> None:
+    driver = rich_driver(shop.house, 400)
+    code = code_for(driver, shop.offer())
+
+    answers = in_parallel(WIDTH, lambda _: shop.capture(code))
+
+    assert codes_told(answers) == {"200": 1, "409 code-already-used": WIDTH - 1}
+    assert shop.points == 300
+
+
+def test_one_capture_that_is_sent_sixty_four_times_is_one_and_told_to_all(shop: Shop) -> None:
+    driver = rich_driver(shop.house, 400)
+    code = code_for(driver, shop.offer())
+
+    answers = in_parallel(WIDTH, lambda _: shop.capture(code, key="one", bill_minor=250))
+
+    assert codes_told(answers) == {"200": WIDTH}
+    assert len({one.content for one in answers}) == 1
+    assert shop.points == 250
+
+
+def test_sixty_four_redemptions_of_a_balance_for_one_are_one(shop: Shop) -> None:
+    driver, offers = rich_driver(shop.house, 300), [shop.offer() for _ in range(4)]
+
+    answers = in_parallel(WIDTH, lambda index: show(driver, offers[index % 4]))
+
+    assert codes_told(answers) == {"201": 1, "409 insufficient-nova": WIDTH - 1}
+    assert nova_of(shop.house, driver) == (300, 0)
+
+
+def test_a_balance_for_many_gives_one_open_code_for_a_merchant_at_a_time(shop: Shop) -> None:
+    driver, offer_id = rich_driver(shop.house, 300 * WIDTH), shop.offer()
+
+    answers = in_parallel(WIDTH, lambda _: show(driver, offer_id))
+
+    assert codes_told(answers) == {"201": 1, "409 code-already-shown": WIDTH - 1}
+    assert nova_of(shop.house, driver) == (300 * WIDTH, 300 * (WIDTH - 1))
+
+
+def test_one_request_for_a_code_that_is_sent_sixty_four_times_gets_one_code(shop: Shop) -> None:
+    driver, offer_id = rich_driver(shop.house, 300 * WIDTH), shop.offer()
+
+    answers = in_parallel(WIDTH, lambda _: show(driver, offer_id, "one"))
+
+    assert codes_told(answers) == {"201": WIDTH}
+    assert len({one.content for one in answers}) == 1
+    assert nova_of(shop.house, driver) == (300 * WIDTH, 300 * (WIDTH - 1))
+
+
+def test_capture_and_withdrawal_of_one_code_end_it_once(shop: Shop) -> None:
+    driver = rich_driver(shop.house, 300)
+    shown = show(driver, shop.offer()).json()
+    path = f"/v1/redemptions/{shown['id']}"
+
+    def race(index: int) -> Any:
+        if index % 2:
+            return shop.capture(shown["code"])
+        return driver.client.delete(path, headers=driver.headers())
+
+    answers = in_parallel(WIDTH, race)
+
+    told = codes_told(answers)
+    state = driver.get(path).json()["state"]
+    if state == "captured":
+        assert told == {"200": 1, "409 code-already-used": WIDTH - 1}
+        assert (nova_of(shop.house, driver), shop.points) == ((0, 0), 300)
+    else:
+        assert state == "released"
+        assert told == {"204": WIDTH // 2, "410 code-withdrawn": WIDTH // 2}
+        assert (nova_of(shop.house, driver), shop.points) == ((300, 300), 0)
+
+
+def test_capture_and_expiry_of_codes_at_one_instant_end_each_once(url: str, tmp_path: Path) -> None:
+    clock = FixedClock(datetime(2026, 3, 2, 18, tzinfo=UTC))
+    with opened_house(url, tmp_path, clock, redeeming=RedeemingSettings(code_life_s=60)) as house:
+        shop = open_shop(house)
+        offer_id, drivers = shop.offer(), [rich_driver(house, 300) for _ in range(24)]
+        codes = [code_for(driver, offer_id) for driver in drivers]
+        installation, due = house.installation, clock.now() + timedelta(minutes=1)
+
+        def race(index: int) -> Any:
+            if index < len(codes):
+                return shop.capture(codes[index])
+            clock.move_to(due)
+            return installation.database.run(lambda session: expire_due(session, installation.ledger, due))
+
+        answers = in_parallel(len(codes) + 8, race)[: len(codes)]
+        installation.database.run(lambda session: expire_due(session, installation.ledger, due))
+
+        assert codes_told(answers).keys() <= {"200", "410 code-expired"}
+        for driver, answer in zip(drivers, answers, strict=True):
+            left = (0, 0) if answer.status_code == 200 else (300, 300)
+            assert nova_of(house, driver) == left
+        taken = sum(answer.status_code == 200 for answer in answers)
+        assert shop.points == 300 * taken
+        assert house.findings() == []
+
+
+def test_refunds_and_voids_of_one_redemption_at_once_never_give_back_more_than_was_taken(shop: Shop) -> None:
+    driver = rich_driver(shop.house, 300)
+    taken = shop.capture(code_for(driver, shop.offer())).json()["redemption_id"]
+    path = f"/v1/merchant/redemptions/{taken}"
+
+    def race(index: int) -> Any:
+        if index % 2:
+            return shop.owner.post(f"{path}/refunds", {"points": 40}, key=f"r{index}")
+        return shop.till.post(f"{path}/void", {"register_id": shop.register_id}, key=f"v{index}")
+
+    answers = in_parallel(WIDTH, race)
+
+    told = codes_told(answers)
+    assert told["200"] in {1, 7}
+    assert told.keys() <= {"200", "409 not-refundable", "409 refund-above-captured"}
+    back = sum(one.json()["points"] for one in answers if one.status_code == 200)
+    assert back in {300, 280}
+    assert (nova_of(shop.house, driver), shop.points) == ((back, back), 300 - back)
+
+
+def test_sixteen_codes_for_one_order_are_one(shop: Shop) -> None:
+    offer_id = shop.offer()
+    drivers = [rich_driver(shop.house, 300) for _ in range(16)]
+    codes = [code_for(driver, offer_id) for driver in drivers]
+
+    answers = in_parallel(16, lambda index: shop.capture(codes[index], pos_order_id="A-1"))
+
+    assert codes_told(answers) == {"200": 1, "409 pos-order-taken": 15}
+    assert shop.points == 300

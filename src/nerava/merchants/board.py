@@ -13,8 +13,15 @@ from sqlalchemy import select
 
 from nerava.merchants.errors import UnknownRegister
 from nerava.merchants.model import Redemption
-from nerava.merchants.offers import OfferView, offer
-from nerava.merchants.service import MerchantView, RegisterState, RegisterView, merchant, register
+from nerava.merchants.offers import OfferState, OfferView, offer
+from nerava.merchants.service import (
+    MerchantState,
+    MerchantView,
+    RegisterState,
+    RegisterView,
+    merchant,
+    register,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -64,11 +71,14 @@ class Board:
         self._codes: _Recent[bytes, CodeFacts] = _Recent()
 
     def known_offer(self, offer_id: UUID, now: datetime) -> OnOffer | None:
-        """Return an offer if it was read within the last second; costs no look at the database."""
+        """Return an offer that was live within the last second; costs no look at the database.
+
+        What a live offer says never changes, so at worst it has ended meanwhile.
+        """
         return self._offers.get(offer_id, now - FRESH_FOR)
 
     def read_offer(self, offer_id: UUID, now: datetime) -> OnOffer:
-        """Return an offer and remember it.
+        """Return an offer and, if it is live, remember it.
 
         Raises:
             UnknownOffer: No offer has this id (404).
@@ -78,7 +88,9 @@ class Board:
             found = offer(session, offer_id)
             return OnOffer(found, merchant(session, found.merchant_id))
 
-        return self._offers.put(offer_id, self._database.read(look), now)
+        found = self._database.read(look)
+        is_live = found.offer.state is OfferState.LIVE and found.merchant.state is MerchantState.ACTIVE
+        return self._offers.put(offer_id, found, now) if is_live else found
 
     def known_register(self, merchant_id: UUID, register_id: UUID, now: datetime) -> RegisterView | None:
         """Return an open register of a merchant if it was read within the last second."""
