@@ -30,7 +30,7 @@ class WebhookControl:
         self._courier = courier
 
     def secret(self, endpoint: str) -> str:
-        """Return the secret of an endpoint: `stripe`, `stripe_connect`, `square`, or an id."""
+        """Return the secret of an endpoint: `stripe`, `stripe_connect`, `stripe_thin`, `square`, or an id."""
         with self._world.lock:
             return self._world.webhooks.endpoints[endpoint].secrets[0]
 

@@ -116,7 +116,8 @@ def running_simulators(
         port: On 127.0.0.1; 0 takes a free one.
         clock: The time of the simulated world; share a `FixedClock` with the product to move both at once.
             None is the host's time.
-        webhooks_to: Addresses by endpoint: `stripe`, `stripe_connect` (of connected accounts), `square`.
+        webhooks_to: Addresses by endpoint: `stripe`, `stripe_connect` (of connected accounts),
+            `stripe_thin` (v2 events), `square`.
             An endpoint without an address keeps its webhooks, to be taken by hand.
         by_hand: Webhooks wait until they are told to go; else they go when they are due.
 

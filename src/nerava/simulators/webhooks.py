@@ -53,6 +53,7 @@ class Endpoint:
         secrets: Signed with all of them; two while one is rolled.
         kinds: Which events; `*` means all.
         connect: Events of connected accounts instead of the provider's own account.
+        thin: Events that say where to look, and not what is there.
         registered: The address as the provider knows it, where a proxy stands before the real one.
     """
 
@@ -63,6 +64,7 @@ class Endpoint:
     kinds: tuple[str, ...] = ("*",)
     connect: bool = False
     registered: str | None = None
+    thin: bool = False
 
     def wants(self, kind: str) -> bool:
         """Say whether it asked for this kind of event."""

@@ -182,6 +182,8 @@ def _become(stripe: StripeCore, account: Json, due: list[str], status: str, disa
     account["charges_enabled"] = account["capabilities"].get("card_payments") == "active"
     for name in changed:
         stripe.tell("capability.updated", _capability(account, name), account["id"])
+        stripe.tell_thin("v2.core.account[configuration.recipient].capability_status_updated", account["id"])
+    stripe.tell_thin("v2.core.account[requirements].updated", account["id"])
     stripe.tell("account.updated", account, account["id"])
 
 
@@ -273,16 +275,17 @@ def _link(stripe: StripeCore, asked: Asked) -> Json:
     kind = asked.one_of("type", ("account_onboarding", "account_update"))
     if kind is None:
         raise invalid("type", "Missing required param: type.", "parameter_missing")
-    token, now_s = stripe.chance.text(12), stripe.now_s()
-    stripe.state.links[token] = {
-        "account": wanted,
-        "expires_at": now_s + LINK_LIFE_S,
-        "refresh_url": asked.need("refresh_url"),
-        "return_url": asked.need("return_url"),
-        "used": False,
-    }
-    url = f"{asked.origin}/onboarding/{token}"
+    addresses = {name: asked.need(name) for name in ("refresh_url", "return_url")}
+    now_s, url = stripe.now_s(), new_link(stripe, wanted, asked.origin, addresses)
     return {"object": "account_link", "created": now_s, "expires_at": now_s + LINK_LIFE_S, "url": url}
+
+
+def new_link(stripe: StripeCore, account: str, origin: str, addresses: dict[str, str]) -> str:
+    """Return the address of a page that asks somebody who he is; good once, for five minutes."""
+    token = stripe.chance.text(12)
+    expires_at = stripe.now_s() + LINK_LIFE_S
+    stripe.state.links[token] = {"account": account, "expires_at": expires_at, "used": False, **addresses}
+    return f"{origin}/onboarding/{token}"
 
 
 _CHANGED: Final = (

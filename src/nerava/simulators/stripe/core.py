@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from nerava.simulators.stripe.problems import not_found
@@ -47,7 +47,10 @@ class StripeCore:
         endpoints = [
             one
             for one in self.webhooks.endpoints.values()
-            if one.provider == NAME and one.connect == (account != self.state.platform) and one.wants(kind)
+            if one.provider == NAME
+            and one.connect == (account != self.state.platform)
+            and one.wants(kind)
+            and not one.thin
         ]
         event: Json = {
             "id": self.new_id("evt"),
@@ -67,6 +70,30 @@ class StripeCore:
         for endpoint in endpoints:
             self.webhooks.tell(endpoint, event["id"], kind, body)
         return event
+
+    def tell_thin(self, kind: str, account: str) -> None:
+        """Write a v2 event, which says where to look and nothing more, if any endpoint wants such ones."""
+        endpoints = [one for one in self.webhooks.endpoints.values() if one.thin and one.wants(kind)]
+        if not any(one.url for one in endpoints):
+            return
+        at = self.timeline.now().astimezone(UTC).isoformat(timespec="milliseconds")
+        event: Json = {
+            "id": self.new_id("evt_test"),
+            "object": "v2.core.event",
+            "type": kind,
+            "created": at.replace("+00:00", "Z"),
+            "context": None,
+            "livemode": self.state.habits.is_live,
+            "related_object": {
+                "id": account,
+                "type": "v2.core.account",
+                "url": f"/v2/core/accounts/{account}",
+            },
+        }
+        self.state.put("v2.core.event", event, self.state.platform)
+        body = json.dumps(event).encode()
+        for endpoint in endpoints:
+            self.webhooks.tell(endpoint, event["id"], kind, body)
 
     def shown(self, document: Json) -> Json:
         """Return an object as it is shown now: with what depends on the time, and with `livemode`."""

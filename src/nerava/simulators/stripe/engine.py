@@ -8,6 +8,7 @@ import copy
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from nerava.simulators.stripe import pages, timeline
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 KEY_LENGTH_MAX: Final = 255
 KEYS_KEPT: Final = timedelta(hours=24)
 LIVE: Final = ("sk_live_", "rk_live_", "pk_live_")
-_ENDPOINTS: Final = {"stripe": False, "stripe_connect": True}
+_ENDPOINTS: Final = ("stripe", "stripe_connect", "stripe_thin")
 
 
 class StripeEngine(StripeCore):
@@ -54,15 +55,19 @@ class StripeEngine(StripeCore):
     def fresh(self) -> None:
         """Forget everything but where webhooks go; keys and secrets are drawn anew from the seed."""
         self.state = StripeState(f"acct_{self.chance.text(16)}", f"sk_test_{self.chance.text(32)}")
-        for name, connect in _ENDPOINTS.items():
-            secret = f"whsec_{self.chance.text(32)}"
+        for name in _ENDPOINTS:
             self.webhooks.endpoints[name] = Endpoint(
-                self.name, name, self._webhooks_to.get(name), [secret], connect=connect
+                self.name,
+                name,
+                self._webhooks_to.get(name),
+                [f"whsec_{self.chance.text(32)}"],
+                connect=name == "stripe_connect",
+                thin=name == "stripe_thin",
             )
 
     def begin(self, call: Call) -> Answer | None:
         """Answer a repetition from what is kept; else note that the key is in use."""
-        if call.method != "POST" or call.key is None or not call.path.startswith("/v1/"):
+        if call.method != "POST" or call.key is None or not call.path.startswith(("/v1/", "/v2/")):
             return None
         try:
             place = self._account_of(call), call.key
@@ -77,10 +82,10 @@ class StripeEngine(StripeCore):
         now = self.timeline.now()
         kept = self.state.keys.get(place)
         if kept is None or now - kept.at >= KEYS_KEPT:
-            self.state.keys[place] = Kept(_digest(call), now)
+            self.state.keys[place] = Kept(_digest(call), now, call.path)
             return None
         if kept.asked != _digest(call):
-            return self._refusal(call, _other_parameters(place[1]))
+            return self._refusal(call, _other_request(call, kept))
         if kept.answer is None:
             return self._refusal(call, by_status(409, "idempotency_key_in_use"))
         again = {
@@ -128,10 +133,13 @@ class StripeEngine(StripeCore):
 
     def keep(self, call: Call, answer: Answer) -> None:
         """Store an answer under the call's key, as that of the first execution."""
-        if call.method != "POST" or call.key is None or not call.path.startswith("/v1/"):
+        if call.method != "POST" or call.key is None or not call.path.startswith(("/v1/", "/v2/")):
+            return
+        if call.path.startswith("/v2/") and answer.status >= HTTPStatus.BAD_REQUEST:
+            self.abandon(call)  # v2 does what had failed again
             return
         place = self._account_of(call), call.key
-        self.state.keys[place] = Kept(_digest(call), self.timeline.now(), answer)
+        self.state.keys[place] = Kept(_digest(call), self.timeline.now(), call.path, answer)
 
     def abandon(self, call: Call) -> None:
         """Free the key of a call that was not carried out."""
@@ -233,7 +241,15 @@ def _digest(call: Call) -> bytes:
     return hashlib.sha256(b"\0".join([call.path.encode(), account.encode(), call.body])).digest()
 
 
-def _other_parameters(key: str) -> StripeProblem:
+def _other_request(call: Call, kept: Kept) -> StripeProblem:
+    key = call.key
+    if kept.path != call.path:
+        message = (
+            "Keys for idempotent requests can only be used for the same endpoint they were first used for "
+            f"('{call.path}' vs '{kept.path}'). Try using a key other than '{key}' if you meant to execute a "
+            "different request."
+        )
+        return StripeProblem(400, "idempotency_error", message)
     message = (
         "Keys for idempotent requests can only be used with the same parameters they were first used with. "
         f"Try using a key other than '{key}' if you meant to execute a different request."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.simulators.stripe import (
     accounts,
+    accounts_v2,
     balance,
     charges,
     checkout,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _PARTS: Final = (
     accounts,
+    accounts_v2,
     balance,
     charges,
     checkout,

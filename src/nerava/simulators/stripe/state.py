@@ -50,6 +50,7 @@ class Kept:
 
     asked: bytes
     at: datetime
+    path: str
     answer: Answer | None = None
 
 
