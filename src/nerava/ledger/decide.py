@@ -113,8 +113,7 @@ class _Run:
 
     def __init__(self, state: State, now: datetime, batch_id: str, new_id: Callable[[], str]) -> None:
         self.state = state
-        self.now = now
-        self.now_text = instant(now)
+        self.now, self.now_text = now, instant(now)
         self.batch_id = batch_id
         self.new_id = new_id
         self.new_ids: Iterator[str] = iter(new_id, None)
@@ -126,9 +125,7 @@ class _Run:
         if not 1 <= len(chain.transfers) <= CHAIN_MAX:
             message = f"a chain has 1 to {CHAIN_MAX} transfers, not {len(chain.transfers)}"
             raise ValueError(message)
-        keys = chain.key_texts()
-        fingerprint = chain.fingerprint()
-        known = self.state.known
+        keys, fingerprint, known = chain.key_texts(), chain.fingerprint(), self.state.known
         first = known.get(keys[0])
         if first and first[0].fingerprint == fingerprint:
             return Verdict(Status.EXISTS, first)
@@ -143,8 +140,7 @@ class _Run:
             attempt.undo()
             return Verdict(refused.status, failed_at=attempt.position)
         self.rows += attempt.rows
-        posted = tuple(attempt.rows)
-        known[keys[0]] = posted
+        known[keys[0]] = posted = tuple(attempt.rows)
         for key in keys[1:]:
             known[key] = ()
         return Verdict(Status.POSTED, posted)
@@ -161,6 +157,9 @@ class _Attempt:
         self.fingerprint = fingerprint
         self.transaction_id = run.new_id()
         self.metadata = canonical_json(chain.metadata)
+        self.effective_text = instant(chain.effective_at)
+        self.fingerprint_text = fingerprint.hex()
+        self.last = len(chain.transfers) - 1
         self.position = 0
         self.rows: list[PostedTransfer] = []
         self.saved: dict[str, tuple[AccountState, tuple[object, ...]]] = {}
@@ -249,8 +248,7 @@ class _Attempt:
         captured = hold.amount if amount is None else amount
         if captured > hold.amount:
             raise _Refused(Status.EXCEEDS_HOLD)
-        debit = self.state.accounts[hold.debit]
-        credit = self.state.accounts[hold.credit]
+        debit, credit = self.state.accounts[hold.debit], self.state.accounts[hold.credit]
         if one.kind is Kind.CAPTURE and (debit.closed or credit.closed):
             raise _Refused(Status.CLOSED)
         self._save(debit)
@@ -283,7 +281,8 @@ class _Attempt:
         return hold
 
     def _save(self, account: AccountState) -> None:
-        if account.id not in self.saved:
+        # A refused transfer has changed nothing yet: what the last one changes is never undone.
+        if self.position < self.last and account.id not in self.saved:
             self.saved[account.id] = (account, account.snapshot())
 
     def _record(
@@ -298,24 +297,25 @@ class _Attempt:
         expires_at: datetime | None = None,
     ) -> PostedTransfer:
         chain = self.chain
-        seen = (debit.last_posted_at, credit.last_posted_at)
-        posted_at = max([self.run.now, *(one for one in seen if one is not None)])
+        now = self.run.now
+        posted_at = max(now, debit.last_posted_at or now, credit.last_posted_at or now)
         for account in (debit, credit):
             account.sequence += 1
             account.last_posted_at = posted_at
             account.touched = True
         transfer_id = self.transaction_id if self.position == 0 else self.run.new_id()
+        kind = str(one.kind)
         key = self.keys[self.position]
-        posted_text = self.run.now_text if posted_at is self.run.now else instant(posted_at)
+        posted_text = self.run.now_text if posted_at is now else instant(posted_at)
         made, used = self._move_lots(one, debit, credit, amount, key=key, debt=debt)
         fields = (
             transfer_id,
             key,
-            self.fingerprint.hex(),
+            self.fingerprint_text,
             self.transaction_id,
             self.position,
             chain.template,
-            one.kind.value,
+            kind,
             debit.id,
             credit.id,
             debit.asset,
@@ -328,7 +328,7 @@ class _Attempt:
             debit.available,
             credit.posted,
             credit.available,
-            instant(chain.effective_at) if chain.effective_at else posted_text,
+            self.effective_text or posted_text,
             posted_text,
             chain.lane,
             self.run.batch_id,
@@ -344,7 +344,7 @@ class _Attempt:
             self.transaction_id,
             self.position,
             chain.template,
-            one.kind.value,
+            kind,
             debit.id,
             credit.id,
             debit.asset,
