@@ -261,6 +261,16 @@ def test_every_object_has_what_is_read_of_it(lived: Caller) -> None:
         assert differences(example, found, kind) == []
 
 
+def test_every_line_of_a_balance_can_be_read_with_what_it_is_about(lived: Caller) -> None:
+    lived.simulators.stripe.deposit(5)
+    account = lived.simulators.stripe.objects("account")[-1]["id"]
+    for owner in (None, account):
+        read = lived.get("/v1/balance_transactions", account=owner, query={"expand[]": "data.source"})
+        rows = read.json()["data"]
+        assert rows
+        assert all(row["source"]["id"] for row in rows)
+
+
 def test_every_event_that_the_product_uses_is_told(lived: Caller) -> None:
     told = {json.loads(one.body)["type"] for one in lived.simulators.webhooks.read("stripe")}
     assert told >= {

@@ -138,6 +138,19 @@ def test_one_key_is_one_transfer_and_another_key_pays_twice(funded: Caller) -> N
     assert (first.status, first.carried_out, first.key) == (None, True, "payout-1:send:1")
 
 
+def test_the_answer_to_a_repetition_is_lost_like_any_other(funded: Caller) -> None:
+    account = funded.recipient()
+    assert funded.transfer(account, key="k").status_code == 200
+    funded.simulators.faults.add("answer_lost", path="/v1/transfers", method="POST")
+    with pytest.raises(httpx2.RemoteProtocolError):
+        funded.transfer(account, key="k")
+    funded.simulators.faults.heal()
+    funded.simulators.faults.add("status", status=503, path="/v1/transfers", method="POST")
+    assert funded.transfer(account, key="k").status_code == 503
+    funded.simulators.faults.heal()
+    assert funded.transfer(account, key="k").headers["idempotent-replayed"] == "true"
+
+
 def test_a_key_is_forgotten_after_a_day(funded: Caller) -> None:
     account = funded.recipient()
     funded.transfer(account, key="k")

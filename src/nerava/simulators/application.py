@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -50,17 +50,13 @@ class Mounted:
             asked = world.journal.write(_asked(call, now.isoformat()))
             fault = world.faults.match(call, now)
             asked.fault = None if fault is None else fault.kind.value
-            refusal = world.providers[self._name].begin(call)
-        if refusal is not None:
-            asked.status = refusal.status
-            await line.say(refusal)
-            return
-        answer = await self._carry_out(call, fault, asked, line)
-        if answer is None:
-            return
+            known = world.providers[self._name].begin(call)
+        answer = await self._answer(call, fault, asked, known)
         if fault is None:
             asked.status = answer.status
             await line.say(answer)
+        elif fault.kind is Kind.BLACK_HOLE:
+            await line.wait()
         else:
             asked.status = None if fault.kind is Kind.ANSWER_LOST else answer.status
             await line.say_badly(answer, fault)
@@ -80,39 +76,50 @@ class Mounted:
             f"{request.url.scheme}://{host}{mount}",
         )
 
-    async def _carry_out(self, call: Call, fault: Fault | None, asked: Asked, line: Line) -> Answer | None:
-        """Return what the provider answers; None when it never does."""
-        world, provider = self._world, self._world.providers[self._name]
+    async def _answer(self, call: Call, fault: Fault | None, asked: Asked, known: Answer | None) -> Answer:
+        """Return what the provider answers; `known` is an answer that was there before the call began."""
+        world = self._world
         if fault is not None and fault.kind is Kind.LATENCY:
             with world.lock:
                 late_s = waiting_s(fault, world.chance)
             await asyncio.sleep(late_s)
         with world.lock:
+            if known is not None:
+                return self._played(call, fault, known)
+            provider = world.providers[self._name]
             if fault is not None and not fault.done:
                 provider.abandon(call)
                 answer = spoiled(call, fault, provider, world.timeline.now())
-                if _is_kept(fault, answer):
-                    provider.keep(call, answer)
             else:
                 asked.carried_out = True
-                answer = world.carry_out(call, fault)
+                answer = self._played(call, fault, world.carry_out(call, fault))
                 world.catch_up()
-                if fault is not None and fault.kind not in {Kind.LATENCY, Kind.SPLIT_BRAIN, *_SPOILT_LATER}:
-                    answer = spoiled(call, fault, provider, world.timeline.now())
-                    if _is_kept(fault, answer):
-                        provider.keep(call, answer)
-                elif fault is not None and fault.kind is Kind.DRIFT:
-                    answer = drifted(answer, fault)
-        if fault is not None and fault.kind is Kind.BLACK_HOLE:
-            await line.wait()
-            return None
-        return answer
+            if fault is not None and _is_kept(fault, answer):
+                provider.keep(call, answer)
+            return answer
+
+    def _played(self, call: Call, fault: Fault | None, answer: Answer) -> Answer:
+        """Return an answer as a fault leaves it."""
+        if fault is None or fault.kind in _SENT_BADLY:
+            return answer
+        if fault.kind is Kind.DRIFT:
+            return drifted(answer, fault)
+        return spoiled(call, fault, self._world.providers[self._name], self._world.timeline.now())
 
 
-_SPOILT_LATER = frozenset(
-    {Kind.ANSWER_LOST, Kind.BLACK_HOLE, Kind.CUT, Kind.DRIFT, Kind.DRIP, Kind.HUGE, Kind.STALL}
+_SENT_BADLY: Final = frozenset(
+    {
+        Kind.ANSWER_LOST,
+        Kind.BLACK_HOLE,
+        Kind.CUT,
+        Kind.DRIP,
+        Kind.HUGE,
+        Kind.LATENCY,
+        Kind.SPLIT_BRAIN,
+        Kind.STALL,
+    }
 )
-"""The kinds that leave the answer as it is and spoil how it is sent."""
+"""The kinds that leave the answer as it is and spoil when or how it is sent."""
 
 
 def _is_kept(fault: Fault, answer: Answer) -> bool:

@@ -61,9 +61,20 @@ class StripeByHand(ByHand):
     @lets_happen
     def deposit(self, amount: int, currency: str = "usd", account: str | None = None) -> Json:
         """Add money that is available at once, to the platform or to an account."""
-        stripe = self._stripe
-        entry = balance.Entry("topup", amount, currency, stripe.new_id("tu"))
-        return balance.book(stripe, account or stripe.state.platform, entry)
+        stripe, holder = self._stripe, account or self.platform
+        topup: Json = {
+            "id": stripe.new_id("tu"),
+            "object": "topup",
+            "amount": amount,
+            "created": stripe.now_s(),
+            "currency": currency,
+            "livemode": False,
+            "metadata": {},
+            "status": "succeeded",
+            "transfer_group": None,
+        }
+        stripe.state.put("topup", topup, holder)
+        return balance.book(stripe, holder, balance.Entry("topup", amount, currency, topup["id"]))
 
     @lets_happen
     def pay_checkout(self, session: str, means: str = "card") -> Json:
