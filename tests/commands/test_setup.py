@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -83,3 +84,22 @@ def test_every_command_loads_and_says_what_it_does(run: Run) -> None:
         assert word in said
         assert run(word, "--help").exit_code == 0
     assert run("nonsense").exit_code == 2
+
+
+def test_a_link_lets_the_first_of_ops_in_where_passkeys_have_a_domain(
+    run: Run, books: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("ops", "invite", "--contact", "boss@example.org", "--database", books)
+    link = run(*asked).stdout.strip()
+    assert re.fullmatch(r"http://localhost:8000/ops/invite#[A-Za-z0-9_-]{43}", link)
+    shown = json.loads(
+        run("audit", "show", "--action", "ops_invite.made", "--database", books, "--json").stdout
+    )
+    assert [one["reason"] for one in shown] == ["first of ops"]
+    assert "boss" not in json.dumps(shown)
+
+    wrong = run(*asked, "--role", "driver")
+    assert (wrong.exit_code, "not one of ops" in wrong.stderr) == (2, True)
+    monkeypatch.setenv("NERAVA_ENV", "production")
+    off = run(*asked)
+    assert (off.exit_code, off.stdout) == (2, "")

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "serve": "nerava.commands.serve:serve_command",
     "work": "nerava.commands.serve:work_command",
     "token": "nerava.commands.identity:token_command",
+    "ops": "nerava.commands.ops:app",
     "inbox": "nerava.commands.inbox:inbox_command",
     "simulators": "nerava.commands.simulators:simulators_command",
     "migrate": "nerava.commands.schema:migrate_command",

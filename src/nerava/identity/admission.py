@@ -175,6 +175,12 @@ class Admission:
             known = self._sign_up_from(session, foreign, method, asker, now)
         return self.admit_known(session, known, method=method, asker=asker, now=now)
 
+    def enrol(self, session: Session, contact: Contact, contact_ix: bytes, now: datetime) -> UUID:
+        """Make an account, without any role, for whoever an operator says is reached at a contact."""
+        user_id = _new_user(session, now)
+        self.keep_contact(session, user_id, contact, contact_ix, now, contact_id=new_id())
+        return user_id
+
     def note_failure(
         self,
         session: Session,
@@ -219,10 +225,7 @@ class Admission:
 
     def _make_user(self, session: Session, asker: Asker, now: datetime) -> UUID:
         self._limits.hit(session, SIGN_UP.keyed(client=asker.place), now)
-        user_id = new_id()
-        session.add(AppUser(id=user_id, created_at=now, state=UserState.ACTIVE.value))
-        session.flush()
-        return user_id
+        return _new_user(session, now)
 
     def _make_driver(
         self, session: Session, user_id: UUID, reason: str, asker: Asker, now: datetime
@@ -280,6 +283,13 @@ class Admission:
             client_kind=asker.program.kind,
         )
         self._audit.record(session, entry, now)
+
+
+def _new_user(session: Session, now: datetime) -> UUID:
+    user_id = new_id()
+    session.add(AppUser(id=user_id, created_at=now, state=UserState.ACTIVE.value))
+    session.flush()
+    return user_id
 
 
 def _why_not(known: Known, method: str) -> NeravaError | None:

@@ -152,7 +152,11 @@ class IdTokenState(Base):
 
 
 class OpsLink(Base):
-    """A link that opens one session of somebody of ops; made by the demo alone. The token is nowhere."""
+    """A link that works once for somebody of ops; the token is nowhere.
+
+    Made by the demo, it opens a session. Made by `nerava ops invite`, it adds a passkey; under
+    production rules it can do nothing else.
+    """
 
     __tablename__ = "ops_link"
     __table_args__ = (
@@ -275,6 +279,15 @@ def consume_state(session: Session, state_id: UUID, now: datetime) -> bool:
         .returning(IdTokenState.id)
     )
     return changed.first() is not None
+
+
+def open_ops_link(session: Session, token_hash: bytes, now: datetime) -> OpsLink | None:
+    """Return a link of ops that still works; nothing is used up."""
+    return session.scalar(
+        select(OpsLink).where(
+            OpsLink.token_hash == token_hash, OpsLink.used_at.is_(None), OpsLink.expires_at > now
+        )
+    )
 
 
 def consume_ops_link(session: Session, token_hash: bytes, now: datetime) -> UUID | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -15,6 +15,7 @@ from nerava.identity import challenge_store, factor_store
 from nerava.identity.errors import StepUpRequired
 from nerava.identity.factor_store import FactorPasskey, FactorTotp
 from nerava.identity.guard import STEP_UP_FRESH_FOR
+from nerava.identity.ops_links import OpsLinkOver
 from nerava.identity.session_store import AuthSession, Ended
 from nerava.identity.sessions import PASSKEY, EndedBy
 from nerava.identity.user_store import contacts_of, identities_of, known_user, lock_user
@@ -132,6 +133,23 @@ class Holder:
     role: str
     asker: Asker
 
+    @property
+    def signed_in(self) -> UUID | None:
+        """The session, for the audit log; None where nobody has signed in."""
+        return self.session_id
+
+
+@dataclass(frozen=True, slots=True)
+class Invited(Holder):
+    """Somebody of ops who adds a passkey with a link instead of a session, whose id stands in its place."""
+
+    link_hash: bytes = field(repr=False)
+
+    @property
+    def signed_in(self) -> UUID | None:
+        """None: the link opens no session."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Factor:
@@ -190,7 +208,12 @@ class Factors:
         Raises:
             StepUpRequired: A factor has to be shown (403).
             SignInStale: The sign-in is too old for the first one (403).
+            OpsLinkOver: The link of somebody who was invited is over (401).
         """
+        if isinstance(holder, Invited):
+            if factor_store.open_ops_link(session, holder.link_hash, now) is None:
+                raise OpsLinkOver
+            return
         row = session.get(AuthSession, holder.session_id, populate_existing=True)
         if row is None:
             raise AssertionError("a caller has a session")
@@ -241,7 +264,15 @@ class Factors:
         *,
         now: datetime,
     ) -> None:
-        """Do what every change of a factor brings about: end other sessions, tell the user, write it down."""
+        """Do what every change of a factor brings about: end other sessions, tell the user, write it down.
+
+        Raises:
+            OpsLinkOver: The link of somebody who was invited was used a moment ago (401).
+        """
+        if isinstance(holder, Invited):
+            used = factor_store.consume_ops_link(session, holder.link_hash, now)
+            if used != holder.user_id:
+                raise OpsLinkOver
         self.way_changed(session, holder, Change(action, "factor", kind, _SAID[action, kind]), factor_id, now)
 
     def way_changed(
@@ -251,7 +282,7 @@ class Factors:
 
         Who is told are the contacts that there are now: before a new one is kept, and an old one removed.
         """
-        by = EndedBy(ActorKind.USER, str(holder.user_id), holder.role, holder.session_id)
+        by = EndedBy(ActorKind.USER, str(holder.user_id), holder.role, holder.signed_in)
         self._sessions.end_all(
             session, holder.user_id, now, because=Ended.FACTORS_CHANGED, by=by, but=holder.session_id
         )
@@ -308,7 +339,7 @@ class Factors:
             actor_kind=ActorKind.USER,
             actor_id=str(holder.user_id),
             role=holder.role,
-            session_id=holder.session_id,
+            session_id=holder.signed_in,
             action=action,
             object_kind=object_kind or ("auth_session" if object_id == str(holder.session_id) else "factor"),
             object_id=object_id,

@@ -10,6 +10,7 @@ from nerava.identity.factors import Factors
 from nerava.identity.linking import Identities
 from nerava.identity.messages import MethodOff
 from nerava.identity.oidc import IdTokens
+from nerava.identity.ops_invites import OpsInvites
 from nerava.identity.ops_links import OpsLinks
 from nerava.identity.own_contacts import OwnContacts
 from nerava.identity.passkeys import Passkeys
@@ -51,6 +52,7 @@ class Proving:
     identities: Identities
     contacts: OwnContacts
     links: OpsLinks | None
+    invites: OpsInvites
 
     @property
     def ops_links(self) -> OpsLinks:
@@ -83,4 +85,5 @@ def put_together(desk: Desk, sessions: Sessions, audit: AuditLog, methods: Metho
         identities=Identities(desk.database, id_tokens, factors),
         contacts=OwnContacts(desk, Codes(desk), factors),
         links=OpsLinks(desk.database, desk.admission) if methods.ops_links else None,
+        invites=OpsInvites(desk.database, desk.vault, audit, desk.admission),
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from nerava.identity.admission import MethodTooWeak
 from nerava.identity.errors import AccountSuspended, InvalidDeviceProof
+from nerava.identity.factors import FactorExists, FactorWrong, TooManyFactors
 from nerava.identity.issuer_keys import IssuerUnreachable
 from nerava.identity.messages import MethodOff
 from nerava.identity.oidc import Answer, InvalidIdToken, Provider
@@ -20,7 +23,7 @@ from nerava.platform.limits import RateLimited
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.arrival import Asking
-from nerava.web.api.factors import CeremonyOut, PasskeyShownIn
+from nerava.web.api.factors import AddedOut, CeremonyOut, LabelIn, PasskeyMadeIn, PasskeyShownIn, created
 from nerava.web.api.fields import Body
 from nerava.web.api.sign_ins import TokensOut
 from nerava.web.api.signing_in import Token
@@ -56,6 +59,18 @@ class IdTokenIn(Body):
 
 class OpsLinkIn(Body):
     """What stands behind the `#` of the demo's link."""
+
+    token: Token
+
+
+class InvitedIn(LabelIn):
+    """What stands behind the `#` of a link to ops, and how the new passkey is called."""
+
+    token: Token
+
+
+class InvitedPasskeyIn(PasskeyMadeIn):
+    """The passkey that uses the link up."""
 
     token: Token
 
@@ -134,3 +149,36 @@ def sign_in_by_id_token(body: IdTokenIn, asker: Asking, wired: Wired, now: Now) 
 def consume_ops_link(body: OpsLinkIn, asker: Asking, wired: Wired, now: Now) -> TokensOut:
     """Open a session of ops with a link that works once; it counts as a passkey that was just shown."""
     return TokensOut.of(wired.proving.ops_links.open(body.token, asker, now))
+
+
+_INVITED: Final = Policy(
+    public="the link that `nerava ops invite` printed adds one passkey", repeats=Repeats.BY_MEANING
+)
+
+
+@routes.post(
+    "/auth/ops-invites/options",
+    summary="Begin to add the passkey of an invitation to ops",
+    responses=problems(OpsLinkOver, TooManyFactors, MethodOff),
+)
+@guarded(_INVITED)
+def begin_invited(body: InvitedIn, asker: Asking, wired: Wired, now: Now) -> CeremonyOut:
+    """Return a challenge for `navigator.credentials.create`; the link is not used up."""
+    holder = wired.proving.invites.holder(body.token, asker, now)
+    return CeremonyOut.of(wired.proving.passkeys.begin_adding(holder, body.label, now))
+
+
+@routes.post(
+    "/auth/ops-invites/accept",
+    summary="Add the passkey of an invitation to ops",
+    status_code=HTTPStatus.CREATED,
+    response_model=AddedOut,
+    responses=problems(OpsLinkOver, FactorWrong, FactorExists, TooManyFactors, MethodOff),
+)
+@guarded(_INVITED)
+def accept_invited(body: InvitedPasskeyIn, asker: Asking, wired: Wired, now: Now) -> Response:
+    """Keep the passkey and use the link up, both or neither. Nobody is signed in: the passkey does that."""
+    holder = wired.proving.invites.holder(body.token, asker, now)
+    made = body.credential.answer()
+    added = wired.proving.passkeys.add(holder, body.ceremony_id, made, label=body.label, now=now)
+    return created(AddedOut(factor_id=added))

@@ -182,7 +182,7 @@ def set_up_app(body: LabelIn, holder: Holding, wired: Wired, now: Now) -> Respon
     Whoever has a factor shows it first; whoever has none must have signed in within 5 minutes.
     """
     setup = wired.proving.authenticators.begin(holder, body.label, now)
-    return _created(
+    return created(
         AppOut(factor_id=setup.factor_id, secret=setup.secret, uri=setup.uri, expires_at=setup.expires_at)
     )
 
@@ -225,7 +225,7 @@ def add_passkey(body: PasskeyMadeIn, holder: Holding, wired: Wired, now: Now) ->
     """Keep a new passkey; every other session ends, and every contact is told. A challenge works once."""
     credential = body.credential.answer()
     added = wired.proving.passkeys.add(holder, body.ceremony_id, credential, label=body.label, now=now)
-    return _created(AddedOut(factor_id=added))
+    return created(AddedOut(factor_id=added))
 
 
 @routes.post(
@@ -263,5 +263,6 @@ def step_up_by_passkey(body: PasskeyShownIn, holder: Holding, wired: Wired, now:
     return SteppedUpOut(level="passkey", fresh_until=now + STEP_UP_FRESH_FOR)
 
 
-def _created(body: BaseModel) -> Response:
+def created(body: BaseModel) -> Response:
+    """Return the answer of a route that made something (201)."""
     return Response(body.model_dump_json(), status_code=HTTPStatus.CREATED, media_type="application/json")
