@@ -697,6 +697,7 @@ def test_sqlite_is_opened_as_durably_as_we_promise(database: Database) -> None:
         "foreign_keys",
         "recursive_triggers",
         "busy_timeout",
+        "wal_autocheckpoint",
         "query_only",
     )
 
@@ -709,6 +710,7 @@ def test_sqlite_is_opened_as_durably_as_we_promise(database: Database) -> None:
         "foreign_keys": 1,
         "recursive_triggers": 1,
         "busy_timeout": 5_000,
+        "wal_autocheckpoint": 4_096,
     }
     assert database.run(look) == {**common, "query_only": 0}
     assert database.read(look) == {**common, "query_only": 1}
