@@ -137,7 +137,7 @@ class Till:
         link = self.payouts.methods.open(kind, owner_id, return_url="https://nerava.example/back")
         self.bank.may_pay(link.method.account or "", yes=True, last4=last4)
         self.clock.move_to(self.now + timedelta(seconds=11))
-        assert self.payouts.methods.look(self.now) == 1
+        assert self.payouts.methods.look(self.now) >= 1
         self.clock.move_to(self.now + age - timedelta(seconds=11))
         return link.method.id, link.method.account or ""
 
@@ -184,16 +184,23 @@ class Till:
         tools = self.payouts.requesting
         return self.database.run(lambda session: request_cashout(session, tools, wish, self.now)).id
 
+    def propose(self, *payout_ids: UUID) -> UUID:
+        """Let one person of finance propose payouts; return the batch."""
+        maker, _ = self.finance
+        return self.database.run(
+            lambda session: approving.propose(session, payout_ids, maker=maker, now=self.now)
+        ).id
+
+    def agree(self, batch_id: UUID) -> None:
+        """Let the other person of finance let a batch go."""
+        rules, (_, checker) = self.payouts.rules, self.finance
+        self.database.run(
+            lambda session: approving.approve(session, batch_id, rules, checker=checker, now=self.now)
+        )
+
     def approve(self, *payout_ids: UUID) -> None:
         """Let two people of finance let payouts go."""
-        maker, checker = self.finance
-        batch = self.database.run(
-            lambda session: approving.propose(session, payout_ids, maker=maker, now=self.now)
-        )
-        rules = self.payouts.rules
-        self.database.run(
-            lambda session: approving.approve(session, batch.id, rules, checker=checker, now=self.now)
-        )
+        self.agree(self.propose(*payout_ids))
 
     def approved(self, person: Person, amount: int = 1_000) -> UUID:
         """Return a payout that was let go."""
