@@ -71,7 +71,7 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
             "recursive_triggers = ON",  # so that INSERT OR REPLACE cannot slip past a DELETE trigger
             "cache_size = -65536",
             # 16 MB. Batches change thousands of pages, mostly those of the batch before, and after 4 MB, as
-            # SQLite would, each is copied back at every batch. With 64 MB whoever copies keeps others waiting.
+            # SQLite would, each is copied back at every batch. With 64 MB the one who copies holds up others.
             "wal_autocheckpoint = 4096",
             "temp_store = MEMORY",
             f"query_only = {'ON' if read_only else 'OFF'}",
