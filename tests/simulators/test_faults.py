@@ -13,6 +13,7 @@ import pytest
 
 from nerava.simulators.faults import Fault, Kind, fault_from
 from nerava.simulators.handle import Simulators
+from nerava.simulators.wire import Call
 from tests.simulators.conftest import MONDAY, Caller
 
 TRANSFERS = "/v1/transfers"
@@ -223,5 +224,7 @@ def test_a_rule_holds_in_its_window_of_time() -> None:
     rule = Fault(Kind.STATUS, since=MONDAY, until=MONDAY + timedelta(hours=1))
     read = fault_from(json.loads(json.dumps(rule.as_document())))
     assert (read.since, read.until, read.kind) == (rule.since, rule.until, Kind.STATUS)
+    assert not rule.concerns(Call("stripe", "GET", "/", "", {}, b"", ""), MONDAY + timedelta(hours=1))
+    assert rule.concerns(Call("stripe", "GET", "/", "", {}, b"", ""), MONDAY)
     details = fault_from({"kind": "rate", "retry_after": "date", "path": "/v1/x"}).details
     assert details == {"retry_after": "date"}

@@ -234,6 +234,18 @@ def test_webhooks_go_by_themselves_when_they_are_due(sink: Sink) -> None:
         assert len(sink.got) == 1
 
 
+def test_a_reset_in_the_middle_of_deliveries_disturbs_nobody(sink: Sink) -> None:
+    with running_simulators(webhooks_to={"square": sink.url}) as running:
+        for seed in range(10):
+            running.reset(seed)
+            for _ in range(10):
+                a_sale(running)
+        running.webhooks.wait_until_quiet()
+        last = {one.event_id for one in running.webhooks.read()}
+        assert {json.loads(body)["event_id"] for _, _, body in sink.got} >= last
+        assert all(one.state is State.DELIVERED for one in running.webhooks.read())
+
+
 def test_without_an_address_they_are_taken_by_hand() -> None:
     with running_simulators(clock=FixedClock(MONDAY)) as running:
         a_sale(running)

@@ -148,10 +148,25 @@ class FaultControl:
         every: int | None = None,
         probability: float = 1,
         times: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         **details: Any,  # noqa: ANN401 - what the kind takes
     ) -> Fault:
         """Put a rule in force; `details` are those of its kind, see `Kind`."""
-        rule = Fault(Kind(kind), provider, method, path, key, nth, every, probability, times, details=details)
+        rule = Fault(
+            Kind(kind),
+            provider,
+            method,
+            path,
+            key,
+            nth,
+            every,
+            probability,
+            times,
+            since,
+            until,
+            details,
+        )
         with self._world.lock:
             return self._world.faults.add(rule)
 
