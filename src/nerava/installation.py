@@ -44,11 +44,15 @@ from nerava.privacy.erasure_list import ErasureList
 from nerava.privacy.erasures import Erasures, ErasureTools
 from nerava.privacy.exports import Exports
 from nerava.privacy.retention import Retention
+from nerava.rewards.checkouts import CheckoutWork
+from nerava.rewards.payment_events import payment_handlers
+from nerava.rewards.sponsor_refunds import RefundWork
 from nerava.worker import (
     BackgroundWork,
     audit_jobs,
     inbound_jobs,
     jobs,
+    payment_jobs,
     payout_jobs,
     privacy_jobs,
     protection_jobs,
@@ -57,7 +61,7 @@ from nerava.worker import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.payouts.ports import PayoutProvider
     from nerava.settings import Settings
+    from nerava.worker import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,17 @@ def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
 
 def _event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
     """Return who works on which events, by provider and the beginning of the kind."""
-    return {"stripe": {**payout_handlers(installation.database)}}
+    return {"stripe": {**payment_handlers(installation.database)}}
+
+
+def _payment_work(installation: Installation) -> Sequence[Job]:
+    stripe, address = installation.stripe, installation.settings.tokens.issuer.rstrip("/")
+    providers = {} if stripe is None else {stripe.payments.name: stripe.payments}
+    database, ledger = installation.database, installation.ledger
+    return payment_jobs(
+        CheckoutWork(database, ledger, providers, return_url=f"{address}/sponsor"),
+        RefundWork(database, ledger, providers),
+    )
 
 
 def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
@@ -231,6 +246,7 @@ def background_of(installation: Installation) -> BackgroundWork:
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),
         *inbound_jobs(events),
+        *_payment_work(installation),
         *payout_jobs(payouts_of(installation)),
         *audit_jobs(installation.database, installation.secrets),
     ]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
     from nerava.privacy.retention import Retention
+    from nerava.rewards.checkouts import CheckoutWork
+    from nerava.rewards.sponsor_refunds import RefundWork
     from nerava.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -243,6 +245,14 @@ def payout_jobs(payouts: Payouts) -> Sequence[Job]:
         Job("look at payout methods", SECONDLY, methods.look, PROVIDERS),
         Job("find payouts that are stuck", MINUTELY, driving.find_stuck),
         Job("compare the provider's book with ours", MINUTELY, reconciling.run, PROVIDERS),
+    )
+
+
+def payment_jobs(checkouts: CheckoutWork, refunds: RefundWork) -> Sequence[Job]:
+    """Return the jobs that drive payments of sponsors and what goes back to them."""
+    return (
+        Job("drive payments of sponsors", AT_ONCE, checkouts.run, PROVIDERS),
+        Job("drive refunds to sponsors", AT_ONCE, refunds.run, PROVIDERS),
     )
 
 

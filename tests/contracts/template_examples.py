@@ -23,6 +23,7 @@ from nerava.ledger.templates import expiry as exp
 from nerava.ledger.templates import merchant_payout as pay
 from nerava.ledger.templates import redemption as red
 from nerava.ledger.templates import session_reward as rew
+from nerava.ledger.templates import sponsor_refund as back
 from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.claim_fee import claim_fee
 from nerava.ledger.templates.merchant_settlement import merchant_settlement
@@ -97,6 +98,11 @@ class World:
         return refunds.CampaignRefund(
             self.id("refund"), self.id("campaign"), self.id("sponsor"), net, closed, "stripe"
         )
+
+    @property
+    def back(self) -> back.SponsorRefund:
+        """A part of the deposit on its way back."""
+        return back.SponsorRefund(self.id("back"), self.id("sponsor"), self.part, "stripe")
 
 
 @st.composite
@@ -314,6 +320,21 @@ def ended_paid(world: World) -> list[Chain]:
 EXAMPLES: Final[dict[str, Example]] = {
     "adjustment.adjustment": Example(rewarded, adjusted),
     "campaign_funding.campaign_funding": Example(deposited, funding),
+    "sponsor_refund.sponsor_refund_request": Example(
+        lambda w: [deposit(w)], lambda w: back.sponsor_refund_request(w.back, **TOLD)
+    ),
+    "sponsor_refund.sponsor_refund_paid": Example(
+        lambda w: [deposit(w), back.sponsor_refund_request(w.back)],
+        lambda w: back.sponsor_refund_paid(w.back, **TOLD),
+    ),
+    "sponsor_refund.sponsor_refund_failed": Example(
+        lambda w: [deposit(w), back.sponsor_refund_request(w.back)],
+        lambda w: back.sponsor_refund_failed(w.back, **TOLD),
+    ),
+    "sponsor_refund.sponsor_refund_returned": Example(
+        lambda w: [deposit(w), back.sponsor_refund_request(w.back), back.sponsor_refund_paid(w.back)],
+        lambda w: back.sponsor_refund_returned(w.back, **TOLD),
+    ),
     "campaign_refund.campaign_refund": Example(campaign, lambda w: refunds.campaign_refund(w.refund, **TOLD)),
     "campaign_refund.campaign_refund_failed": Example(
         ended, lambda w: refunds.campaign_refund_failed(w.refund, **TOLD)

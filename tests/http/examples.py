@@ -13,9 +13,11 @@ from nerava.identity.user_store import link
 from nerava.installation import payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
+from nerava.rewards.checkouts import Asked, ask
 from nerava.payouts.cases import open_case
 from nerava.payouts.model import Payout
 from nerava.payouts.states import CaseKind
+from tests.helpers.till import Till
 from tests.http.flows import (
     app_code,
     as_driver,
@@ -90,6 +92,20 @@ def _idempotency_key(house: House) -> Example:
     key = f"draft-{new_id()}"
     assert owner.post("/v1/campaigns", terms(), key=key).status_code == 201
     return Example(owner, {"key": key}, {"key": f"none-{new_id()}"})
+
+
+def _over(house: House) -> Example:
+    owner = sponsor(house, 10_000)
+    campaign_id = campaign(owner, 1_000)
+    assert owner.post(f"/v1/campaigns/{campaign_id}/end").status_code == 200
+    return Example(owner, {"campaign_id": campaign_id}, {"campaign_id": str(new_id())}, keyed=True)
+
+
+def _checkout(house: House) -> Example:
+    owner, now = sponsor(house), house.installation.clock.now()
+    asked = Asked(owner.tenant_id, 500)
+    checkout_id = house.installation.database.run(lambda session: ask(session, Till(), asked, now))
+    return Example(owner, {"checkout_id": str(checkout_id)}, {"checkout_id": str(new_id())})
 
 
 def _account(house: House, **query: str) -> Example:
@@ -348,6 +364,8 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}": _campaign,
     "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
     "GET /v1/campaigns/{campaign_id}/budget": _campaign,
+    "GET /v1/sponsor/checkouts/{checkout_id}": _checkout,
+    "POST /v1/campaigns/{campaign_id}/close": _over,
     "POST /v1/campaigns/{campaign_id}/end": _campaign,
     "POST /v1/campaigns/{campaign_id}/fundings": lambda house: _campaign(
         house, {"gross_minor": 100}, keyed=True

@@ -39,6 +39,7 @@ STOPPED_BY: Final[dict[str, tuple[str, frozenset[Kind]]]] = {
     "driver_cashout": (PAYOUT, _BEGINS),
     "merchant_payout": (PAYOUT, _BEGINS),
     "campaign_refund": (PAYOUT, frozenset({Kind.HOLD})),
+    "sponsor_refund": (PAYOUT, frozenset({Kind.HOLD})),
     "campaign_funding": (FUNDING, _MOVES),
     "promo_funding": (FUNDING, _MOVES),
     "sponsor_deposit": (FUNDING, _MOVES),

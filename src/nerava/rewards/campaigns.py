@@ -23,6 +23,7 @@ from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.sponsor_deposit import sponsor_deposit
 from nerava.platform.db.bulk import BulkInsert
+from nerava.rewards.checkout_store import CampaignClosing
 from nerava.rewards.errors import (
     FundingDiffers,
     InsufficientFunds,
@@ -50,6 +51,7 @@ _SPONSOR: Final[Any] = Sponsor.__table__
 _CAMPAIGN: Final[Any] = Campaign.__table__
 _FUNDING: Final[Any] = CampaignFunding.__table__
 _GRANT: Final[Any] = RewardGrant.__table__
+_CLOSING: Final[Any] = CampaignClosing.__table__
 _TERMS: Final = tuple(name for name in CampaignTerms.model_fields if name != "rules")
 _FUND: Final = BulkInsert(
     _FUNDING,
@@ -88,6 +90,7 @@ class CampaignMoney:
         granted: Points that were given and stand.
         fee_left: Fee not yet earned, held or not.
         fee_earned: Fee that the platform earned.
+        refunded: What went back to the sponsor's deposits when the campaign was closed, fee included.
     """
 
     funded: int
@@ -96,11 +99,13 @@ class CampaignMoney:
     granted: int
     fee_left: int
     fee_earned: int
+    refunded: int
 
     @property
     def adds_up(self) -> bool:
         """Whether every minor unit that came in is accounted for."""
-        return self.funded == self.left + self.held + self.granted + self.fee_left + self.fee_earned
+        fees = self.fee_left + self.fee_earned
+        return self.funded == self.left + self.held + self.granted + fees + self.refunded
 
 
 def create_sponsor(session: Session, ledger: Ledger, *, name: str, currency: str, now: datetime) -> UUID:
@@ -121,7 +126,14 @@ def find_sponsor(session: Session, name: str) -> UUID | None:
 
 
 def deposit(
-    session: Session, ledger: Ledger, sponsor_id: UUID, *, gross: int, provider: str, checkout_id: str
+    session: Session,
+    ledger: Ledger,
+    sponsor_id: UUID,
+    *,
+    gross: int,
+    provider: str,
+    checkout_id: str,
+    processor_cost: int = 0,
 ) -> None:
     """Book money that has cleared at a provider. The same checkout counts once.
 
@@ -132,6 +144,7 @@ def deposit(
         gross: Minor units of the sponsor's currency.
         provider: Where it cleared; its account must be open.
         checkout_id: The provider's name for the payment.
+        processor_cost: Minor units that the provider kept; the house bears them.
 
     Raises:
         UnknownSponsor: No sponsor has this id (404).
@@ -140,7 +153,13 @@ def deposit(
     """
     if session.scalar(select(_SPONSOR.c.id).where(_SPONSOR.c.id == sponsor_id)) is None:
         raise UnknownSponsor(f"no sponsor {sponsor_id}")
-    chain = sponsor_deposit(checkout_id=checkout_id, sponsor_id=sponsor_id, provider=provider, gross=gross)
+    chain = sponsor_deposit(
+        checkout_id=checkout_id,
+        sponsor_id=sponsor_id,
+        provider=provider,
+        gross=gross,
+        processor_cost=processor_cost,
+    )
     _post(session, ledger, chain)
 
 
@@ -274,13 +293,18 @@ def campaign_money(session: Session, campaign_id: UUID) -> CampaignMoney:
     granted = select(func.coalesce(func.sum(_GRANT.c.points), 0)).where(
         _GRANT.c.campaign_id == campaign_id, _GRANT.c.state == "settled"
     )
+    closed = select(
+        func.coalesce(func.sum(_CLOSING.c.budget), 0), func.coalesce(func.sum(_CLOSING.c.fee_refunded), 0)
+    )
+    budget_back, fee_back = session.execute(closed.where(_CLOSING.c.campaign_id == campaign_id)).one()
     return CampaignMoney(
         funded=int(gross),
         left=budget.available,
         held=budget.debits_pending,
         granted=int(session.execute(granted).scalar_one()),
         fee_left=fee.posted,
-        fee_earned=int(fees) - fee.posted,
+        fee_earned=int(fees) - fee.posted - int(fee_back),
+        refunded=int(budget_back) + int(fee_back),
     )
 
 

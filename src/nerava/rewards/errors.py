@@ -61,3 +61,37 @@ class PostingRefused(NeravaError):
     code = "posting-refused"
     status = HTTPStatus.CONFLICT
     title = "The ledger refused"
+
+
+class PaymentsOff(NeravaError):
+    """No provider takes payments here; deposits come by bank transfer, which ops enters."""
+
+    code = "payments-off"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Payments are not connected"
+    outcome = "not_executed"
+    retry_after_s = 3_600
+
+
+class UnknownCheckout(NeravaError):
+    """The sponsor has no payment of this id."""
+
+    code = "unknown-checkout"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such payment"
+
+
+class NotRefundable(NeravaError):
+    """More than what the sponsor's payments can give back; nothing was reserved."""
+
+    code = "not-refundable"
+    status = HTTPStatus.CONFLICT
+    title = "More than can be refunded"
+
+
+class NotOver(NeravaError):
+    """The campaign has not ended, or still holds rewards that wait for proof."""
+
+    code = "campaign-not-over"
+    status = HTTPStatus.CONFLICT
+    title = "The campaign is not over"

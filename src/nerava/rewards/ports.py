@@ -58,9 +58,10 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money on its way back to who paid it; amounts in minor units."""
+    """Money on its way back to who paid it; amounts in minor units. `reference` is the id we gave it."""
 
     refund: str
+    reference: str | None
     payment: str
     amount_minor: int
     currency: str
@@ -85,7 +86,7 @@ class PaymentProvider(Protocol):
     def checkout(self, checkout: str) -> Outcome[Checkout]:
         """Read a checkout with the state of its payment."""
 
-    def refund(self, payment: str, *, amount_minor: int, key: str) -> Outcome[Refund]:
+    def refund(self, payment: str, reference: UUID, *, amount_minor: int, key: str) -> Outcome[Refund]:
         """Send a part or all of a payment back."""
 
     def refunds_of(self, payment: str) -> Outcome[list[Refund]]:

@@ -35,6 +35,8 @@ ONLY_RESERVES = {
     "session_reward.session_reward_expire",
     "session_reward.session_reward_hold",
     "session_reward.session_reward_release",
+    "sponsor_refund.sponsor_refund_failed",
+    "sponsor_refund.sponsor_refund_request",
 }
 """The steps that make a hold, or end one without moving anything."""
 

@@ -54,9 +54,13 @@ class StripePayments:
         """Read a checkout with its payment and what Stripe kept of it."""
         return read_as(self._api.get(f"/v1/checkout/sessions/{in_path(checkout)}", _WITH_FEE), _checkout)
 
-    def refund(self, payment: str, *, amount_minor: int, key: str) -> Outcome[Refund]:
+    def refund(self, payment: str, reference: UUID, *, amount_minor: int, key: str) -> Outcome[Refund]:
         """Send a part or all of a payment back to who paid it."""
-        form = {"payment_intent": payment, "amount": amount_minor}
+        form = {
+            "payment_intent": payment,
+            "amount": amount_minor,
+            "metadata": {"reference": str(reference)},
+        }
         return read_as(self._api.post("/v1/refunds", form, key=key), _refund)
 
     def refunds_of(self, payment: str) -> Outcome[list[Refund]]:
@@ -121,8 +125,10 @@ def _refund(row: Mapping[str, Any]) -> Refund:
     state = states.get(text(row, "status"))
     if state is None:
         raise OtherForm("status")
+    reference = inner(row, "metadata").get("reference")
     return Refund(
         refund=text(row, "id"),
+        reference=reference if isinstance(reference, str) else None,
         payment=payment,
         amount_minor=whole(row, "amount"),
         currency=text(row, "currency").upper(),

@@ -24,9 +24,9 @@ from nerava.kernel.ids import fact_id
 from nerava.ledger.chart import sponsor_prepaid
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer, KeyedRequest
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, encode_cursor
 from nerava.platform.policy import Policy, Repeats, guarded
-from nerava.platform.problem import InvalidInput, problems
+from nerava.platform.problem import problems
 from nerava.rewards import campaigns as rewards
 from nerava.rewards.campaigns import CampaignState
 from nerava.rewards.errors import (
@@ -127,7 +127,7 @@ class CampaignOut(BaseModel):
 
 
 class BudgetOut(BaseModel):
-    """Where the money of a campaign is, in minor units; funded = left + held + granted + fees."""
+    """Where the money of a campaign is, in minor units; funded = left + held + granted + fees + refunded."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -137,6 +137,7 @@ class BudgetOut(BaseModel):
     granted: int = Field(description="Points that were given and stand")
     fee_left: int = Field(description="Fee not yet earned, refundable pro rata")
     fee_earned: int
+    refunded: int = Field(description="Went back to the deposits when the campaign was closed, fee included")
     adds_up: bool = Field(description="Whether two independent records agree to the cent")
 
 
@@ -178,7 +179,7 @@ def my_campaigns(
     sponsor_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[CampaignOut]:
     """Return the sponsor's campaigns, the oldest first."""
-    after = _place(cursor)
+    after = cursor_id(cursor)
     found = wired.database.read(
         lambda session: campaigns_of(session, sponsor_id=sponsor_id, after=after, limit=limit)
     )
@@ -373,13 +374,3 @@ def _changed(
 
 def _shown(found: CampaignView, status: HTTPStatus) -> Answer:
     return Answer.of(CampaignOut.model_validate(found), status)
-
-
-def _place(cursor: str | None) -> UUID | None:
-    place = decode_cursor(cursor, str)
-    if place is None:
-        return None
-    try:
-        return UUID(str(place[0]))
-    except ValueError:
-        raise InvalidInput("the cursor does not come from this list") from None

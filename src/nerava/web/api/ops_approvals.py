@@ -20,9 +20,9 @@ from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import SelfApproval
 from nerava.platform.idempotency import Answer
 from nerava.platform.limit_numbers import MANUAL_CREDIT
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, encode_cursor
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
-from nerava.platform.problem import InputError, InvalidInput, problems
+from nerava.platform.problem import problems
 from nerava.rewards.errors import PostingRefused
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body, Name
@@ -90,7 +90,7 @@ def waiting(
     wired: Wired, now: Now, limit: Limit = PAGE_DEFAULT, cursor: CursorText = None
 ) -> Page[ApprovalOut]:
     """Return the requests that nobody has decided, the oldest first."""
-    after = _place(cursor)
+    after = cursor_id(cursor)
     found = wired.database.read(lambda session: approvals.waiting(session, now, after=after, limit=limit + 1))
     return Page(
         items=[ApprovalOut.of(one) for one in found[:limit]],
@@ -194,13 +194,3 @@ def _decided(
         # What it tried was undone with its transaction; that it tried is kept.
         wired.database.run(lambda session: approvals.record_attempt(session, actor, approval_id, now))
         raise
-
-
-def _place(cursor: str | None) -> UUID | None:
-    place = decode_cursor(cursor, str)
-    try:
-        return None if place is None else UUID(str(place[0]))
-    except ValueError:
-        message = "the cursor does not come from this list"
-        error = InputError(pointer="query/cursor", message=message, kind="cursor")
-        raise InvalidInput(message, errors=[error]) from None

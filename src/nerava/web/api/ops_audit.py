@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nerava.audit.queries import Wanted, entries
 from nerava.identity.roles import Role
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, encode_cursor
 from nerava.platform.policy import Policy, guarded
-from nerava.platform.problem import InvalidInput
 from nerava.web.api.wiring import Wired, router
 
 routes: Final = router("ops: audit log")
@@ -62,19 +61,9 @@ def audit_log(
 ) -> Page[EntryOut]:
     """Return entries, the newest first."""
     wanted = Wanted(action=action, actor_id=actor_id, object_kind=object_kind, object_id=object_id)
-    before = _place(cursor)
+    before = cursor_id(cursor)
     found = wired.database.read(lambda session: entries(session, wanted, before=before, limit=limit))
     return Page(
         items=[EntryOut.model_validate(one) for one in found],
         next_cursor=encode_cursor(str(found[-1].id)) if len(found) == limit else None,
     )
-
-
-def _place(cursor: str | None) -> UUID | None:
-    place = decode_cursor(cursor, str)
-    if place is None:
-        return None
-    try:
-        return UUID(str(place[0]))
-    except ValueError:
-        raise InvalidInput("the cursor does not come from this list") from None

@@ -45,7 +45,7 @@ class PayoutMethodOut(BaseModel):
     id: UUID
     provider: str
     state: MethodState
-    last4: str | None = Field(description="The last four digits of the bank account or card")
+    last4: str | None = Field(description="The last four digits of the account at the bank")
     created_at: datetime
     ready_at: datetime | None = Field(description="When it could first be used")
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
     from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
+    from nerava.rewards.ports import PaymentProvider
     from nerava.privacy.holds import Holds
 
 
@@ -73,6 +74,7 @@ class Wiring:
     redeeming: Redeeming
     payouts: Payouts
     intake: Intake
+    payments: PaymentProvider | None
     readiness: Readiness
     currency: str
     build: str
