@@ -37,9 +37,9 @@ BREAKS: Final = {
         "redemptions-are-posted",
         CODES + "state = 'released' WHERE state = 'held'",
     ),
-    "a taken code that is called open": (
+    "a taken code that forgot its capture": (
         "redemptions-are-posted",
-        CODES + "state = 'held', captured_at = NULL, points = NULL" + TAKEN,
+        CODES + "captured_at = NULL, points = NULL" + TAKEN,
     ),
     "a hold without its code": ("holds-have-redemptions", CODES + f"hold_key = '{new_id()}'"),
     "a refund of more on paper": ("refunds-are-posted", "UPDATE redemption_refund SET points = points + 1"),

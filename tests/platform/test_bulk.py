@@ -13,6 +13,7 @@ from nerava.drivers.model import Driver
 from nerava.kernel.ids import new_id
 from nerava.platform.db import Database
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
+from nerava.platform.limits_store import LimitState
 
 DRIVER: Any = Driver.__table__
 LOCATION: Any = ChargingLocation.__table__
@@ -43,6 +44,19 @@ def test_text_of_any_kind_and_instants_to_the_microsecond_come_back_as_they_went
 
     assert database.run(lambda session: INSERT.run(session, rows)) == len(NASTY)
     assert references(database) == dict.fromkeys(NASTY, NOW)
+
+
+def test_bytes_come_back_as_they_went(database: Database) -> None:
+    keys: Any = LimitState.__table__
+    insert = BulkInsert(
+        keys, ("limit_id", "key_hmac", "ring", "tat", "blocked_until", "updated_at", "expires_at")
+    )
+    values = [bytes(range(256)), b"", b'\\x00"{},']
+    rows = [(f"l{number}", bytes([number]) * 32, one, 0, 0, NOW, NOW) for number, one in enumerate(values)]
+
+    assert database.run(lambda session: insert.run(session, rows)) == len(values)
+    stored = select(keys.c.ring).order_by(keys.c.limit_id)
+    assert [bytes(one) for one in database.read(lambda session: session.scalars(stored).all())] == values
 
 
 def test_nothing_to_write_is_written(database: Database) -> None:
