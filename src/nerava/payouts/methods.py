@@ -69,11 +69,12 @@ class Methods:
             ProviderUnsure: It did not answer; asked again it goes on (503).
         """
         method = self._database.run(lambda session: self._begun(session, owner_kind, owner_id))
+        number = method.links
         if method.account is None:
             key = f"recipient:{method.id}"
             made = self._provider.make_recipient(method.id, currency=self._currency, key=key)
             method = self._known(method.id, _value(made))
-        key = f"link:{method.id}:{method.links}"
+        key = f"link:{method.id}:{number}"
         link = self._provider.onboarding_url(method.account or "", return_url=return_url, key=key)
         return MethodLink(method, _value(link))
 
