@@ -1,7 +1,15 @@
-"""`nerava bench ledger`: postings per second beside `pgbench` TPC-B, on both databases, fsync on."""
+"""`nerava bench ledger`: postings per second beside `pgbench` TPC-B, on both databases, fsync on.
+
+`submit` is asked by 64 tasks of one event loop, as the endpoints that post money are, and
+`submit_threads` by 64 threads, as the endpoints that do more than post. `inline` is asked by eight
+threads in two processes, because pgbench, too, drives its eight clients by two jobs, and two of
+Python's threads do not run at once.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import random
 import re
 import shutil
@@ -10,7 +18,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
 
 CALLERS: Final = 64
 INLINE_CALLERS: Final = 8
+JOBS: Final = 2
+READY_S: Final = 10.0
+"""How long the processes of the inline scenario may take to start."""
 BATCH: Final = 1_000
 FUNDS: Final = 10**9
 PGBENCH_SERVER: Final = {"max_connections": "120", "shared_buffers": "512MB"}
@@ -76,7 +88,7 @@ def _on(url: str, name: str, size: Size, peer: _Pgbench, tell: Tell) -> Iterator
     database = Database(url, EngineOptions(pool_size=INLINE_CALLERS + 4, pool_wait_ms=30_000))
     ledger = Ledger(database, SystemClock(), LedgerOptions(wait_max_ms=60_000))
     try:
-        bench = _Bench(name, database, ledger, size, peer, tell)
+        bench = _Bench(url, name, database, ledger, size, peer, tell)
         bench.prepare()
         yield from bench.scenarios()
     finally:
@@ -113,8 +125,16 @@ class _Pgbench:
 
 class _Bench:
     def __init__(  # noqa: PLR0917 - what one database's scenarios share
-        self, name: str, database: Database, ledger: Ledger, size: Size, peer: _Pgbench, tell: Tell
+        self,
+        url: str,
+        name: str,
+        database: Database,
+        ledger: Ledger,
+        size: Size,
+        peer: _Pgbench,
+        tell: Tell,
     ) -> None:
+        self.url = url
         self.name = name
         self.database = database
         self.ledger = ledger
@@ -147,9 +167,10 @@ class _Bench:
         yield self.result("batch", random_rate, tps, ">= 6")
         hot, again = self.interleaved(self.hot_chain, self.random_chain)
         yield self.result("batch_hot", hot, again, ">= 1")
-        rate, p99_ms, tps = self.submit()
-        yield self.result("submit", rate, tps, ">= 4")
-        yield Result("submit_p99", self.name, p99_ms, "ms", 30.0, p99_ms / 30.0, "<= 1")
+        for scenario, callers in (("submit", self.tasks), ("submit_threads", self.threads)):
+            rate, p99_ms, tps = self.submit(scenario, callers)
+            yield self.result(scenario, rate, tps, ">= 4")
+            yield Result(f"{scenario}_p99", self.name, p99_ms, "ms", 30.0, p99_ms / 30.0, "<= 1")
         if self.name == "postgresql":
             rate, tps = self.beside(
                 self.inline, f"{self.name}: inline, one chain a transaction, {INLINE_CALLERS} callers"
@@ -184,38 +205,56 @@ class _Bench:
             done += BATCH
         return done / (time.perf_counter() - started)
 
-    def submit(self) -> tuple[float, float, float]:
+    def submit(self, scenario: str, callers: Callable[[list[float]], float]) -> tuple[float, float, float]:
+        """Return transfers per second, the 99th percentile of the waits in ms, and pgbench's rate."""
         waits: list[float] = []
 
         def measure() -> float:
             waits.clear()
-            deadline = time.perf_counter() + self.size.seconds / 2
+            return callers(waits)
 
-            def caller() -> None:
-                mine = []
-                while (started := time.perf_counter()) < deadline:
-                    self.ledger.submit(self.random_chain())
-                    mine.append(time.perf_counter() - started)
-                waits.extend(mine)
-
-            return _rate(caller, CALLERS, waits)
-
-        rate, tps = self.beside(measure, f"{self.name}: submit from {CALLERS} callers")
+        rate, tps = self.beside(measure, f"{self.name}: {scenario} from {CALLERS} callers")
         return rate, sorted(waits)[int(len(waits) * 0.99)] * 1_000, tps
 
-    def inline(self) -> float:
-        done: list[float] = []
+    def tasks(self, waits: list[float]) -> float:
+        """Submit from tasks of one event loop; return transfers per second."""
+
+        async def caller(deadline: float) -> None:
+            while (started := time.perf_counter()) < deadline:
+                await self.ledger.submit_async(self.random_chain())
+                waits.append(time.perf_counter() - started)
+
+        async def all_callers() -> None:
+            deadline = time.perf_counter() + self.size.seconds / 2
+            await asyncio.gather(*(caller(deadline) for _ in range(CALLERS)))
+
+        started = time.perf_counter()
+        asyncio.run(all_callers())
+        return len(waits) / (time.perf_counter() - started)
+
+    def threads(self, waits: list[float]) -> float:
+        """Submit from threads; return transfers per second."""
         deadline = time.perf_counter() + self.size.seconds / 2
 
         def caller() -> None:
             mine = []
-            while time.perf_counter() < deadline:
-                one = self.random_chain()
-                self.database.run(partial(self.ledger.post, chain=one))
-                mine.append(0.0)
-            done.extend(mine)
+            while (started := time.perf_counter()) < deadline:
+                self.ledger.submit(self.random_chain())
+                mine.append(time.perf_counter() - started)
+            waits.extend(mine)
 
-        return _rate(caller, INLINE_CALLERS, done)
+        return _rate(caller, CALLERS, waits)
+
+    def inline(self) -> float:
+        """Post one chain a transaction from all jobs at once; return transfers per second."""
+        spawn = multiprocessing.get_context("spawn")
+        begin_s = time.monotonic() + READY_S
+        jobs = [
+            _Job(self.url, len(self.codes), next(self.facts), begin_s, self.size.seconds / 2)
+            for _ in range(JOBS)
+        ]
+        with ProcessPoolExecutor(JOBS, mp_context=spawn) as pool:
+            return sum(pool.map(_post_inline, jobs))
 
     def balance(self) -> Result:
         self.tell(f"{self.name}: an account of {self.size.entries:,} entries")
@@ -252,6 +291,57 @@ class _Bench:
 
     def chain(self, debit: str, credit: str, amount: int) -> Chain:
         return chain(f"bench:{next(self.facts)}", transfer(debit, credit, amount))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One process that posts inline.
+
+    Attributes:
+        accounts: Among how many accounts it moves money.
+        number: In which no other job of the run is its like, so that its facts are its own.
+        starts_at_s: When all jobs begin, by the machine's monotonic clock.
+    """
+
+    url: str
+    accounts: int
+    number: int
+    starts_at_s: float
+    seconds: float
+
+
+def _post_inline(job: _Job) -> float:
+    """Post one chain a transaction from the threads of this process; return transfers per second."""
+    threads = INLINE_CALLERS // JOBS
+    draw = random.Random(job.number)  # noqa: S311 - a repeatable load, not a secret
+    facts = iter(range(10**12))
+    done: list[float] = []
+    with (
+        closing(Database(job.url, EngineOptions(pool_size=threads))) as database,
+        closing(Ledger(database, SystemClock())) as ledger,
+    ):
+
+        def post() -> None:
+            first, second = draw.sample(range(job.accounts), 2)
+            fact = f"bench:inline:{job.number}:{next(facts)}"
+            one = chain(fact, transfer(f"bench:{first}", f"bench:{second}", 1))
+            database.run(partial(ledger.post, chain=one))
+
+        def caller() -> None:
+            mine = []
+            while time.perf_counter() < deadline:
+                post()
+                mine.append(0.0)
+            done.extend(mine)
+
+        post()  # The first one opens the database and imports what it needs.
+        early_s = job.starts_at_s - time.monotonic()
+        if early_s < 0:
+            message = "a job was not ready when all were to begin"
+            raise RuntimeError(message)
+        time.sleep(early_s)
+        deadline = time.perf_counter() + job.seconds
+        return _rate(caller, threads, done)
 
 
 def _rate(caller: Callable[[], None], callers: int, done: list[float]) -> float:
