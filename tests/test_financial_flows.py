@@ -79,10 +79,15 @@ from nerava.ledger.templates.session_reward import (
     session_reward_release,
 )
 from nerava.ledger.templates.sponsor_deposit import sponsor_deposit
+from nerava.merchants.totals import redeemed_in
 from tests.helpers.financial_helpers import PROVIDER
 from tests.helpers.town import DAY, HOUR, NOON, Town
+from tests.http.conftest import opened_house
+from tests.http.shop import code_of, nova_of, open_shop, rich_driver, show
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nerava.ledger import Chain
 
 BANK: Final = external(PROVIDER)
@@ -745,3 +750,50 @@ def test_from_deposit_to_the_bank_every_cent_is_where_it_belongs(town: Town, way
     assert (totals.left, totals.held, totals.granted) == (0, 0, 7_000 + 400 - 1_400)
     # What came in from outside is what is still here: points, fees, and nothing on its way.
     assert -town.books.posted(BANK)[0] == sum(town.books.posted(NOVA_RESERVE, PLATFORM_FEES, PAYOUT_CLEARING))
+
+
+# Over HTTP: what people are told about the same movements.
+
+
+def test_from_the_code_to_the_settlement_every_point_is_where_it_belongs(url: str, tmp_path: Path) -> None:
+    with opened_house(url, tmp_path) as house:
+        shop, driver = open_shop(house), rich_driver(house, 1_000)
+        offer_id = shop.offer()
+        taken = [shop.capture(code_of(driver, offer_id), bill_minor=bill).json() for bill in (500, 120)]
+        path = f"/v1/merchant/redemptions/{taken[0]['redemption_id']}/refunds"
+        given = shop.owner.post(path, {"points": 50}, key="r").json()
+        withdrawn = show(driver, offer_id).json()
+        answer = driver.client.delete(f"/v1/redemptions/{withdrawn['id']}", headers=driver.headers())
+
+        assert [one["points"] for one in taken] == [300, 120]
+        assert (given["left"], answer.status_code) == (250, 204)
+        assert nova_of(house, driver) == (630, 630)
+        assert driver.get("/v1/wallet").json()["posted"] == 630
+        now = house.installation.clock.now()
+        totals = house.installation.database.read(
+            lambda session: redeemed_in(session, shop.merchant_id, now - DAY, now + DAY)
+        )
+        assert (totals.redemptions, totals.captured, totals.refunded, totals.points) == (2, 420, 50, 370)
+        house.books.must(
+            merchant_settlement(merchant_id=shop.merchant_id, period="2026-11", points=totals.points)
+        )
+        assert house.books.posted(merchant_payable(shop.merchant_id), PLATFORM_FEES) == [315, 55]
+        assert house.books.posted(NOVA_RESERVE)[0] == -house.books.posted(NOVA_ISSUANCE)[0] == 630
+        assert house.findings() == []
+
+
+@pytest.mark.parametrize("amount", [0, -1, 1.5, "10", 10**16, None])
+def test_no_impossible_amount_passes_the_register_or_a_refund(
+    url: str, tmp_path: Path, amount: object
+) -> None:
+    with opened_house(url, tmp_path) as house:
+        shop, driver = open_shop(house), rich_driver(house, 300)
+        code = code_of(driver, shop.offer())
+        if amount is not None:
+            assert shop.capture(code, bill_minor=amount).status_code == 422
+        taken = shop.capture(code).json()["redemption_id"]
+        path, body = f"/v1/merchant/redemptions/{taken}/refunds", {"points": amount}
+        wanted = 200 if amount is None else 422
+        assert shop.owner.post(path, body, key="r").status_code == wanted
+        assert shop.points == (0 if amount is None else 300)
+        assert house.findings() == []
