@@ -173,7 +173,7 @@ class Till:
             "fee_minor": FEE,
             "user_id": person.user_id,
             "session_id": person.session_id,
-            "place": Client("10.0.0.1", "10.0.0.0/24"),
+            "place": Client(f"of {person.user_id}", "10.0.0.0/24"),
             "actor": f"driver:{person.user_id}",
         }
         return Cashout(**(asked | changes))

@@ -1,0 +1,61 @@
+"""`nerava reconcile`: compare the provider's book of a span with ours, now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nerava.commands.errors import FileUnusable
+from nerava.commands.opening import DatabaseUrl, opened
+from nerava.commands.output import EXIT_BROKEN, AsJson, Output
+
+DAYS = 1
+
+
+def reconcile_command(
+    since: Annotated[
+        datetime | None, typer.Option(help="UTC; a day before the end unless given.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(help="UTC; an hour ago unless given.")] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write every line of the comparison here.")
+    ] = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the payment provider's book with ours; exit with 1 if they differ. Nothing is corrected."""
+    out = Output(as_json=as_json)
+    with opened(out, database) as installation:
+        from nerava.installation import payouts_of  # noqa: PLC0415 - asking for help need not wait for it
+        from nerava.payouts.reconciling import MATCHED, Period, csv_of  # noqa: PLC0415
+
+        now = installation.clock.now()
+        end = _utc(until) if until is not None else now - timedelta(hours=1)
+        begin = _utc(since) if since is not None else end - timedelta(days=DAYS)
+        period = Period(f"asked:{now:%Y-%m-%dT%H:%M:%S.%f}", begin, end)
+        run = payouts_of(installation).reconciling.compare(period)
+        if run is None:
+            raise AssertionError("a period that is named by its instant is compared once")
+        if csv_file is not None:
+            try:
+                csv_file.write_text(csv_of(run), "utf-8")
+            except OSError as error:
+                message = f"{csv_file}: {error.strerror}"
+                raise FileUnusable(message) from error
+    out.table(
+        f"{run.provider} from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+        ("verdict", "lines"),
+        list(run.counts.items()),
+    )
+    out.document({"run": run.id, "since": begin, "until": end, "counts": run.counts, "lines": run.lines})
+    if any(count for verdict, count in run.counts.items() if verdict != MATCHED):
+        out.say("the books differ: a case is open for every line, see /v1/ops/payout-cases")
+        raise typer.Exit(EXIT_BROKEN)
+    out.say("the books agree")
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,93 @@
+"""Cash-outs against each other, against codes at the register, and workers against workers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from nerava.kernel.errors import NeravaError
+from nerava.kernel.ids import fact_id, new_id
+from nerava.ledger.chart import driver_nova, merchant_nova
+from nerava.ledger.templates.redemption import redemption_show
+from tests.helpers.parallel import in_parallel
+from tests.payouts.till import FEE, Till
+
+POINTS = 3_000
+
+
+def test_sixty_four_cash_outs_hold_what_the_balance_affords(till: Till) -> None:
+    person = till.person(POINTS)
+
+    def ask(_: int) -> str:
+        try:
+            till.ask(person, 1_400)
+        except NeravaError as refusal:
+            return refusal.code
+        return "held"
+
+    told = in_parallel(64, ask)
+
+    assert told.count("held") == 2
+    assert set(told) == {"held", "not-enough-for-payout"}
+    assert till.money(person)[:2] == (POINTS, 2 * (1_400 + FEE))
+
+
+def test_a_cash_out_and_codes_at_the_register_never_hold_more_than_there_is(till: Till) -> None:
+    person, merchant_id = till.person(POINTS), new_id()
+    till.books.open(merchant_nova(merchant_id))
+
+    def hold(index: int) -> str:
+        if index % 2:
+            shown = redemption_show(
+                redemption_id=fact_id(f"code:{index}"),
+                driver_id=person.driver_id,
+                merchant_id=merchant_id,
+                price=700,
+                expires_at=till.now + timedelta(minutes=10),
+            )
+            return "code" if till.books.ledger.submit(shown).ok else "refused"
+        try:
+            till.ask(person, 1_400)
+        except NeravaError as refusal:
+            return refusal.code
+        return "cash-out"
+
+    told = in_parallel(64, hold)
+
+    held = told.count("code") * 700 + told.count("cash-out") * (1_400 + FEE)
+    assert till.books.balance(driver_nova(person.driver_id)).debits_pending == held
+    assert POINTS - 1_400 - FEE < held <= POINTS
+    assert set(told) <= {"code", "cash-out", "refused", "not-enough-for-payout"}
+
+
+def test_eight_workers_send_each_of_twenty_payouts_once(till: Till) -> None:
+    payouts = [till.ask(till.person()) for _ in range(20)]
+    till.approve(*payouts)
+
+    in_parallel(8, lambda _: till.drive())
+
+    assert {till.state(one) for one in payouts} == {"paid"}
+    assert [len(till.bank.effective(one)) for one in payouts] == [1] * 20
+    assert len(till.bank.transfers) == 20
+
+
+def test_a_worker_that_slept_through_its_lease_sends_nothing(till: Till) -> None:
+    payout_id = till.approved(till.person())
+    till.bank.script("send", "lost-before")
+    till.drive()
+    till.wait(minutes=1)
+    before = len(till.bank.asked)
+    read = till.bank.sent_for
+
+    def sleeping(*args: object, **named: object) -> object:
+        listed = read(*args, **named)  # type: ignore[arg-type]
+        till.wait(minutes=2)
+        till.bank.sent_for = read  # type: ignore[method-assign]
+        till.restarted()
+        till.drive()
+        return listed
+
+    till.bank.sent_for = sleeping  # type: ignore[assignment,method-assign]
+    till.drive()
+
+    assert till.state(payout_id) == "paid"
+    assert [one.operation for one in till.bank.asked[before:]] == ["send", "pay_out"]
