@@ -109,17 +109,7 @@ class Installation:
 def open_installation(settings: Settings, clock: Clock | None = None) -> Installation:
     """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
     clock = clock or SystemClock()
-    wanted = settings.database
-    database = Database(
-        wanted.url,
-        EngineOptions(
-            pool_size=wanted.pool_size,
-            pool_wait_ms=wanted.pool_wait_ms,
-            lock_timeout_ms=wanted.lock_timeout_ms,
-            statement_timeout_ms=wanted.statement_timeout_ms,
-            idle_in_transaction_ms=wanted.idle_in_transaction_ms,
-        ),
-    )
+    database = _database_of(settings)
     options = TokenOptions(
         issuer=settings.tokens.issuer,
         audience=settings.tokens.audience,
@@ -179,6 +169,20 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     )
 
 
+def _database_of(settings: Settings) -> Database:
+    wanted = settings.database
+    return Database(
+        wanted.url,
+        EngineOptions(
+            pool_size=wanted.pool_size,
+            pool_wait_ms=wanted.pool_wait_ms,
+            lock_timeout_ms=wanted.lock_timeout_ms,
+            statement_timeout_ms=wanted.statement_timeout_ms,
+            idle_in_transaction_ms=wanted.idle_in_transaction_ms,
+        ),
+    )
+
+
 def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
     given = settings.stripe
     if given.mode == "off" or given.key is None:
@@ -195,7 +199,7 @@ def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
 
 def _event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
     """Return who works on which events, by provider and the beginning of the kind."""
-    return {"stripe": {**payment_handlers(installation.database)}}
+    return {"stripe": {**payment_handlers(installation.database), **payout_handlers(installation.database)}}
 
 
 def _payment_work(installation: Installation) -> Sequence[Job]:
@@ -246,8 +250,8 @@ def background_of(installation: Installation) -> BackgroundWork:
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),
         *inbound_jobs(events),
-        *_payment_work(installation),
         *payout_jobs(payouts_of(installation)),
+        *_payment_work(installation),
         *audit_jobs(installation.database, installation.secrets),
     ]
     return BackgroundWork(work, installation.clock, wanted)

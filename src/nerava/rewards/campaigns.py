@@ -294,7 +294,7 @@ def campaign_money(session: Session, campaign_id: UUID) -> CampaignMoney:
         _GRANT.c.campaign_id == campaign_id, _GRANT.c.state == "settled"
     )
     closed = select(
-        func.coalesce(func.sum(_CLOSING.c.budget), 0), func.coalesce(func.sum(_CLOSING.c.fee_refunded), 0)
+        func.coalesce(func.sum(_CLOSING.c.rest), 0), func.coalesce(func.sum(_CLOSING.c.fee_refunded), 0)
     )
     budget_back, fee_back = session.execute(closed.where(_CLOSING.c.campaign_id == campaign_id)).one()
     return CampaignMoney(

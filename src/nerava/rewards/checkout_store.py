@@ -144,13 +144,13 @@ class CampaignClosing(Base):
 
     __tablename__ = "campaign_closing"
     __table_args__ = (
-        CheckConstraint("budget >= 0 AND fee_refunded >= 0 AND fee_earned >= 0", name="parts_not_negative"),
-        CheckConstraint("budget + fee_refunded + fee_earned > 0", name="something_was_left"),
+        CheckConstraint("rest >= 0 AND fee_refunded >= 0 AND fee_earned >= 0", name="parts_not_negative"),
+        CheckConstraint("rest + fee_refunded + fee_earned > 0", name="something_was_left"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
     campaign_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("campaign.id"), index=True)
-    budget: Mapped[int] = mapped_column(BigInteger())
+    rest: Mapped[int] = mapped_column(BigInteger())
     fee_refunded: Mapped[int] = mapped_column(BigInteger())
     fee_earned: Mapped[int] = mapped_column(BigInteger())
     transaction_key: Mapped[UUID] = mapped_column(UUIDType(), unique=True)

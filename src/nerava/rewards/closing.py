@@ -71,7 +71,7 @@ def close(
     closing = CampaignClosing(
         id=refund.refund_id,
         campaign_id=campaign_id,
-        budget=refund.budget,
+        rest=refund.budget,
         fee_refunded=fee.refunded,
         fee_earned=fee.earned,
         transaction_key=chain.key,

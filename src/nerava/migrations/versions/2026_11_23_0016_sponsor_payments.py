@@ -23,7 +23,7 @@ def upgrade() -> None:
         "campaign_closing",
         sa.Column("id", UUIDType(), nullable=False),
         sa.Column("campaign_id", UUIDType(), nullable=False),
-        sa.Column("budget", sa.BigInteger(), nullable=False),
+        sa.Column("rest", sa.BigInteger(), nullable=False),
         sa.Column("fee_refunded", sa.BigInteger(), nullable=False),
         sa.Column("fee_earned", sa.BigInteger(), nullable=False),
         sa.Column("transaction_key", UUIDType(), nullable=False),
@@ -32,11 +32,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["campaign_id"], ["campaign.id"], name="fk_campaign_closing_campaign_id"),
         sa.UniqueConstraint("transaction_key", name="uq_campaign_closing_transaction_key"),
         sa.CheckConstraint(
-            "budget >= 0 AND fee_refunded >= 0 AND fee_earned >= 0",
+            "rest >= 0 AND fee_refunded >= 0 AND fee_earned >= 0",
             name="ck_campaign_closing_parts_not_negative",
         ),
         sa.CheckConstraint(
-            "budget + fee_refunded + fee_earned > 0", name="ck_campaign_closing_something_was_left"
+            "rest + fee_refunded + fee_earned > 0", name="ck_campaign_closing_something_was_left"
         ),
     )
     op.create_index("ix_campaign_closing_campaign_id", "campaign_closing", ["campaign_id"])

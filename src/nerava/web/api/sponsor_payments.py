@@ -240,12 +240,12 @@ def close_campaign(
         shown = ClosingOut(
             id=closing.id,
             campaign_id=campaign_id,
-            budget_minor=closing.budget,
+            budget_minor=closing.rest,
             fee_refunded_minor=closing.fee_refunded,
             fee_earned_minor=closing.fee_earned,
             closed_at=closing.closed_at,
         )
-        told = actor.entry("campaign.closed", "campaign", campaign_id, after={"budget_minor": closing.budget})
+        told = actor.entry("campaign.closed", "campaign", campaign_id, after={"budget_minor": closing.rest})
         wired.audit.record(session, told, now)
         return Answer.of(shown, HTTPStatus.OK)
 
