@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from nerava.kernel.ids import fact_id
 from nerava.ledger import (
@@ -42,8 +43,6 @@ from tests.helpers.parallel import in_parallel
 from tests.ledger.houses import ACCOUNTS, DAY, HOUR, NOON, House
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from nerava.ledger.decide import OpenHold
 
 only_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
@@ -105,6 +104,31 @@ def test_a_refused_chain_leaves_nothing_and_its_key_free(house: House) -> None:
 
     house.must(deposit(amount=1))
     assert house.status(short) is Status.POSTED
+
+
+def test_a_chain_is_posted_in_a_session_that_anybody_opened(house: House) -> None:
+    def work(session: Session) -> Status:
+        with Session(session.connection(), join_transaction_mode="create_savepoint") as inner:
+            verdict = house.ledger.post(inner, deposit())
+            inner.commit()
+        return verdict.status
+
+    assert house.database.run(work) is Status.POSTED
+    assert house.posted("till", "bank") == [500, -500]
+
+
+def test_what_is_posted_and_what_the_session_writes_stand_or_fall_together(house: House) -> None:
+    def work(session: Session) -> None:
+        house.ledger.post(session, deposit(1))
+        house.ledger.open(session, [AccountSpec("till 2", "USD", "till")])
+        house.ledger.post(session, deposit(2))
+        house.ledger.open(session, [AccountSpec("till", "NOVA", "till")])
+
+    with pytest.raises(AccountDiffers):
+        house.database.run(work)
+    assert house.posted("till", "bank") == [0, 0]
+    with pytest.raises(UnknownAccount):
+        house.ledger.balance("till 2")
 
 
 def test_an_exception_after_an_inline_post_takes_the_posting_back(house: House) -> None:
