@@ -49,6 +49,7 @@ def test_a_campaign_is_drafted_funded_run_and_ended(house: House) -> None:
         "granted": 0,
         "fee_left": 200,
         "fee_earned": 0,
+        "refunded": 0,
         "adds_up": True,
     }
     assert house.findings() == []
@@ -225,6 +226,7 @@ def test_the_budget_adds_up_while_sessions_earn(house: House) -> None:
         "granted": 10,
         "fee_left": 18,
         "fee_earned": 2,
+        "refunded": 0,
         "adds_up": True,
     }
     assert house.findings() == []

@@ -64,19 +64,6 @@ def decode_cursor(text: str | None, *kinds: type[str | int]) -> tuple[str | int,
     return tuple(place)
 
 
-def cursor_id(text: str | None) -> UUID | None:
-    """Return the id a cursor of a list by id names, or None when there is no cursor.
-
-    Raises:
-        InvalidInput: It is not a cursor of such a list (422).
-    """
-    place = decode_cursor(text, str)
-    try:
-        return None if place is None else UUID(str(place[0]))
-    except ValueError:
-        raise _not_ours() from None
-
-
 class _Identified(Protocol):
     id: UUID
 

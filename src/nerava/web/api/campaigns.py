@@ -24,7 +24,7 @@ from nerava.kernel.ids import fact_id
 from nerava.ledger.chart import sponsor_prepaid
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer, KeyedRequest
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.rewards import campaigns as rewards
@@ -44,6 +44,7 @@ from nerava.rewards.terms import CampaignTerms
 from nerava.web.api.audited import Acting, Actor
 from nerava.web.api.fields import AmountMinor, Body, Instant, Name
 from nerava.web.api.keyed import Keyed, run_once
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def my_campaigns(
     sponsor_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[CampaignOut]:
     """Return the sponsor's campaigns, the oldest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
     found = wired.database.read(
         lambda session: campaigns_of(session, sponsor_id=sponsor_id, after=after, limit=limit)
     )

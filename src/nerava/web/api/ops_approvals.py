@@ -20,13 +20,14 @@ from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import SelfApproval
 from nerava.platform.idempotency import Answer
 from nerava.platform.limit_numbers import MANUAL_CREDIT
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.rewards.errors import PostingRefused
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
+from nerava.web.api.places import after_id
 from nerava.web.api.presents import GOODWILL, HouseBudgetTooSmall, OwnAccount, Present
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -90,7 +91,7 @@ def waiting(
     wired: Wired, now: Now, limit: Limit = PAGE_DEFAULT, cursor: CursorText = None
 ) -> Page[ApprovalOut]:
     """Return the requests that nobody has decided, the oldest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
     found = wired.database.read(lambda session: approvals.waiting(session, now, after=after, limit=limit + 1))
     return Page(
         items=[ApprovalOut.of(one) for one in found[:limit]],

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nerava.audit.queries import Wanted, entries
 from nerava.identity.roles import Role
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, guarded
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Wired, router
 
 routes: Final = router("ops: audit log")
@@ -61,7 +62,7 @@ def audit_log(
 ) -> Page[EntryOut]:
     """Return entries, the newest first."""
     wanted = Wanted(action=action, actor_id=actor_id, object_kind=object_kind, object_id=object_id)
-    before = cursor_id(cursor)
+    before = after_id(cursor)
     found = wired.database.read(lambda session: entries(session, wanted, before=before, limit=limit))
     return Page(
         items=[EntryOut.model_validate(one) for one in found],

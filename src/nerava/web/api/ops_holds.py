@@ -9,14 +9,15 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from nerava.identity.roles import Role
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
-from nerava.platform.problem import InputError, InvalidInput, problems
+from nerava.platform.problem import problems
 from nerava.privacy.holds import Held, NothingToHold, OwnHold, UnknownHold, in_force
 from nerava.privacy.model import HoldKind, LegalHold
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.ops_switches import Reason
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 routes: Final = router("ops: legal holds")
@@ -75,7 +76,7 @@ class HoldOut(BaseModel):
 @guarded(_READS)
 def all_in_force(wired: Wired, limit: Limit = PAGE_DEFAULT, cursor: CursorText = None) -> Page[HoldOut]:
     """Return the holds in force, the oldest first."""
-    after = _place(cursor)
+    after = after_id(cursor)
     found = wired.database.read(
         lambda session: [HoldOut.of(row) for row in in_force(session, after=after, limit=limit + 1)]
     )
@@ -105,13 +106,3 @@ def place(body: HoldIn, actor: Acting, wired: Wired, now: Now) -> HoldOut:
 def lift(hold_id: UUID, body: LiftIn, actor: Acting, wired: Wired, now: Now) -> HoldOut:
     """Let retention and erasure go on, unless another hold keeps it. Only another person may."""
     return HoldOut.of(wired.holds.lift(actor, hold_id, body.reason, now))
-
-
-def _place(cursor: str | None) -> UUID | None:
-    place = decode_cursor(cursor, str)
-    try:
-        return None if place is None else UUID(str(place[0]))
-    except ValueError:
-        message = "the cursor does not come from this list"
-        error = InputError(pointer="query/cursor", message=message, kind="cursor")
-        raise InvalidInput(message, errors=[error]) from None

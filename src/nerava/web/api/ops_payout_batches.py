@@ -30,13 +30,14 @@ from nerava.payouts.model import PayoutBatch
 from nerava.payouts.queries import batch_with_payouts, batches
 from nerava.payouts.rules import BATCH_MAX
 from nerava.platform.idempotency import Answer
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, page_by_id
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.ops_payouts import DECIDES, READS, OpsPayoutOut, noting_own, refuse_own
+from nerava.web.api.places import after_id
 from nerava.web.api.presents import OwnAccount
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -112,7 +113,7 @@ def list_batches(
     limit: Limit = PAGE_DEFAULT,
 ) -> Page[BatchOut]:
     """Return batches in one state, the oldest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
 
     def look(session: Session) -> list[BatchOut]:
         found = batches(session, state.value, after=after, limit=limit)

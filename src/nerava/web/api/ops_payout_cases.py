@@ -17,12 +17,13 @@ from nerava.payouts.errors import CaseClosed, UnknownCase, UnknownRun
 from nerava.payouts.reconciling import csv_of, find_run, list_runs
 from nerava.payouts.states import CaseKind
 from nerava.platform.idempotency import Answer
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, page_by_id
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.ops_payouts import DECIDES, READS, ReasonIn
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 routes: Final = router("ops: payouts")
@@ -76,7 +77,7 @@ def cases(
     limit: Limit = PAGE_DEFAULT,
 ) -> Page[CaseOut]:
     """Return cases that are open, or those that were closed, the oldest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
 
     def look(session: Session) -> list[CaseOut]:
         found = list_cases(session, is_open=is_open, after=after, limit=limit)
@@ -117,7 +118,7 @@ def close(
 @guarded(READS)
 def runs(wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT) -> Page[RunOut]:
     """Return the comparisons, the newest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
 
     def look(session: Session) -> list[RunOut]:
         return [RunOut.model_validate(one) for one in list_runs(session, after=after, limit=limit)]

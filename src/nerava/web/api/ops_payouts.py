@@ -26,13 +26,14 @@ from nerava.payouts.queries import Shown, payout_with_evidence, queue
 from nerava.payouts.requesting import cancel
 from nerava.payouts.states import EvidenceSource, Kind, OwnerKind, PayoutState, Step
 from nerava.platform.idempotency import Answer, KeyedRequest
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, page_by_id
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting, Actor
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.ops_approvals import ApprovalOut
+from nerava.web.api.places import after_id
 from nerava.web.api.presents import OwnAccount
 from nerava.web.api.wiring import Now, Wired, Wiring, router
 
@@ -117,7 +118,7 @@ def payout_queue(
     limit: Limit = PAGE_DEFAULT,
 ) -> Page[OpsPayoutOut]:
     """Return payouts of one kind, the oldest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
 
     def look(session: Session) -> list[OpsPayoutOut]:
         found = queue(session, shown, now, after=after, limit=limit)

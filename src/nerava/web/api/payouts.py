@@ -35,7 +35,7 @@ from nerava.payouts.rules import AMOUNT_MIN, WEEK_MAX
 from nerava.payouts.states import Kind, PayoutState
 from nerava.platform.idempotency import Answer
 from nerava.platform.limits import RateLimited
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, page_by_id
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Assurance, Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.arrival import Arrival
@@ -43,6 +43,7 @@ from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.payout_methods import PAID, owner_of
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 routes: Final = router("payouts")
@@ -197,7 +198,7 @@ def my_payouts(
     limit: Limit = PAGE_DEFAULT,
 ) -> Page[PayoutOut]:
     """Return the caller's payouts, the newest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
 
     def look(session: Session) -> list[PayoutOut]:
         found = payouts_of(session, owner_of(caller), owner_id, after=after, limit=limit)

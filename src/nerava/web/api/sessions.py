@@ -13,12 +13,12 @@ from nerava.charging.errors import UnknownSession
 from nerava.charging.queries import SessionView, session_view, sessions_of_driver
 from nerava.charging.states import SessionState
 from nerava.identity.guard import TenantId
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, decode_cursor, encode_cursor
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, guarded
-from nerava.platform.problem import InvalidInput, problems
+from nerava.platform.problem import problems
 from nerava.rewards.errors import UnknownDecision
 from nerava.rewards.queries import explain
-from nerava.web.api.fields import possible
+from nerava.web.api.places import after_instant
 from nerava.web.api.wiring import Wired, router
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def my_sessions(
     driver_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[SessionOut]:
     """Return the sessions, the latest start first."""
-    before = _place(cursor)
+    before = after_instant(cursor)
 
     def look(session: Session) -> list[SessionView]:
         return sessions_of_driver(session, driver_id, before=before, limit=limit)
@@ -161,13 +161,3 @@ def own_session(session: Session, driver_id: UUID, session_id: UUID) -> SessionV
     if found.driver_id != driver_id:
         raise UnknownSession(f"no charging session {session_id}")
     return found
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    place = decode_cursor(cursor, str, str)
-    if place is None:
-        return None
-    try:
-        return possible(datetime.fromisoformat(str(place[0]))), UUID(str(place[1]))
-    except ValueError:
-        raise InvalidInput("the cursor does not come from this list") from None

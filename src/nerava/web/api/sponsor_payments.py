@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nerava.identity.guard import TenantId
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, cursor_id, page_by_id
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.rewards.checkout_store import CheckoutState, RefundState, SponsorCheckout, SponsorRefundRow
@@ -34,6 +34,7 @@ from nerava.web.api.audited import Acting
 from nerava.web.api.campaigns import own_campaign
 from nerava.web.api.fields import AmountMinor, Body
 from nerava.web.api.keyed import Keyed, run_once
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def my_payments(
     sponsor_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[CheckoutOut]:
     """Return the payments of the sponsor, the newest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
     items = wired.database.read(
         lambda session: [
             CheckoutOut.of(row) for row in checkouts_of(session, sponsor_id, after=after, limit=limit)
@@ -213,7 +214,7 @@ def my_refunds(
     sponsor_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[SponsorRefundOut]:
     """Return the refunds of the sponsor, the newest first."""
-    after = cursor_id(cursor)
+    after = after_id(cursor)
     items = wired.database.read(
         lambda session: [
             SponsorRefundOut.of(row) for row in refunds_of(session, sponsor_id, after=after, limit=limit)
