@@ -15,7 +15,8 @@ from nerava.ledger import templates
 from nerava.ledger.chart import is_nova
 from nerava.ledger.templates.reversal import NotReversible, reversal
 from nerava.ledger.values import Kind, Status
-from tests.contracts.template_examples import EXAMPLES, LATER, NOW, TOLD, Example, World, worlds
+from tests.contracts.template_chains import LATER, NOW, TOLD, Example, World, worlds
+from tests.contracts.template_examples import EXAMPLES
 from tests.ledger.templates.naive_book import NaiveBook
 from tests.ledger.templates.stage import Stage
 

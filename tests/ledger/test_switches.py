@@ -49,7 +49,8 @@ from nerava.ledger.switches import (
 )
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.platform.db import Database
-from tests.contracts.template_examples import EXAMPLES, World
+from tests.contracts.template_chains import World
+from tests.contracts.template_examples import EXAMPLES
 from tests.helpers.parallel import in_parallel
 from tests.ledger.houses import NOON
 

@@ -11,7 +11,8 @@ from nerava.ledger import Asset, Ledger, Status, account_id
 from nerava.ledger.audit import audit
 from nerava.ledger.chart import NOVA_ISSUANCE, NOVA_RESERVE, account_of, house_accounts
 from nerava.ledger.templates.reversal import NotReversible, reversal
-from tests.contracts.template_examples import EXAMPLES, NOW, Example, World
+from tests.contracts.template_chains import NOW, Example, World
+from tests.contracts.template_examples import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
