@@ -8,6 +8,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import fact_id, new_id
 from nerava.ledger.chart import driver_nova, merchant_nova
 from nerava.ledger.templates.redemption import redemption_show
+from nerava.payouts.states import OwnerKind
 from tests.helpers.parallel import in_parallel
 from tests.payouts.till import FEE, Till
 
@@ -91,3 +92,19 @@ def test_a_worker_that_slept_through_its_lease_sends_nothing(till: Till) -> None
 
     assert till.state(payout_id) == "paid"
     assert [one.operation for one in till.bank.asked[before:]] == ["send", "pay_out"]
+
+
+def test_sixty_four_cash_outs_at_once_stay_within_the_week(till: Till) -> None:
+    person = till.person(300_000)
+    methods = [person.method_id, till.method(OwnerKind.DRIVER, person.driver_id)[0]]
+
+    def ask(index: int) -> str:
+        try:
+            till.ask(person, 40_000, method_id=methods[index % 2])
+        except NeravaError as refusal:
+            return refusal.code
+        return "held"
+
+    told = in_parallel(64, ask)
+
+    assert (told.count("held"), set(told)) == (2, {"held", "payout-week-limit"})
