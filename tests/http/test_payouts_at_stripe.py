@@ -166,9 +166,13 @@ def test_webhooks_doubled_and_shuffled_come_to_the_same_end(counter: Counter) ->
 
 def test_the_books_of_stripe_and_ours_agree(counter: Counter) -> None:
     _, payout_id, _ = let_out(counter)
+    _, failing, account = let_out(counter)
+    counter.world.stripe.decide("payout", "fail:no_account", account)
     assert until_over(counter, payout_id) == "paid"
+    assert until_over(counter, failing) == "failed"
+    counter.world.advance(timedelta(hours=2))
     now = counter.clock.now()
     period = Period("asked", now - timedelta(days=6), now)
     run = payouts_of(counter.house.installation).reconciling.compare(period)
     assert run is not None
-    assert {verdict for verdict, count in run.counts.items() if count} == {"matched"}
+    assert {verdict: count for verdict, count in run.counts.items() if count} == {"matched": 3}

@@ -183,10 +183,12 @@ def _movement(row: Mapping[str, Any]) -> Movement:
     source = row.get("source")
     held = source if isinstance(source, dict) else {}
     group = held.get("transfer_group") or inner(held, "metadata").get("reference")
+    # A reversal is about the transfer that it takes back.
+    about = held if held.get("object") == "transfer_reversal" else row
     return Movement(
         id=text(row, "id"),
         kind=_KINDS.get(text(row, "type"), text(row, "type")),
-        source=name_of(row, "source") or "",
+        source=name_of(about, "source" if about is row else "transfer") or "",
         group=group if isinstance(group, str) else None,
         amount_minor=whole(row, "amount"),
         fee_minor=whole(row, "fee"),
