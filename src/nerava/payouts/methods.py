@@ -164,7 +164,7 @@ def remove(session: Session, owner_kind: OwnerKind, owner_id: UUID, method_id: U
 
 
 def retire(session: Session, owner_kind: OwnerKind, owner_ids: Sequence[UUID], now: datetime) -> None:
-    """Remove every method of these owners and forget the digits of their banks, in the caller's transaction."""
+    """Remove every method of these owners and forget the digits of their banks. Repeats safely."""
     theirs = update(PayoutMethod).where(
         PayoutMethod.owner_kind == owner_kind.value, PayoutMethod.owner_id.in_(owner_ids)
     )
