@@ -10,6 +10,7 @@ from sqlalchemy import update
 from nerava.identity.roles import Role
 from nerava.identity.user_store import link
 from nerava.installation import payouts_of
+from nerava.inbound.model import EventState, InboundEvent
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
 from nerava.rewards.checkouts import Asked, ask
@@ -74,6 +75,27 @@ def _idempotency_key(house: House) -> Example:
     key = f"draft-{new_id()}"
     assert owner.post("/v1/campaigns", terms(), key=key).status_code == 201
     return Example(owner, {"key": key}, {"key": f"none-{new_id()}"})
+
+
+def _dead_event(house: House) -> Example:
+    owner, now, event_id = house.caller(Role.OPS_FINANCE), house.installation.clock.now(), new_id()
+    dead = InboundEvent(
+        id=event_id,
+        provider="acme",
+        account="",
+        event_id=str(event_id),
+        kind="thing.done",
+        object_id="x",
+        created_s=1,
+        body=b"sealed",
+        body_sha256=bytes(32),
+        state=EventState.DEAD.value,
+        attempts=9,
+        received_at=now,
+        done_at=now,
+    )
+    house.installation.database.run(lambda session: session.add(dead))
+    return Example(owner, {"event_id": str(event_id)}, {"event_id": str(new_id())})
 
 
 def _over(house: House) -> Example:
@@ -290,6 +312,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = MERCHANT_EXAMPLES | {
     "GET /v1/campaigns/{campaign_id}/budget": _campaign,
     "GET /v1/sponsor/checkouts/{checkout_id}": _checkout,
     "POST /v1/campaigns/{campaign_id}/close": _over,
+    "POST /v1/ops/provider-events/{event_id}/retry": _dead_event,
     "POST /v1/campaigns/{campaign_id}/end": _campaign,
     "POST /v1/campaigns/{campaign_id}/fundings": lambda house: _campaign(
         house, {"gross_minor": 100}, keyed=True

@@ -281,6 +281,9 @@ def test_while_everything_else_is_stopped_only_these_steps_go_on() -> None:
         "redemption_refund.redemption_refund",
         "session_reward.session_reward_expire",
         "session_reward.session_reward_release",
+        "sponsor_refund.sponsor_refund_failed",
+        "sponsor_refund.sponsor_refund_paid",
+        "sponsor_refund.sponsor_refund_returned",
     ]
 
 

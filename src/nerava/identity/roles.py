@@ -60,7 +60,7 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
     Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write", *_TILL, *_SHOP}),
     Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write", *_TILL}),
     Role.OPS_SUPPORT: frozenset(
-        {"profile:read", "profile:write", "payout-queue:read", *_ACCESS, *_HOLDS, *_OPS}
+        {"profile:read", "profile:write", "payout-queue:read", "queues:read", *_ACCESS, *_HOLDS, *_OPS}
     ),
     Role.OPS_FINANCE: frozenset(
         {
@@ -70,6 +70,8 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "grants:write",
             "payout-queue:read",
             "payout-queue:write",
+            "queues:read",
+            "queues:write",
             *_APPROVALS,
             *_OPS,
         }
