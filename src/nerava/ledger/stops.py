@@ -48,7 +48,16 @@ STOPPED_BY: Final[dict[str, tuple[str, frozenset[Kind]]]] = {
 }
 """By template: its switch, and the kinds of transfer that make a chain of it one that is stopped."""
 
-ONLY_BY_ALL: Final = frozenset({"clawback", "expiry", "merchant_settlement", "redemption_refund"})
+ONLY_BY_ALL: Final = frozenset(
+    {
+        "clawback",
+        "expiry",
+        "invoice_payment",
+        "merchant_settlement",
+        "receivable_netting",
+        "redemption_refund",
+    }
+)
 """Templates that no switch but `money.all`, or one of a party to them, stops."""
 
 
