@@ -44,6 +44,11 @@ from tests.helpers.parallel import (
 from tests.http.conftest import opened_house
 from tests.http.shop import code_of as code_for
 from tests.http.shop import nova_of, open_shop, rich_driver, show
+from tests.payouts.conftest import till
+from tests.payouts.test_parallel import (
+    test_a_cash_out_and_codes_at_the_register_never_hold_more_than_there_is,
+    test_sixty_four_cash_outs_hold_what_the_balance_affords,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +60,12 @@ if TYPE_CHECKING:
     from tests.helpers.financial_helpers import Way
     from tests.helpers.parallel import Crowd
     from tests.http.shop import Shop
+
+__all__ = [
+    "test_a_cash_out_and_codes_at_the_register_never_hold_more_than_there_is",
+    "test_sixty_four_cash_outs_hold_what_the_balance_affords",
+    "till",
+]
 
 OPTIONS = EngineOptions(
     pool_size=16, pool_wait_ms=30_000, lock_timeout_ms=30_000, statement_timeout_ms=30_000
