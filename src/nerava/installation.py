@@ -197,7 +197,7 @@ def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
     return Stripe(access, now=clock.now)
 
 
-def _event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
+def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
     """Return who works on which events, by provider and the beginning of the kind."""
     return {"stripe": {**payment_handlers(installation.database), **payout_handlers(installation.database)}}
 
@@ -242,7 +242,7 @@ def apply_stops(installation: Installation) -> None:
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
     wanted = installation.settings.worker
-    events = EventWork(installation.database, installation.vault, _event_handlers(installation))
+    events = EventWork(installation.database, installation.vault, event_handlers(installation))
     work = [
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
