@@ -12,6 +12,7 @@ from nerava.charging.evidence import EvidencedSession
 from nerava.kernel.ids import fact_id
 from nerava.kernel.money import FeeRate
 from nerava.rewards.evaluation import NO_FEE, RunningCampaign
+from nerava.rewards.past import Past
 from nerava.rewards.rules import AnyRule, Fixed
 from nerava.rewards.terms import CampaignTerms
 
@@ -78,6 +79,19 @@ _INSTANTS = st.datetimes(
 )
 
 
+def pasts() -> st.SearchStrategy[Past]:
+    """Draw what a driver may have done before."""
+    return st.builds(
+        Past,
+        st.integers(0, 20),
+        st.integers(-1, 400),
+        st.integers(1, 60),
+        st.integers(1, 60),
+        st.integers(0, 2_000),
+        st.integers(0, 10_000),
+    )
+
+
 @st.composite
 def sessions(draw: st.DrawFn) -> EvidencedSession:
     """Draw sessions of any length up to a week, anywhere, proven or not."""
@@ -93,4 +107,6 @@ def sessions(draw: st.DrawFn) -> EvidencedSession:
         evidence_level=draw(st.integers(0, 5)),
         score=draw(st.integers(0, 100)),
         under_review=draw(st.booleans()),
+        latitude=(latitude := draw(st.none() | st.floats(-90, 90))),
+        longitude=None if latitude is None else draw(st.floats(-180, 180)),
     )

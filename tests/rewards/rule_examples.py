@@ -5,20 +5,31 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 
 from nerava.charging.evidence import EvidencedSession
+from nerava.rewards.past import SOMEBODY_NEW, Past
 from nerava.rewards.rules import (
     Answer,
     AnyRule,
     ConnectorPower,
+    FirstSessions,
     Fixed,
+    Judgement,
     Locations,
     MinimumEnergy,
     MinimumMinutes,
+    Multiplier,
+    Networks,
+    NewDriver,
     OffPeak,
     OffPeakBonus,
+    PastRule,
     PerKwh,
+    Streak,
+    Tier,
+    Zone,
 )
 from tests.rewards.examples import ELSEWHERE, HERE, session
 
+LOOP = ((41.8, -87.7), (42.0, -87.7), (42.0, -87.5), (41.8, -87.5))
 NIGHT = {"from_time": time(22), "until_time": time(6)}
 # Noon in UTC is 6:00 in Chicago in winter; 11:00 UTC is 5:00, the last hour of the night.
 NIGHT_OUT = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
@@ -109,6 +120,49 @@ EXAMPLES: list[tuple[AnyRule, EvidencedSession, Answer, str, int]] = [
     (ConnectorPower(most_w=1), session(power_w_max=None), Answer.REFUSED, "connector_power.unknown", 0),
     (Locations(location_ids=frozenset({HERE})), session(), Answer.PASSED, "locations.listed", 0),
     (Locations(location_ids=frozenset({ELSEWHERE})), session(), Answer.REFUSED, "locations.elsewhere", 0),
+    (Networks(sources=frozenset({"test"})), session(), Answer.PASSED, "networks.listed", 0),
+    (Networks(sources=frozenset({"ocpi:DE-ABC"})), session(), Answer.REFUSED, "networks.elsewhere", 0),
+    (Zone(corners=LOOP), session(latitude=41.9, longitude=-87.6), Answer.PASSED, "zone.inside", 0),
+    (Zone(corners=LOOP), session(latitude=41.8, longitude=-87.7), Answer.PASSED, "zone.inside", 0),
+    (Zone(corners=LOOP), session(latitude=42.0, longitude=-87.6), Answer.REFUSED, "zone.outside", 0),
+    (Zone(corners=LOOP), session(latitude=41.9, longitude=-87.5), Answer.REFUSED, "zone.outside", 0),
+    (Zone(corners=LOOP), session(), Answer.REFUSED, "zone.unknown", 0),
 ]
 
-RULES = [rule for rule, *_ in EXAMPLES]
+PAST_EXAMPLES: list[tuple[AnyRule, Past, Answer, str, int]] = [
+    (FirstSessions(count=3), Past(sessions_granted=2), Answer.PASSED, "first_sessions.within", 0),
+    (FirstSessions(count=3), Past(sessions_granted=3), Answer.REFUSED, "first_sessions.over", 0),
+    (NewDriver(days=30), SOMEBODY_NEW, Answer.PASSED, "new_driver.first", 0),
+    (NewDriver(days=30), Past(days_since_first=29), Answer.PASSED, "new_driver.new", 0),
+    (NewDriver(days=30), Past(days_since_first=30), Answer.REFUSED, "new_driver.known", 0),
+    (Streak(length=3, unit="days"), Past(run_days=3), Answer.PASSED, "streak.kept", 0),
+    (Streak(length=3, unit="days"), Past(run_days=2, run_weeks=9), Answer.REFUSED, "streak.short", 0),
+    (Streak(length=3), Past(run_days=1, run_weeks=4), Answer.PASSED, "streak.kept", 0),
+    (Streak(length=3), Past(run_days=9, run_weeks=2), Answer.REFUSED, "streak.short", 0),
+    (Tier(least="gold"), Past(year_points=300), Answer.PASSED, "tier.reached", 0),
+    (Tier(least="gold"), Past(year_points=299), Answer.REFUSED, "tier.below", 0),
+    (Multiplier(percent=150), Past(earned=33), Answer.EARNED, "multiplier.more", 16),
+    (Multiplier(percent=150), Past(earned=1), Answer.REFUSED, "multiplier.nothing", 0),
+    (
+        Multiplier(percent=200, least_tier="platinum"),
+        Past(earned=33, year_points=700),
+        Answer.EARNED,
+        "multiplier.more",
+        33,
+    ),
+    (
+        Multiplier(percent=200, least_tier="platinum"),
+        Past(earned=33, year_points=699),
+        Answer.REFUSED,
+        "multiplier.below",
+        0,
+    ),
+]
+"""Rules that ask what the driver did before, for a plain good session."""
+
+RULES = [rule for rule, *_ in EXAMPLES] + [rule for rule, *_ in PAST_EXAMPLES]
+
+
+def answer_of(rule: AnyRule, one: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:
+    """Return a rule's answer; only those that ask are told the past."""
+    return rule.judge(one, past) if isinstance(rule, PastRule) else rule.judge(one)

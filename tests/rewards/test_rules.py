@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nerava.charging.evidence import EvidencedSession
+from nerava.rewards.past import Past
 from nerava.rewards.reasons import TEXTS, placeholders, sentence
 from nerava.rewards.rules import (
     ALL_RULES,
@@ -18,10 +19,11 @@ from nerava.rewards.rules import (
     AnyRule,
     Judgement,
     OffPeak,
+    PastRule,
     read_rules,
 )
-from tests.rewards.examples import sessions
-from tests.rewards.rule_examples import EXAMPLES, RULES
+from tests.rewards.examples import pasts, session, sessions
+from tests.rewards.rule_examples import EXAMPLES, PAST_EXAMPLES, RULES, answer_of
 
 
 @pytest.mark.parametrize(("rule", "example", "answer", "code", "points"), EXAMPLES)
@@ -33,22 +35,40 @@ def test_a_rule_answers_as_its_table_says(
     assert (judgement.answer, judgement.code, judgement.points) == (answer, code, points)
 
 
-def test_every_rule_and_every_sentence_of_a_rule_stands_in_the_table() -> None:
-    prefixes = {code.partition(".")[0] for _, _, _, code, _ in EXAMPLES}
+@pytest.mark.parametrize(("rule", "past", "answer", "code", "points"), PAST_EXAMPLES)
+def test_a_rule_that_asks_the_past_answers_as_its_table_says(
+    rule: AnyRule, past: Past, answer: Answer, code: str, points: int
+) -> None:
+    judgement = answer_of(rule, session(), past)
 
-    assert {type(rule) for rule in RULES} == set(ALL_RULES)
-    assert {code for code in TEXTS if code.partition(".")[0] in prefixes} == {
-        code for _, _, _, code, _ in EXAMPLES
-    }
+    assert (judgement.answer, judgement.code, judgement.points) == (answer, code, points)
 
 
 @given(st.sampled_from(RULES), sessions())
-def test_a_rule_is_deterministic_never_negative_and_always_gives_a_readable_reason(
+def test_a_rule_says_what_it_promises_and_a_session_of_the_whole_energy_earns_no_more(
     rule: AnyRule, drawn: EvidencedSession
 ) -> None:
-    judgement = rule.judge(drawn)
+    assert rule.promise
+    assert "{" not in rule.promise
+    if not isinstance(rule, PastRule):
+        assert rule.judge(drawn).points <= rule.promised_points(drawn.energy_wh)
 
-    assert rule.judge(drawn) == judgement
+
+def test_every_rule_and_every_sentence_of_a_rule_stands_in_the_table() -> None:
+    codes = {code for _, _, _, code, _ in EXAMPLES} | {code for _, _, _, code, _ in PAST_EXAMPLES}
+    prefixes = {code.partition(".")[0] for code in codes}
+
+    assert {type(rule) for rule in RULES} == set(ALL_RULES)
+    assert {code for code in TEXTS if code.partition(".")[0] in prefixes} == codes
+
+
+@given(st.sampled_from(RULES), sessions(), pasts())
+def test_a_rule_is_deterministic_never_negative_and_always_gives_a_readable_reason(
+    rule: AnyRule, drawn: EvidencedSession, past: Past
+) -> None:
+    judgement = answer_of(rule, drawn, past)
+
+    assert answer_of(rule, drawn, past) == judgement
     assert type(judgement) is Judgement
     assert type(judgement.points) is int
     assert (judgement.points > 0) == (judgement.answer is Answer.EARNED)
@@ -56,19 +76,19 @@ def test_a_rule_is_deterministic_never_negative_and_always_gives_a_readable_reas
     assert "{" not in sentence(judgement.code, judgement.facts)
 
 
-@given(st.sampled_from(RULES), sessions())
-def test_a_rule_survives_json(rule: AnyRule, drawn: EvidencedSession) -> None:
+@given(st.sampled_from(RULES), sessions(), pasts())
+def test_a_rule_survives_json(rule: AnyRule, drawn: EvidencedSession, past: Past) -> None:
     (again,) = read_rules([rule.model_dump(mode="json")])
 
     assert again == rule
-    assert again.judge(drawn) == rule.judge(drawn)
+    assert answer_of(again, drawn, past) == answer_of(rule, drawn, past)
 
 
-@given(st.sampled_from(RULES), sessions())
+@given(st.sampled_from(RULES), sessions(), pasts())
 def test_conditions_give_no_points_and_earning_rules_never_only_pass(
-    rule: AnyRule, drawn: EvidencedSession
+    rule: AnyRule, drawn: EvidencedSession, past: Past
 ) -> None:
-    answer = rule.judge(drawn).answer
+    answer = answer_of(rule, drawn, past).answer
 
     assert answer is not (Answer.EARNED if rule.is_condition else Answer.PASSED)
 
@@ -118,6 +138,26 @@ def test_off_peak_never_pays_for_more_energy_than_was_delivered(drawn: Evidenced
         {"kind": "connector_power", "least_w": 10, "most_w": 9},
         {"kind": "locations", "location_ids": []},
         {"kind": "magic"},
+        {"kind": "networks", "sources": []},
+        {"kind": "networks", "sources": [""]},
+        {"kind": "zone", "corners": [[0, 0], [0, 1]]},
+        {"kind": "zone", "corners": [[0, 0], [1, 1], [2, 2]]},
+        {"kind": "zone", "corners": [[0, 0], [0, 1], [1, 1], [0, 0]]},
+        {"kind": "zone", "corners": [[0, 0], [0, 181], [1, 1]]},
+        {"kind": "zone", "corners": [[0, -170], [0, 170], [1, 170]]},
+        {"kind": "zone", "corners": [[91, 0], [0, 1], [1, 1]]},
+        {"kind": "zone", "corners": [["nan", 0], [0, 1], [1, 1]]},
+        {"kind": "first_sessions", "count": 0},
+        {"kind": "new_driver", "days": 0},
+        {"kind": "new_driver", "days": 367},
+        {"kind": "streak", "length": 1},
+        {"kind": "streak", "length": 53},
+        {"kind": "streak", "length": 3, "unit": "months"},
+        {"kind": "tier", "least": "bronze"},
+        {"kind": "tier", "least": "tin"},
+        {"kind": "multiplier", "percent": 100},
+        {"kind": "multiplier", "percent": 1_001},
+        {"kind": "multiplier", "percent": 150, "least_tier": "tin"},
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:

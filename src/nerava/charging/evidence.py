@@ -51,6 +51,7 @@ class EvidencedSession:
         energy_wh: Delivered energy in watt-hours.
         power_w_max: What the connector can deliver, in watts; None where nobody knows.
         evidence_level: The best `EvidenceLevel` there is.
+        latitude, longitude: Of the location, WGS 84; None where nobody knows.
         score: 0 to 100, from verification; 0 before it.
         under_review: Whether a person has yet to decide; then rewards are held, not given.
         evaluations: How many decisions about it exist already.
@@ -71,6 +72,8 @@ class EvidencedSession:
     power_w_max: int | None
     evidence_level: int
     is_test: bool = False
+    latitude: float | None = None
+    longitude: float | None = None
     score: int = 0
     under_review: bool = False
     evaluations: int = 0

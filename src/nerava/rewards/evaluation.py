@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nerava.kernel.money import FeeRate
-from nerava.rewards.rules import Answer, Judgement
+from nerava.rewards.holdout import REASON as HELD_OUT
+from nerava.rewards.holdout import in_holdout
+from nerava.rewards.past import SOMEBODY_NEW, Past
+from nerava.rewards.rules import Answer, Judgement, Multiplier, PastRule
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -72,11 +76,19 @@ class History:
         day_points: On the local date of the session.
         total_points: Ever.
         granted: From this very session, by an earlier evaluation of it, whatever became of it.
+        sessions: Other sessions that the campaign rewarded.
+        past: What the driver did before, for campaigns that ask.
     """
 
     day_points: Mapping[UUID, int] = field(default_factory=_none)
     total_points: Mapping[UUID, int] = field(default_factory=_none)
     granted: Mapping[UUID, int] = field(default_factory=_none)
+    sessions: Mapping[UUID, int] = field(default_factory=_none)
+    past: Past = SOMEBODY_NEW
+
+    def past_for(self, campaign_id: UUID) -> Past:
+        """Return the past as one campaign sees it."""
+        return self.past._replace(sessions_granted=self.sessions.get(campaign_id, 0))
 
 
 NOTHING_BEFORE: Final = History()
@@ -90,6 +102,7 @@ class RunningCampaign:
     """
 
     __slots__ = (
+        "asks",
         "conditions",
         "day_max",
         "driver_max",
@@ -99,7 +112,9 @@ class RunningCampaign:
         "fee_rate",
         "group",
         "has_caps",
+        "holdout_percent",
         "id",
+        "multipliers",
         "score_min",
         "session_max",
         "settle_level",
@@ -123,8 +138,13 @@ class RunningCampaign:
         self.fee_rate = fee_rate
         # A colon cannot stand in the name of a group.
         self.group = terms.stacking_group or f"{campaign_id}:alone"
+        self.holdout_percent = terms.holdout_percent
+        self.asks = frozenset(rule.asks for rule in terms.rules if isinstance(rule, PastRule))
         self.conditions = tuple(rule.judge for rule in terms.rules if rule.is_condition)
-        self.earners = tuple(rule.judge for rule in terms.rules if not rule.is_condition)
+        self.multipliers = tuple(rule for rule in terms.rules if isinstance(rule, Multiplier))
+        self.earners = tuple(
+            rule.judge for rule in terms.rules if not rule.is_condition and not isinstance(rule, Multiplier)
+        )
         self.tie_rank = (-terms.priority, campaign_id)
 
     def _caps(self, history: History) -> Iterator[tuple[str, int, Mapping[UUID, int]]]:
@@ -138,10 +158,23 @@ class RunningCampaign:
         # Hashing a UUID is a Python call; nearly all sessions have no history to look it up in.
         if history.granted and self.id in history.granted:
             return CampaignDecision(self.id, Outcome.KEPT, "campaign.kept", history.granted[self.id], {}, ())
+        decision = self.earns(session, history)
+        if (
+            self.holdout_percent
+            and decision.outcome is not Outcome.REFUSED
+            and in_holdout(self.id, session.driver_id, self.holdout_percent)
+        ):
+            return refusal_of(decision, HELD_OUT, {"points": decision.points})
+        return decision
+
+    def earns(self, session: EvidencedSession, history: History = NOTHING_BEFORE) -> CampaignDecision:
+        """Return what the session would earn by the terms alone, whoever is held out and was paid before."""
         beyond = self._beyond_reach(session)
         if beyond is not None:
             return beyond
-        judgements = [judge(session) for judge in self.conditions]
+        past = history.past_for(self.id) if self.asks else None
+        conditions = self.conditions if past is None else self._asking(past)
+        judgements = [judge(session) for judge in conditions]
         for judgement in judgements:
             if judgement.answer is Answer.REFUSED:
                 return self._refused("rules.condition_not_met", {}, tuple(judgements))
@@ -150,9 +183,26 @@ class RunningCampaign:
             judgement = judge(session)
             judgements.append(judgement)
             points += judgement.points
+        if past is not None:
+            for rule in self.multipliers:
+                judgement = rule.judge(session, past._replace(earned=points))
+                judgements.append(judgement)
+                points += judgement.points
         if points <= 0:
             return self._refused("rules.nothing_earned", {}, tuple(judgements))
-        return self._within_caps(session, history, points, tuple(judgements))
+        decision = self._within_caps(session, history, points, tuple(judgements))
+        if past is None or decision.outcome is not Outcome.HELD:
+            return decision
+        # Better evidence is judged by the same past.
+        return decision._replace(facts={**decision.facts, **past.facts()})
+
+    def _asking(self, past: Past) -> list[Callable[[EvidencedSession], Judgement]]:
+        """Return the conditions, those that ask for it with the driver's past."""
+        return [
+            partial(rule.judge, past=past) if isinstance(rule, PastRule) else rule.judge
+            for rule in self.terms.rules
+            if rule.is_condition
+        ]
 
     def _beyond_reach(self, session: EvidencedSession) -> CampaignDecision | None:
         """Return the refusal of a session that the rules need not be asked about."""

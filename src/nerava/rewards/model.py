@@ -73,6 +73,7 @@ class Campaign(Base):
     fee_bps: Mapped[int] = mapped_column(Integer())
     rules: Mapped[list[Any]] = mapped_column(JSONType)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    holdout_percent: Mapped[int] = mapped_column(SmallInteger(), server_default=text("0"))
 
 
 class CampaignFunding(Base):
@@ -149,6 +150,7 @@ class RewardGrant(Base):
             postgresql_where=text("state = 'provisional'"),
         ),
         Index("ix_reward_grant_driver_id_granted_at", "driver_id", "granted_at"),
+        Index("ix_reward_grant_campaign_id_local_date", "campaign_id", "local_date", "transaction_key"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)

@@ -11,6 +11,7 @@ from nerava.charging.queries import session_view
 from nerava.rewards.campaigns import CampaignState, terms_of
 from nerava.rewards.decisions import from_document
 from nerava.rewards.errors import UnknownCampaign, UnknownDecision
+from nerava.rewards.holdout import in_holdout
 from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
 from nerava.rewards.reasons import sentence
 
@@ -109,10 +110,14 @@ class CampaignView:
     created_at: datetime
 
 
-def explain(session: Session, session_id: UUID, *, evaluation: int | None = None) -> Explanation:
+def explain(
+    session: Session, session_id: UUID, *, evaluation: int | None = None, for_driver: bool = False
+) -> Explanation:
     """Return why a session earned or not, campaign by campaign and rule by rule.
 
-    The last decision, unless an earlier one is asked for by its number.
+    The last decision, unless an earlier one is asked for by its number. Drivers (`for_driver`) are
+    told nothing of campaigns that hold them out, in no session: whoever knows that others are paid
+    charges otherwise, and nothing would be measured.
 
     Raises:
         UnknownSession: No session has this id (404).
@@ -126,15 +131,21 @@ def explain(session: Session, session_id: UUID, *, evaluation: int | None = None
     if row is None:
         raise UnknownDecision
     decisions = from_document(row.outcomes)
-    names = select(_CAMPAIGN.c.id, _CAMPAIGN.c.name).where(
+    names = select(_CAMPAIGN.c.id, _CAMPAIGN.c.name, _CAMPAIGN.c.holdout_percent).where(
         _CAMPAIGN.c.id.in_([one.campaign_id for one in decisions])
     )
-    name_of = {named.id: named.name for named in session.execute(names)}
+    known = {named.id: named for named in session.execute(names)}
+    if for_driver:
+        decisions = [
+            one
+            for one in decisions
+            if not in_holdout(one.campaign_id, view.driver_id, known[one.campaign_id].holdout_percent)
+        ]
     states = {one.campaign_id: one.state for one in grants_of_session(session, session_id)}
     campaigns = tuple(
         CampaignReason(
             one.campaign_id,
-            name_of[one.campaign_id],
+            known[one.campaign_id].name,
             one.outcome.value,
             one.reason,
             sentence(one.reason, one.facts),

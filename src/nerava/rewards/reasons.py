@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Any, Final
 
-from nerava.rewards.rules import Answer
+from nerava.rewards.rules import Answer, thousandths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "campaign.none": "No campaign was running.",
     "campaign.kept": "This campaign decided about the session earlier.",
     "campaign.outside_window": "The session did not begin while the campaign was running.",
+    "campaign.holdout": (
+        "It would have earned {points} points; the driver belongs to the share that earns nothing, "
+        "so that the effect of the campaign can be measured."
+    ),
     "campaign.exhausted": "The budget cannot pay {points} points any more.",
     "evidence.below_minimum": "Evidence of level {level} is weaker than the level {least} asked for.",
     "score.below_minimum": "The verification score of {score} is below {least}.",
@@ -54,6 +58,23 @@ TEXTS: Final[Mapping[str, str]] = {
     "connector_power.unknown": "Nobody knows what the connector delivers.",
     "connector_power.too_weak": "The connector delivers up to {power_w:kw}, less than {least_w:kw}.",
     "connector_power.too_strong": "The connector delivers up to {power_w:kw}, more than {most_w:kw}.",
+    "zone.inside": "The location lies in the zone of the campaign.",
+    "zone.outside": "The location does not lie in the zone of the campaign.",
+    "zone.unknown": "Nobody knows where the location lies.",
+    "networks.listed": "The network takes part.",
+    "networks.elsewhere": "The network does not take part.",
+    "first_sessions.within": "The campaign rewarded {before} sessions of the driver before; {most} count.",
+    "first_sessions.over": "The campaign rewarded {before} sessions of the driver before; only {most} count.",
+    "new_driver.first": "It is the driver's first session.",
+    "new_driver.new": "The driver's first session was {days} days before; less than {most_days} are new.",
+    "new_driver.known": "The driver's first session was {days} days before; only less than {most_days} are.",
+    "streak.kept": "The driver charged in {run} {unit} in a row; {least} are needed.",
+    "streak.short": "The driver charged in {run} {unit} in a row, and {least} are needed.",
+    "tier.reached": "The driver has the tier {tier}; {least} is needed.",
+    "tier.below": "The driver has the tier {tier}, and {least} is needed.",
+    "multiplier.more": "The tier {tier} earns {percent} % of {earned} points.",
+    "multiplier.below": "The driver has the tier {tier}; more is earned from {least}.",
+    "multiplier.nothing": "{earned} points times {percent} % are less than one point more.",
     "locations.listed": "The location takes part.",
     "locations.elsewhere": "The location does not take part.",
     # How a provisional grant ended.
@@ -70,16 +91,10 @@ class _Units(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - the base class's signature
         if format_spec == "kwh":
-            return f"{_thousandths(value)} kWh"
+            return f"{thousandths(value)} kWh"
         if format_spec == "kw":
-            return f"{_thousandths(value)} kW"
+            return f"{thousandths(value)} kW"
         return str(value)
-
-
-def _thousandths(value: int) -> str:
-    whole, rest = divmod(value, 1_000)
-    decimals = f"{rest:03}".rstrip("0")
-    return f"{whole}.{decimals}" if decimals else str(whole)
 
 
 _UNITS: Final = _Units()
@@ -102,6 +117,7 @@ def placeholders(code: str) -> set[str]:
 
 _CLOSENESS: Final = (
     "campaign.kept",
+    "campaign.holdout",
     "stacking.another_won",
     "ledger.refused",
     "campaign.exhausted",

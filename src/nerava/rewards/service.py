@@ -142,7 +142,8 @@ class _Proposal:
     def use(self) -> CapUse:
         """What it takes from the driver's caps."""
         session = self.case.judged.session
-        return CapUse(session.driver_id, self.campaign, self.case.local_date, self.grant.points)
+        given = self.settle_by is None
+        return CapUse(session.driver_id, self.campaign, self.case.local_date, self.grant.points, given)
 
 
 def evaluate_closed(session: Session, ledger: Ledger, now: datetime, limit: int = 500) -> BatchReport:
@@ -215,6 +216,8 @@ class _Batch:
             for index, decision in enumerate(case.decisions):
                 if decision.outcome is Outcome.GRANTED or decision.outcome is Outcome.HELD:
                     self._propose(case, index)
+            if not judged.session.under_review:
+                self._usage.note(judged.session, case.local_date)
 
     def post(self) -> None:
         """Post all proposals at once; whoever lost a race for a budget falls back to the next best.

@@ -23,11 +23,14 @@ from nerava.ledger.templates.session_reward import (
 from nerava.platform.db.bulk import BulkUpdate
 from nerava.rewards import usage
 from nerava.rewards.campaigns import campaigns_by_id
-from nerava.rewards.model import RewardGrant
+from nerava.rewards.decisions import from_document
+from nerava.rewards.evaluation import NOTHING_BEFORE, History, Outcome
+from nerava.rewards.model import RewardDecision, RewardGrant
+from nerava.rewards.past import Past
 from nerava.rewards.usage import CapUse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -47,6 +50,7 @@ STOPPED_FOR: Final = timedelta(minutes=1)
 
 _T: Final[Any] = RewardGrant.__table__
 _G: Final[Any] = _T.c
+_DECISION: Final[Any] = RewardDecision.__table__.c
 _END: Final = BulkUpdate(
     _T,
     match=("id", "state"),
@@ -107,10 +111,13 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
         return report
     sessions = charging.evidenced(session, [row.session_id for row in rows])
     campaigns = campaigns_by_id(session, (row.campaign_id for row in rows))
+    pasts = _pasts(session, rows, campaigns)
     endings: list[_Ending] = []
     waiting: list[Row[Any]] = []
     for row in rows:
-        ending = _ending(row, *sessions[row.session_id], campaigns[row.campaign_id], now)
+        campaign = campaigns[row.campaign_id]
+        history = pasts.get((row.session_id, row.campaign_id), NOTHING_BEFORE)
+        ending = _ending(row, *sessions[row.session_id], now, _Terms(campaign, history))
         if ending is None:
             waiting.append(row)
         else:
@@ -143,9 +150,35 @@ def resolve_review(session: Session, session_id: UUID, *, accepted: bool, now: d
     hasten(session, [session_id], now)
 
 
+def _pasts(
+    session: Session, rows: Sequence[Row[Any]], campaigns: Mapping[UUID, RunningCampaign]
+) -> dict[tuple[UUID, UUID], History]:
+    """Return what the drivers had done when the grants were made, where the campaign asked for it."""
+    asking = {row.session_id for row in rows if campaigns[row.campaign_id].asks}
+    if not asking:
+        return {}
+    found: dict[tuple[UUID, UUID], History] = {}
+    query = select(_DECISION.session_id, _DECISION.outcomes).where(_DECISION.session_id.in_(asking))
+    for row in session.execute(query):
+        for one in from_document(row.outcomes):
+            if one.outcome is Outcome.HELD:
+                past = Past.of_facts(one.facts)
+                sessions = {one.campaign_id: past.sessions_granted}
+                found[row.session_id, one.campaign_id] = History(sessions=sessions, past=past)
+    return found
+
+
+class _Terms(NamedTuple):
+    """By what a grant is judged again: the campaign, and the driver's past as it was."""
+
+    campaign: RunningCampaign
+    history: History
+
+
 def _ending(
-    row: Row[Any], session: EvidencedSession, state: SessionState, campaign: RunningCampaign, now: datetime
+    row: Row[Any], session: EvidencedSession, state: SessionState, now: datetime, terms: _Terms
 ) -> _Ending | None:
+    campaign = terms.campaign
     grant = _grant_of(row)
     circumstances: Any = {"effective_at": session.ended_at, "actor": ACTOR}
     if state is SessionState.REJECTED:
@@ -155,7 +188,7 @@ def _ending(
         return _Ending(row, campaign, 0, "settlement.deadline", session_reward_expire(grant, **circumstances))
     if state is not SessionState.VERIFIED or session.evidence_level < campaign.settle_level:
         return None
-    proven = min(row.points, campaign.appraise(session).points)
+    proven = min(row.points, campaign.earns(session, terms.history).points)
     if proven == 0:
         return _Ending(
             row, campaign, 0, "settlement.not_proven", session_reward_release(grant, **circumstances)

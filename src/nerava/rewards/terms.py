@@ -6,7 +6,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from nerava.rewards.rules import Rules
+from nerava.rewards.holdout import HOLDOUT_PERCENT_MAX
+from nerava.rewards.rules import Multiplier, Rules
 
 FEE_BPS_MAX: Final = 9_000
 
@@ -34,6 +35,8 @@ class CampaignTerms(BaseModel):
         driver_day_points_max: Cap for one driver and one local date, the one on which the session
             began at its location.
         driver_points_max: Cap for one driver in all.
+        holdout_percent: Share of the drivers, 0 to 50, who earn nothing here so that its effect can
+            be measured; who they are, `holdout.py` says.
         fee_bps: The platform's fee inside the gross of each funding, in basis points.
     """
 
@@ -53,6 +56,7 @@ class CampaignTerms(BaseModel):
     session_points_max: _Points | None = None
     driver_day_points_max: _Points | None = None
     driver_points_max: _Points | None = None
+    holdout_percent: int = Field(default=0, ge=0, le=HOLDOUT_PERCENT_MAX)
     fee_bps: int = Field(default=2_000, ge=0, le=FEE_BPS_MAX)
     rules: Rules
 
@@ -64,7 +68,7 @@ class CampaignTerms(BaseModel):
         if self.settle_level < self.evidence_min:
             message = "the settling evidence must not be weaker than the least evidence"
             raise ValueError(message)
-        if all(rule.is_condition for rule in self.rules):
-            message = "conditions alone earn nothing: at least one rule must give points"
+        if all(rule.is_condition or isinstance(rule, Multiplier) for rule in self.rules):
+            message = "conditions and multipliers alone earn nothing: at least one rule must give points"
             raise ValueError(message)
         return self

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 from nerava.rewards.evaluation import History
 from nerava.rewards.model import RewardCap, RewardGrant
+from nerava.rewards.pasts import Pasts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,12 +33,13 @@ _GIVE_BACK: Final = BulkUpdate(_CAP, match=("driver_id", "campaign_id", "period"
 
 
 class CapUse(NamedTuple):
-    """Points that count against a driver's caps in one campaign."""
+    """Points that count against a driver's caps in one campaign; `given` if they are not only held."""
 
     driver_id: UUID
     campaign: RunningCampaign
     local_date: str
     points: int
+    given: bool = False
 
 
 class Usage:
@@ -46,6 +48,7 @@ class Usage:
     def __init__(self) -> None:
         self._used: dict[tuple[UUID, str], dict[UUID, int]] = defaultdict(dict)
         self._granted: dict[UUID, dict[UUID, int]] = {}
+        self._pasts = Pasts()
 
     @classmethod
     def loaded(
@@ -60,6 +63,7 @@ class Usage:
         `local_dates` has the date of each session; caps of other days are not read.
         """
         usage = cls()
+        usage._pasts = Pasts.loaded(session, sessions, campaigns)
         capped = [campaign.id for campaign in campaigns if campaign.has_caps]
         if capped and sessions:
             wanted = (
@@ -83,12 +87,24 @@ class Usage:
         day = self._used.get((driver, local_date))
         total = self._used.get((driver, TOTAL))
         granted = self._granted.get(session.id)
+        if self._pasts.asks:
+            past = self._pasts.before(session, local_date)
+            return History(day or {}, total or {}, granted or {}, self._pasts.grants_before(driver), past)
         if day is None and total is None and granted is None:
             return History()
         return History(day or {}, total or {}, granted or {})
 
+    def note(self, session: EvidencedSession, local_date: str) -> None:
+        """Let a session that was verified be one that the driver had before the next."""
+        if self._pasts.asks:
+            self._pasts.add_session(session, local_date)
+
     def add(self, use: CapUse) -> None:
         """Count points; negative ones are taken back."""
+        if self._pasts.asks:
+            self._pasts.add_grant(use.driver_id, use.campaign.id, 1 if use.points > 0 else -1)
+            if use.given:
+                self._pasts.add_points(use.driver_id, use.local_date, use.points)
         for period, most in _periods(use):
             if most is not None:
                 used = self._used[use.driver_id, period]

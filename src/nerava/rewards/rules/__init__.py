@@ -6,15 +6,32 @@ from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter
 
-from nerava.rewards.rules.base import Answer, Facts, Judgement, Rule, earned, passed, refused
+from nerava.rewards.rules.base import (
+    Answer,
+    Facts,
+    Judgement,
+    PastRule,
+    Rule,
+    earned,
+    passed,
+    refused,
+    thousandths,
+)
 from nerava.rewards.rules.connector_power import ConnectorPower
+from nerava.rewards.rules.first_sessions import FirstSessions
 from nerava.rewards.rules.fixed import Fixed
 from nerava.rewards.rules.locations import Locations
 from nerava.rewards.rules.minimum_energy import MinimumEnergy
 from nerava.rewards.rules.minimum_minutes import MinimumMinutes
+from nerava.rewards.rules.multiplier import Multiplier
+from nerava.rewards.rules.networks import Networks
+from nerava.rewards.rules.new_driver import NewDriver
 from nerava.rewards.rules.off_peak import OffPeak
 from nerava.rewards.rules.off_peak_bonus import OffPeakBonus
 from nerava.rewards.rules.per_kwh import PerKwh
+from nerava.rewards.rules.streak import Streak
+from nerava.rewards.rules.tier import Tier
+from nerava.rewards.rules.zone import Zone
 
 __all__ = [
     "ALL_RULES",
@@ -22,24 +39,47 @@ __all__ = [
     "AnyRule",
     "ConnectorPower",
     "Facts",
+    "FirstSessions",
     "Fixed",
     "Judgement",
     "Locations",
     "MinimumEnergy",
     "MinimumMinutes",
+    "Multiplier",
+    "Networks",
+    "NewDriver",
     "OffPeak",
     "OffPeakBonus",
+    "PastRule",
     "PerKwh",
     "Rule",
     "Rules",
+    "Streak",
+    "Tier",
+    "Zone",
     "earned",
     "passed",
     "read_rules",
     "refused",
+    "thousandths",
 ]
 
 AnyRule = Annotated[
-    Fixed | PerKwh | OffPeak | OffPeakBonus | MinimumEnergy | MinimumMinutes | ConnectorPower | Locations,
+    Fixed
+    | PerKwh
+    | OffPeak
+    | OffPeakBonus
+    | Multiplier
+    | MinimumEnergy
+    | MinimumMinutes
+    | ConnectorPower
+    | Locations
+    | Networks
+    | Zone
+    | FirstSessions
+    | NewDriver
+    | Streak
+    | Tier,
     Field(discriminator="kind"),
 ]
 
@@ -48,10 +88,17 @@ ALL_RULES: Final[tuple[type[Rule], ...]] = (
     PerKwh,
     OffPeak,
     OffPeakBonus,
+    Multiplier,
     MinimumEnergy,
     MinimumMinutes,
     ConnectorPower,
     Locations,
+    Networks,
+    Zone,
+    FirstSessions,
+    NewDriver,
+    Streak,
+    Tier,
 )
 
 Rules = Annotated[tuple[AnyRule, ...], Field(min_length=1, max_length=20)]

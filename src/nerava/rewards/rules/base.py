@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from nerava.rewards.past import SOMEBODY_NEW, Ask, Past
+
 if TYPE_CHECKING:
     from nerava.charging.evidence import EvidencedSession
 
@@ -38,6 +40,13 @@ class Judgement(NamedTuple):
     code: str
     points: int
     facts: Facts
+
+
+def thousandths(value: int) -> str:
+    """Return a number of thousandths as a decimal number without trailing zeros: 7430 is 7.43."""
+    whole, rest = divmod(value, 1_000)
+    decimals = f"{rest:03}".rstrip("0")
+    return f"{whole}.{decimals}" if decimals else str(whole)
 
 
 # The generated constructor of a named tuple costs twice as much, and twenty campaigns ask for sixty.
@@ -71,6 +80,29 @@ class Rule(BaseModel):
 
     is_condition: ClassVar[bool] = False
 
+    @property
+    @abstractmethod
+    def promise(self) -> str:
+        """What the rule says to people before they charge: a sentence without its full stop."""
+
+    def promised_points(self, energy_wh: int) -> int:  # noqa: ARG002 - conditions give nothing
+        """Return the most that a session of so much energy earns by it; 0 for a condition."""
+        return 0
+
     @abstractmethod
     def judge(self, session: EvidencedSession) -> Judgement:
         """Answer for one session; the same facts always get the same answer."""
+
+
+class PastRule(Rule):
+    """A rule that asks what the driver did before. It gets it as a value and loads nothing.
+
+    What it answered when a session was decided stands: better evidence of the same session is judged
+    with the same past.
+    """
+
+    asks: ClassVar[Ask]
+
+    @abstractmethod
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:
+        """Answer for one session and the past of its driver."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nerava.rewards.rules.base import Judgement, Rule, passed, refused
+from nerava.rewards.rules.base import Judgement, Rule, passed, refused, thousandths
 
 if TYPE_CHECKING:
     from nerava.charging.evidence import EvidencedSession
@@ -34,6 +34,15 @@ class ConnectorPower(Rule):
             message = "state the least or the most"
             raise ValueError(message)
         return self
+
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        if self.most_w is None:
+            return f"At connectors of {thousandths(self.least_w)} kW or more"
+        if self.least_w == 0:
+            return f"At connectors of {thousandths(self.most_w)} kW or less"
+        return f"At connectors of {thousandths(self.least_w)} to {thousandths(self.most_w)} kW"
 
     def judge(self, session: EvidencedSession) -> Judgement:
         """Pass within the limits."""

@@ -18,6 +18,15 @@ class Fixed(Rule):
     kind: Literal["fixed"] = "fixed"
     points: int = Field(gt=0, le=POINTS_MAX)
 
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return f"{self.points} Nova for a session"
+
+    def promised_points(self, energy_wh: int) -> int:  # noqa: ARG002 - whatever it is
+        """Return its points."""
+        return self.points
+
     def judge(self, session: EvidencedSession) -> Judgement:  # noqa: ARG002 - every session earns it
         """Earn the points."""
         return earned(self.points, "fixed.session")

@@ -36,6 +36,11 @@ class Locations(Rule):
     kind: Literal["locations"] = "locations"
     location_ids: LocationIds
 
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return "At places that take part"
+
     def judge(self, session: EvidencedSession) -> Judgement:
         """Pass at a listed location."""
         return _LISTED if session.location_id in self.location_ids else _ELSEWHERE

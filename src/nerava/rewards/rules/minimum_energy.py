@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nerava.rewards.rules.base import Judgement, Rule, passed, refused
+from nerava.rewards.rules.base import Judgement, Rule, passed, refused, thousandths
 
 if TYPE_CHECKING:
     from nerava.charging.evidence import EvidencedSession
@@ -19,6 +19,11 @@ class MinimumEnergy(Rule):
 
     kind: Literal["minimum_energy"] = "minimum_energy"
     energy_wh: int = Field(gt=0, le=1_000_000)
+
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return f"At least {thousandths(self.energy_wh)} kWh"
 
     def judge(self, session: EvidencedSession) -> Judgement:
         """Pass at or above the limit."""

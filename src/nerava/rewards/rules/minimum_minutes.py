@@ -23,6 +23,11 @@ class MinimumMinutes(Rule):
     kind: Literal["minimum_minutes"] = "minimum_minutes"
     minutes: int = Field(gt=0, le=1_440)
 
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return f"At least {self.minutes} minutes"
+
     def judge(self, session: EvidencedSession) -> Judgement:
         """Pass at or above the limit; the minutes that people read are rounded down."""
         duration_us = session.duration_us

@@ -19,6 +19,15 @@ class OffPeak(WindowedRule):
     kind: Literal["off_peak"] = "off_peak"
     points_per_kwh: int = Field(gt=0, le=10_000)
 
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return f"{self.points_per_kwh} Nova per kWh between {self.window_text} local time"
+
+    def promised_points(self, energy_wh: int) -> int:
+        """Return its points."""
+        return energy_wh * self.points_per_kwh // 1_000
+
     def judge(self, session: EvidencedSession) -> Judgement:
         """Earn by the energy inside the window; starting outside of it costs nothing."""
         energy_wh = self.energy_wh_inside(session)

@@ -24,6 +24,18 @@ class OffPeakBonus(WindowedRule):
     points: int = Field(gt=0, le=POINTS_MAX)
     share_percent_min: int = Field(default=50, ge=1, le=100)
 
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return (
+            f"{self.points} Nova when {self.share_percent_min} % or more is charged "
+            f"between {self.window_text} local time"
+        )
+
+    def promised_points(self, energy_wh: int) -> int:  # noqa: ARG002 - whatever it is
+        """Return its points."""
+        return self.points
+
     def judge(self, session: EvidencedSession) -> Judgement:
         """Earn all of it or nothing."""
         energy_wh = self.energy_wh_inside(session)

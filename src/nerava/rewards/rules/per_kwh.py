@@ -18,6 +18,15 @@ class PerKwh(Rule):
     kind: Literal["per_kwh"] = "per_kwh"
     points_per_kwh: int = Field(gt=0, le=10_000)
 
+    @property
+    def promise(self) -> str:
+        """The rule in words."""
+        return f"{self.points_per_kwh} Nova per kWh"
+
+    def promised_points(self, energy_wh: int) -> int:
+        """Return its points."""
+        return energy_wh * self.points_per_kwh // 1_000
+
     def judge(self, session: EvidencedSession) -> Judgement:
         """Earn by energy; an amount below one point earns nothing."""
         points = session.energy_wh * self.points_per_kwh // 1_000

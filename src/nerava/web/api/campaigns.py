@@ -37,6 +37,7 @@ from nerava.rewards.errors import (
     UnknownSponsor,
     WrongCampaignState,
 )
+from nerava.rewards.holdout import HOLDOUT_PERCENT_MAX
 from nerava.rewards.queries import CampaignView, campaign_view
 from nerava.rewards.queries import campaigns as campaigns_of
 from nerava.rewards.rules import Rules
@@ -99,6 +100,7 @@ class CampaignIn(Body):
     session_points_max: _Points | None = None
     driver_day_points_max: _Points | None = None
     driver_points_max: _Points | None = None
+    holdout_percent: Annotated[int, Field(strict=True, ge=0, le=HOLDOUT_PERCENT_MAX)] = 0
     rules: Annotated[Rules, BeforeValidator(_strictly)]
 
     @model_validator(mode="after")

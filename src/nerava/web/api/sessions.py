@@ -146,7 +146,9 @@ def why(
 
     def look(session: Session) -> DecisionOut:
         own_session(session, driver_id, session_id)
-        return DecisionOut.model_validate(explain(session, session_id, evaluation=evaluation))
+        return DecisionOut.model_validate(
+            explain(session, session_id, evaluation=evaluation, for_driver=True)
+        )
 
     return wired.database.read(look)
 

@@ -1,0 +1,55 @@
+"""What a driver did before a session, as rules may ask: plain numbers, loaded by whoever evaluates."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREFIX: Final = "past_"
+
+
+class Ask(StrEnum):
+    """What a rule wants to know; only what some campaign asks for is loaded."""
+
+    GRANTS = "grants"
+    FIRST = "first"
+    RUN = "run"
+    YEAR = "year"
+
+
+class Past(NamedTuple):
+    """A driver as known when a session is decided. A session counts once it is verified.
+
+    Attributes:
+        sessions_granted: Other sessions that the campaign gave points for or holds some for.
+        days_since_first: Whole days from the start of the driver's first session to the start of this
+            one; -1 where this is the first.
+        run_days: Local dates in a row with a session, the date of this one included.
+        run_weeks: The same in weeks that begin on Monday.
+        year_points: Points that all campaigns gave for sessions of the twelve months up to this one;
+            those held are not among them.
+        earned: Points that the campaign's other rules gave for this session.
+    """
+
+    sessions_granted: int = 0
+    days_since_first: int = -1
+    run_days: int = 1
+    run_weeks: int = 1
+    year_points: int = 0
+    earned: int = 0
+
+    def facts(self) -> dict[str, int | str]:
+        """Return it as facts of a decision, so that a later settlement can judge by the same past."""
+        return {f"{_PREFIX}{name}": value for name, value in self._asdict().items()}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, int | str]) -> Self:
+        """Return what `facts` made; what is not there is as for somebody new."""
+        known = {name: int(facts[_PREFIX + name]) for name in cls._fields if _PREFIX + name in facts}
+        return cls(**known)
+
+
+SOMEBODY_NEW: Final = Past()

@@ -1,0 +1,174 @@
+"""What drivers did before the sessions of one batch: loaded once, for those campaigns that ask."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter, defaultdict
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select
+
+from nerava.charging.model import ChargingLocation, ChargingSession
+from nerava.charging.states import SessionState
+from nerava.rewards.local_time import local_date
+from nerava.rewards.model import RewardGrant
+from nerava.rewards.past import SOMEBODY_NEW, Ask, Past
+from nerava.rewards.rules.streak import LENGTH_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+    from nerava.charging.evidence import EvidencedSession
+    from nerava.rewards.evaluation import RunningCampaign
+
+_GRANT: Final[Any] = RewardGrant.__table__.c
+_SESSION: Final[Any] = ChargingSession.__table__.c
+_LOCATION: Final[Any] = ChargingLocation.__table__.c
+WEEK_DAYS: Final = 7
+YEAR: Final = timedelta(days=365)
+_RUN_REACH: Final = timedelta(days=(LENGTH_MAX + 1) * WEEK_DAYS)
+_STANDING: Final = ("provisional", "settled")
+
+
+class Pasts:
+    """The working copy of what is known of the drivers in a batch; sessions of the batch are added.
+
+    A few statements for all of them, and none for what no campaign asks for.
+    """
+
+    def __init__(self, asks: frozenset[Ask] = frozenset()) -> None:
+        self.asks = asks
+        self._grants: dict[UUID, Counter[UUID]] = defaultdict(Counter)
+        self._first: dict[UUID, datetime] = {}
+        self._dates: dict[UUID, list[int]] = defaultdict(list)
+        self._points: dict[UUID, Counter[str]] = defaultdict(Counter)
+
+    @classmethod
+    def loaded(
+        cls, session: Session, sessions: Sequence[EvidencedSession], campaigns: Sequence[RunningCampaign]
+    ) -> Pasts:
+        """Return what the drivers of these sessions did before, as far as the campaigns ask."""
+        asking = [campaign for campaign in campaigns if campaign.asks]
+        pasts = cls(frozenset[Ask]().union(*(campaign.asks for campaign in asking)))
+        if not asking or not sessions:
+            return pasts
+        drivers = {one.driver_id for one in sessions}
+        if Ask.GRANTS in pasts.asks:
+            pasts._load_grants(session, drivers, [one.id for one in asking if Ask.GRANTS in one.asks])
+        if Ask.FIRST in pasts.asks:
+            pasts._load_first(session, drivers)
+        starts = [one.started_at for one in sessions]
+        if Ask.RUN in pasts.asks:
+            pasts._load_dates(session, drivers, min(starts) - _RUN_REACH, max(starts))
+        if Ask.YEAR in pasts.asks:
+            pasts._load_points(session, drivers, (min(starts) - YEAR - timedelta(days=1)).date())
+        return pasts
+
+    def before(self, session: EvidencedSession, on: str) -> Past:
+        """Return the past of the session's driver, `on` its local date; grants are `grants_before`'s."""
+        driver, today = session.driver_id, date.fromisoformat(on)
+        first = self._first.get(driver)
+        past = SOMEBODY_NEW
+        if first is not None and first <= session.started_at:
+            past = past._replace(days_since_first=(session.started_at - first).days)
+        if Ask.RUN in self.asks:
+            days = self._dates.get(driver, [])
+            weeks = sorted({(day - 1) // WEEK_DAYS for day in days})
+            past = past._replace(
+                run_days=_run(days, today.toordinal()),
+                run_weeks=_run(weeks, (today.toordinal() - 1) // WEEK_DAYS),
+            )
+        if Ask.YEAR in self.asks:
+            since = (today - YEAR).isoformat()
+            points = self._points[driver]
+            past = past._replace(year_points=sum(n for day, n in points.items() if since < day <= on))
+        return past
+
+    def grants_before(self, driver_id: UUID) -> Counter[UUID]:
+        """Return how many sessions each campaign rewarded the driver for."""
+        return self._grants[driver_id]
+
+    def add_session(self, session: EvidencedSession, on: str) -> None:
+        """Count a session of the batch that was verified."""
+        driver = session.driver_id
+        first = self._first.get(driver)
+        if first is None or session.started_at < first:
+            self._first[driver] = session.started_at
+        day = date.fromisoformat(on).toordinal()
+        days = self._dates[driver]
+        if day not in days:
+            insort(days, day)
+
+    def add_grant(self, driver_id: UUID, campaign_id: UUID, by: int) -> None:
+        """Count a grant, or with -1 take one back."""
+        self._grants[driver_id][campaign_id] += by
+
+    def add_points(self, driver_id: UUID, on: str, points: int) -> None:
+        """Count points that were given, or take them back."""
+        self._points[driver_id][on] += points
+
+    def _load_grants(self, session: Session, drivers: set[UUID], campaigns: Sequence[UUID]) -> None:
+        query = (
+            select(_GRANT.driver_id, _GRANT.campaign_id, func.count().label("sessions"))
+            .where(
+                _GRANT.driver_id.in_(drivers),
+                _GRANT.campaign_id.in_(campaigns),
+                _GRANT.state.in_(_STANDING),
+            )
+            .group_by(_GRANT.driver_id, _GRANT.campaign_id)
+        )
+        for row in session.execute(query):
+            self._grants[row.driver_id][row.campaign_id] = row.sessions
+
+    def _load_first(self, session: Session, drivers: set[UUID]) -> None:
+        query = (
+            select(_SESSION.driver_id, func.min(_SESSION.started_at).label("first"))
+            .where(_SESSION.driver_id.in_(drivers), _SESSION.state == SessionState.VERIFIED.value)
+            .group_by(_SESSION.driver_id)
+        )
+        self._first = {row.driver_id: row.first for row in session.execute(query)}
+
+    def _load_dates(self, session: Session, drivers: set[UUID], since: datetime, until: datetime) -> None:
+        query = (
+            select(_SESSION.driver_id, _SESSION.started_at, _LOCATION.timezone)
+            .join(ChargingLocation, _LOCATION.id == _SESSION.location_id)
+            .where(
+                _SESSION.driver_id.in_(drivers),
+                _SESSION.state == SessionState.VERIFIED.value,
+                _SESSION.started_at >= since,
+                _SESSION.started_at <= until,
+            )
+        )
+        dates: dict[UUID, set[int]] = defaultdict(set)
+        for row in session.execute(query):
+            dates[row.driver_id].add(local_date(row.started_at, row.timezone).toordinal())
+        for driver, days in dates.items():
+            self._dates[driver] = sorted(days)
+
+    def _load_points(self, session: Session, drivers: set[UUID], since: date) -> None:
+        query = (
+            select(_GRANT.driver_id, _GRANT.local_date, func.sum(_GRANT.points).label("points"))
+            .where(
+                _GRANT.driver_id.in_(drivers),
+                _GRANT.state == "settled",
+                _GRANT.local_date >= since.isoformat(),
+            )
+            .group_by(_GRANT.driver_id, _GRANT.local_date)
+        )
+        for row in session.execute(query):
+            self._points[row.driver_id][row.local_date] = int(row.points)
+
+
+def _run(known: Sequence[int], last: int) -> int:
+    """Return how many numbers in a row end with `last`, itself included whether it is known or not."""
+    index = bisect_left(known, last)
+    run = 1
+    while index > 0 and known[index - 1] == last - run:
+        index -= 1
+        run += 1
+    return run
