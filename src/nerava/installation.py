@@ -241,9 +241,14 @@ def apply_stops(installation: Installation) -> None:
 
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
+    return BackgroundWork(jobs_of(installation), installation.clock, installation.settings.worker)
+
+
+def jobs_of(installation: Installation) -> Sequence[Job]:
+    """Return every job of an installation, the most urgent of each share first."""
     wanted = installation.settings.worker
     events = EventWork(installation.database, installation.vault, event_handlers(installation))
-    work = [
+    return (
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
@@ -253,8 +258,7 @@ def background_of(installation: Installation) -> BackgroundWork:
         *payout_jobs(payouts_of(installation)),
         *_payment_work(installation),
         *audit_jobs(installation.database, installation.secrets),
-    ]
-    return BackgroundWork(work, installation.clock, wanted)
+    )
 
 
 def payouts_of(installation: Installation) -> Payouts:

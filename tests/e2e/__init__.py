@@ -1,0 +1,1 @@
+"""One year of one installation, end to end."""

@@ -1,0 +1,1 @@
+"""The subjects of the year, each a module of its own."""

@@ -1,0 +1,73 @@
+"""How large a year is: the quick form around a change of clocks, and the long one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many of everything there are, and how much of it happens.
+
+    Attributes:
+        first: The first day; sessions are at places in Chicago, whose clocks change within the year.
+        payees: Drivers who have themselves paid out.
+        copies: How often a day of the recording happens at once.
+        codes: Codes that drivers ask for on a day.
+        cashouts: Cash-outs asked for on a day that has some.
+        expires_days: Life of the points of campaigns whose points expire.
+        chores_every: Days from one round of the work that waits for nobody outside to the next.
+        audit_every: Days from one audit to the next.
+        seed: Everything that is left to chance follows from it.
+    """
+
+    first: date
+    days: int
+    sponsors: int
+    campaigns: int
+    merchants: int
+    drivers: int
+    payees: int
+    copies: int
+    codes: int
+    cashouts: int
+    expires_days: int
+    chores_every: int
+    audit_every: int
+    seed: int = 7
+
+
+QUICK = Size(
+    first=date(2027, 2, 15),
+    days=56,
+    sponsors=2,
+    campaigns=3,
+    merchants=5,
+    drivers=60,
+    payees=5,
+    copies=3,
+    codes=3,
+    cashouts=2,
+    expires_days=30,
+    chores_every=3,
+    audit_every=7,
+)
+"""Eight weeks around 14 March 2027, when clocks go forward."""
+
+FULL = Size(
+    first=date(2027, 1, 1),
+    days=365,
+    sponsors=3,
+    campaigns=20,
+    merchants=40,
+    drivers=2_000,
+    payees=120,
+    copies=6,
+    codes=15,
+    cashouts=8,
+    expires_days=90,
+    chores_every=1,
+    audit_every=1,
+)
+"""A calendar year, with both changes of clocks."""

@@ -1,0 +1,71 @@
+"""A year of one installation: whatever happens in it, every cent and every point is where it belongs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chapters.campaigns import Campaigns
+from tests.e2e.chapters.cashing_out import CashingOut
+from tests.e2e.chapters.charging import Charging
+from tests.e2e.chapters.deposits import Deposits
+from tests.e2e.chapters.reconciling import Reconciling
+from tests.e2e.chapters.redeeming import Redeeming
+from tests.e2e.size import FULL, QUICK, Size
+from tests.e2e.statements import (
+    bank_agrees,
+    drivers_add_up,
+    merchants_add_up,
+    points_are_backed,
+    sponsors_add_up,
+)
+from tests.e2e.year import opened_year
+
+MUST_HAPPEN = {
+    "campaign closed",
+    "campaign resumed",
+    "cash-out asked",
+    "cash-out that the bank refuses",
+    "checkout: expired",
+    "checkout: failed",
+    "checkout: paid",
+    "code left to run out",
+    "code taken",
+    "code withdrawn",
+    "payout: failed",
+    "payout: paid",
+    "refunded",
+    "voided",
+}
+
+
+def lived(url: str, folder: Path, size: Size) -> Counter[str]:
+    """Live through a year, compare all books, and return what happened."""
+    deposits, campaigns, charging = Deposits(), Campaigns(), Charging()
+    redeeming, cashing_out = Redeeming(), CashingOut()
+    with opened_year(url, folder, size) as year:
+        # In this order things end: campaigns before deposits go back.
+        year.live([charging, redeeming, cashing_out, Reconciling(), campaigns, deposits])
+        lines = drivers_add_up(year, redeeming, cashing_out)
+        kept = merchants_add_up(year, redeeming)
+        sponsors_add_up(year, deposits, campaigns)
+        assert lines["session_reward"] == campaigns.granted
+        points_are_backed(year, lines.total(), kept)
+        bank_agrees(year, deposits, cashing_out)
+        year.happened.update({f"Nova by {name}": change for name, change in lines.items()})
+        return year.happened
+
+
+@pytest.mark.timeout(300)
+def test_eight_weeks_around_a_change_of_clocks_add_up_to_the_cent(url: str, tmp_path: Path) -> None:
+    happened = lived(url, tmp_path, QUICK)
+    assert MUST_HAPPEN - set(happened) == set()
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3_600)
+def test_a_year_adds_up_to_the_cent(url: str, tmp_path: Path) -> None:
+    happened = lived(url, tmp_path, FULL)
+    assert MUST_HAPPEN - set(happened) == set()
