@@ -83,7 +83,7 @@ from nerava.merchants.totals import redeemed_in
 from tests.helpers.financial_helpers import PROVIDER
 from tests.helpers.town import DAY, HOUR, NOON, Town
 from tests.http.conftest import opened_house
-from tests.http.shop import code_of, nova_of, open_shop, rich_driver, show
+from tests.http.shop import code_of, nova_of, open_shop, rich_driver, settle_now, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -774,9 +774,7 @@ def test_from_the_code_to_the_settlement_every_point_is_where_it_belongs(url: st
             lambda session: redeemed_in(session, shop.merchant_id, now - DAY, now + DAY)
         )
         assert (totals.redemptions, totals.captured, totals.refunded, totals.points) == (2, 420, 50, 370)
-        house.books.must(
-            merchant_settlement(merchant_id=shop.merchant_id, period="2026-11", points=totals.points)
-        )
+        settle_now(house)
         assert house.books.posted(merchant_payable(shop.merchant_id), PLATFORM_FEES) == [315, 55]
         assert house.books.posted(NOVA_RESERVE)[0] == -house.books.posted(NOVA_ISSUANCE)[0] == 630
         assert house.findings() == []

@@ -47,6 +47,9 @@ from nerava.privacy.retention import Retention
 from nerava.rewards.checkouts import CheckoutWork
 from nerava.rewards.payment_events import payment_handlers
 from nerava.rewards.sponsor_refunds import RefundWork
+from nerava.settlements.closing import Closing
+from nerava.settlements.dunning import Reminding
+from nerava.settlements.paying import Paying
 from nerava.worker import (
     BackgroundWork,
     audit_jobs,
@@ -57,6 +60,7 @@ from nerava.worker import (
     privacy_jobs,
     protection_jobs,
     session_jobs,
+    settlement_jobs,
     sign_in_jobs,
 )
 
@@ -212,6 +216,16 @@ def _payment_work(installation: Installation) -> Sequence[Job]:
     )
 
 
+def _settlement_work(installation: Installation) -> Sequence[Job]:
+    database, ledger = installation.database, installation.ledger
+    notify, minimum = installation.desk.messages.notify, installation.settings.payouts.merchant_minimum_minor
+    return settlement_jobs(
+        Closing(database, ledger, notify),
+        Paying(database, ledger, minimum, notify),
+        Reminding(database, installation.audit, notify),
+    )
+
+
 def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
     """Return who brings messages to people; nobody where production rules hold."""
     if settings.is_strict:
@@ -257,6 +271,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *inbound_jobs(events),
         *payout_jobs(payouts_of(installation)),
         *_payment_work(installation),
+        *_settlement_work(installation),
         *audit_jobs(installation.database, installation.secrets),
     )
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from nerava.rewards.checkouts import CheckoutWork
     from nerava.rewards.sponsor_refunds import RefundWork
     from nerava.settings import WorkerSettings
+    from nerava.settlements.closing import Closing
+    from nerava.settlements.dunning import Reminding
+    from nerava.settlements.paying import Paying
 
 log = logging.getLogger(__name__)
 
@@ -245,6 +248,15 @@ def payout_jobs(payouts: Payouts) -> Sequence[Job]:
         Job("look at payout methods", SECONDLY, methods.look, PROVIDERS),
         Job("find payouts that are stuck", MINUTELY, driving.find_stuck),
         Job("compare the provider's book with ours", MINUTELY, reconciling.run, PROVIDERS),
+    )
+
+
+def settlement_jobs(closing: Closing, paying: Paying, reminding: Reminding) -> Sequence[Job]:
+    """Return the jobs that close the periods of merchants, pay them out and remind them of invoices."""
+    return (
+        Job("close the periods of merchants", MINUTELY, closing.run),
+        Job("pay merchants out", MINUTELY, paying.run),
+        Job("remind merchants of invoices", MINUTELY, reminding.run),
     )
 
 

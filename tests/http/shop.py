@@ -14,6 +14,7 @@ from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import driver_nova, merchant_nova
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
+from nerava.settlements.closing import Closing
 from tests.http.flows import fill_promo
 
 if TYPE_CHECKING:
@@ -146,6 +147,12 @@ def code_of(driver: Caller, offer_id: str) -> str:
     answer = show(driver, offer_id)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["code"])
+
+
+def settle_now(house: House) -> None:
+    """Close the period under way, as if 40 days had passed."""
+    closing = Closing(house.installation.database, house.installation.ledger)
+    closing.run(house.installation.clock.now() + timedelta(days=40))
 
 
 def nova_of(house: House, driver: Caller) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from nerava.identity.roles import Role
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import fact_id, new_id
 from nerava.ledger.switches import approve_release, ask_release, turn_on
-from nerava.ledger.templates.merchant_settlement import merchant_settlement
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.merchants.code_text import spell
 from nerava.merchants.model import Redemption
@@ -21,7 +20,7 @@ from nerava.platform.idempotency_store import forget
 from nerava.settings import RedeemingSettings
 from tests.http.conftest import opened_house
 from tests.http.flows import fill_promo, work_off
-from tests.http.shop import CAPTURE, Shop, code_of, nova_of, open_shop, rich_driver, show
+from tests.http.shop import CAPTURE, Shop, code_of, nova_of, open_shop, rich_driver, settle_now, show
 from tests.http.test_problems import assert_problem
 
 if TYPE_CHECKING:
@@ -370,7 +369,8 @@ def test_what_is_above_a_managers_limit_is_the_owners_to_give_back(house: House)
 def test_after_the_settlement_there_is_nothing_left_to_give_back(house: House) -> None:
     shop, driver = open_shop(house), rich_driver(house)
     taken = shop.capture(code_of(driver, shop.offer())).json()["redemption_id"]
-    house.books.must(merchant_settlement(merchant_id=shop.merchant_id, period="2026-03", points=300))
+    settle_now(house)
+    assert shop.points == 0
 
     assert_problem(refund(shop.owner, taken, 1), 409, "already-settled")
     assert_problem(void(shop, taken), 409, "already-settled")

@@ -17,6 +17,7 @@ from nerava.payouts import rights as payout_rights
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.roles import grant_application_role
 from nerava.privacy import rights as privacy_rights
+from nerava.settlements import rights as settlement_rights
 
 ApplicationRole = Annotated[
     str | None,
@@ -66,6 +67,7 @@ def _grant(url: str, role: str) -> None:
             *access_store.RIGHTS,
             *payout_rights.RIGHTS,
             *privacy_rights.RIGHTS,
+            *settlement_rights.RIGHTS,
         )
         database.run(lambda session: grant_application_role(session, role, guarded))
     finally:

@@ -292,7 +292,11 @@ NOBODYS: Final[dict[str, str]] = {
     "ledger_block": "hashes",
     "ledger_seal": "hashes",
     "ledger_unsealed": "a work list of batches",
+    "invoice": "what a company owes",
+    "invoice_payment": "what a company paid",
+    "invoice_series": "numbers of invoices",
     "merchant": "a company",
+    "merchant_notice": "what a company was told",
     "merchant_register": "a till",
     "merchant_site": "a shop",
     "offer": "a merchant's offer",
@@ -302,6 +306,9 @@ NOBODYS: Final[dict[str, str]] = {
     "readiness_probe": "an instant",
     "reconciliation_run": "a provider's book beside ours",
     "retention_run": "numbers of rows",
+    "settlement": "what a company is owed",
+    "settlement_line": "what was redeemed at a company, without by whom",
+    "settlement_plan": "when a company is settled",
     "sponsor": "a company",
 }
 """Tables without a person, and what is in them instead."""

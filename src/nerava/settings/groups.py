@@ -120,6 +120,9 @@ class PayoutSettings(Group):
     day_max_minor: int = Field(
         default=5_000_000, ge=100, description="What may be let go within 24 hours, everybody together"
     )
+    merchant_minimum_minor: int = Field(
+        default=1_000, ge=1, le=10_000_000, description="Less than this is not paid out to a merchant yet"
+    )
 
 
 class WorkerSettings(Group):

@@ -12,6 +12,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.ledger import rights as ledger_rights
 from nerava.ledger.verify import verify_tail
 from nerava.payouts import rights as payout_rights
+from nerava.settlements import rights as settlement_rights
 from nerava.platform.db import Database, EngineOptions
 from nerava.startup_checks.findings import DATABASE_URL, Finding
 
@@ -28,6 +29,7 @@ GUARDED: Final = (
     *audit_rights.RIGHTS,
     *access_store.RIGHTS,
     *payout_rights.RIGHTS,
+    *settlement_rights.RIGHTS,
 )
 
 _HELD: Final = text("""

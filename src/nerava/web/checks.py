@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Final
 from nerava.merchants.checks import CHECKS as MERCHANT_CHECKS
 from nerava.payouts.checks import CHECKS as PAYOUT_CHECKS
 from nerava.rewards.checks import CHECKS as REWARD_CHECKS
+from nerava.settlements.checks import CHECKS as SETTLEMENT_CHECKS
 
 if TYPE_CHECKING:
     from nerava.ledger.audit import Check
 
-CHECKS: Final[tuple[Check, ...]] = (*REWARD_CHECKS, *MERCHANT_CHECKS, *PAYOUT_CHECKS)
+CHECKS: Final[tuple[Check, ...]] = (
+    *REWARD_CHECKS,
+    *MERCHANT_CHECKS,
+    *PAYOUT_CHECKS,
+    *SETTLEMENT_CHECKS,
+)
 """For `ledger.audit`, beside the ledger's own."""

@@ -1,0 +1,1 @@
+"""Periods of merchants: what is owed is settled, claim fees are invoiced, both are paid."""

@@ -1,0 +1,1 @@
+"""Tests of settlements, invoices and what merchants are told."""
