@@ -16,6 +16,7 @@ from nerava.kernel.clock import FixedClock
 from nerava.settings import StripeSettings
 from nerava.simulators.handle import Simulators
 from nerava.simulators.serving import running_simulators
+from nerava.worker import PROVIDERS
 from tests.http.conftest import House, opened_house
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -30,10 +31,10 @@ class Counter:
     clock: FixedClock
 
     def work(self, rounds: int = 12) -> None:
-        """Let the background work go round for a while; nothing here waits for ever."""
+        """Let the work with providers go round for a while; nothing here waits for ever."""
         background = background_of(self.house.installation)
         for _ in range(rounds):
-            background.round()
+            background.round(PROVIDERS)
             self.clock.move_to(self.clock.now() + timedelta(seconds=6))
 
     def wait(self, rounds: int = 12, **span: float) -> None:
