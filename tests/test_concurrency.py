@@ -210,10 +210,10 @@ def settle(books: Books, index: int, one: SessionGrant) -> Reply:
 
 
 def grant_with_promo(books: Books, index: int, one: SessionGrant) -> tuple[Reply, Reply]:
-    """Reward a session and a referral, neighbours of one caller in one reserve."""
+    """Reward a session and make a present, neighbours of one caller in one reserve."""
     mine = SessionGrant(one.campaign_id, fact_id(f"{one.session_id}:{index}"), one.driver_id, one.points)
     promo = promo_grant(
-        kind=PromoKind.REFERRAL, reference_id=mine.session_id, driver_id=one.driver_id, points=one.points
+        kind=PromoKind.GOODWILL, reference_id=mine.session_id, driver_id=one.driver_id, points=one.points
     )
     return books.ask(session_reward(mine)), books.ask(promo)
 

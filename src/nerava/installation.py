@@ -52,6 +52,7 @@ from nerava.settlements.dunning import Reminding
 from nerava.settlements.paying import Paying
 from nerava.worker import (
     BackgroundWork,
+    after_grant_jobs,
     audit_jobs,
     inbound_jobs,
     jobs,
@@ -265,6 +266,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
     return (
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
+        *after_grant_jobs(installation.database, installation.ledger, wanted),
         *protection_jobs(installation.database, installation.vault, installation.limits),
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),

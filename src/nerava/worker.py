@@ -19,8 +19,10 @@ from nerava.ledger.stops import SwitchedOff
 from nerava.merchants.expiring import expire_due
 from nerava.platform.idempotency_store import forget
 from nerava.platform.secrets import SecretKind
+from nerava.rewards.expiring import Expiring
 from nerava.rewards.service import evaluate_closed
 from nerava.rewards.settlement import settle
+from nerava.rewards.taking_back import recover_owed, review_grants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,6 +177,23 @@ def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequen
         Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
         Job("seal the day", HOURLY, daily_seal),
         Job("forget old answers", HOURLY, forget_answers),
+    )
+
+
+def after_grant_jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequence[Job]:
+    """Return the jobs for points that were given: they expire, or turn out not to be earned."""
+    expiring = Expiring(database, ledger, settings.batch_size)
+
+    def review(now: datetime) -> int:
+        return review_grants(database, ledger, now)
+
+    def recover(now: datetime) -> int:
+        return recover_owed(database, ledger, now)
+
+    return (
+        Job("take back what was not earned", SECONDLY, review),
+        Job("take what drivers owe", MINUTELY, recover),
+        Job("let points expire", MINUTELY, expiring.run),
     )
 
 

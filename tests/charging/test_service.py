@@ -17,9 +17,10 @@ from nerava.charging.errors import (
     UnknownSession,
     WrongSessionState,
 )
+from nerava.charging.evidence import NewEvidence
 from nerava.charging.ingest import NewConnector, NewLocation
 from nerava.charging.queries import SessionView
-from nerava.charging.service import NewEvidence, SessionStart
+from nerava.charging.service import SessionStart
 from nerava.charging.states import SessionState
 from nerava.kernel.ids import new_id
 from nerava.platform.db import Database

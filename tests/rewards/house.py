@@ -7,21 +7,26 @@ from typing import Any
 from uuid import UUID
 
 from nerava.charging import ingest as charging_ingest
+from nerava.charging import service as charging
+from nerava.charging.evidence import NewEvidence
 from nerava.charging.ingest import NewConnector, NewLocation, NewSession
 from nerava.drivers import service as drivers
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.ledger.audit import audit
-from nerava.ledger.chart import driver_nova
+from nerava.ledger.chart import driver_nova, merchant_nova
+from nerava.ledger.templates.redemption import redemption_capture, redemption_show
 from nerava.platform.db import Database
 from nerava.rewards import campaigns, queries, service, settlement
 from nerava.rewards.campaigns import CampaignMoney
 from nerava.rewards.checks import CHECKS
+from nerava.rewards.expiring import expire_overdue
 from nerava.rewards.queries import Explanation, GrantView
 from nerava.rewards.rules import AnyRule
 from nerava.rewards.service import BatchReport
 from nerava.rewards.settlement import SettlementReport
+from nerava.rewards.taking_back import recover_owed, review_grants
 from tests.helpers.financial_helpers import PROVIDER, Books
 from tests.rewards.examples import terms
 
@@ -148,6 +153,75 @@ class House:
             lambda session: settlement.settle(session, self.ledger, self.now), repeatable=True
         )
 
+    def expire(self, limit: int = 500) -> int:
+        """Let what is overdue expire and return how many points that were."""
+        expired, after = 0, None
+        while True:
+            page = self.database.run(
+                lambda session, start=after: expire_overdue(  # type: ignore[misc]
+                    session, self.ledger, self.now, after=start, limit=limit
+                ),
+                repeatable=True,
+            )
+            expired += page.expired
+            after = page.last
+            if after is None:
+                return expired
+
+    def review(self) -> int:
+        """Look again at settled grants whose sessions were decided anew."""
+        return review_grants(self.database, self.ledger, self.now)
+
+    def recover(self) -> int:
+        """Take what drivers owe from what they have."""
+        return recover_owed(self.database, self.ledger, self.now)
+
+    def attest(self, session_id: UUID, **changes: Any) -> int:
+        """Take in a further detail record of a session, a credit unless said otherwise."""
+        values: dict[str, Any] = {
+            "session_id": session_id,
+            "level": 4,
+            "source": "test",
+            "reference": f"credit-{new_id()}",
+            "at": self.now,
+            "body": {},
+            "energy_wh": 0,
+            "is_credit": True,
+        } | changes
+        piece = NewEvidence(**values)
+        return self.database.run(lambda session: charging.attest(session, [piece], self.now))
+
+    def show(self, driver: UUID, points: int) -> UUID:
+        """Let a driver set points aside for a code, and return its redemption, merchant and register, all one id."""
+        redemption = new_id()
+        self.books.open(merchant_nova(redemption))
+        until = self.now + timedelta(days=400)
+        self.books.must(
+            redemption_show(
+                redemption_id=redemption,
+                driver_id=driver,
+                merchant_id=redemption,
+                price=points,
+                expires_at=until,
+            )
+        )
+        return redemption
+
+    def take(self, redemption: UUID, points: int) -> None:
+        """Let a merchant take what was set aside."""
+        taken = redemption_capture(redemption_id=redemption, register_id=redemption, price=points)
+        self.books.must(taken)
+
+    def spend(self, driver: UUID, points: int) -> UUID:
+        """Let a merchant take points of a driver, and return what for."""
+        redemption = self.show(driver, points)
+        self.take(redemption, points)
+        return redemption
+
+    def move_on(self, **by: int) -> None:
+        """Let time pass."""
+        self.clock.move_to(self.now + timedelta(**by))
+
     def explain(self, session_id: UUID, evaluation: int | None = None) -> Explanation:
         """Return why."""
         return self.database.read(lambda session: queries.explain(session, session_id, evaluation=evaluation))
@@ -167,7 +241,7 @@ class House:
         assert totals.add_up()
         assert money.adds_up
         assert totals.funded == money.funded
-        assert totals.granted == money.granted
+        assert totals.granted == money.granted + money.owed
         return money
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from nerava.charging import service as charging
-from nerava.charging.service import NewEvidence
+from nerava.charging.evidence import NewEvidence
 from nerava.drivers import service as drivers
 from nerava.ledger.chart import campaign_budget
 from nerava.platform.db import Database

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from nerava.charging import queries as charging_queries
 from nerava.charging import service as charging
-from nerava.charging.service import NewEvidence
+from nerava.charging.evidence import NewEvidence
 from nerava.charging.states import SessionState
 from nerava.kernel.ids import new_id
 from nerava.ledger import Status

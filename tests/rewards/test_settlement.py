@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from nerava.charging import service as charging
 from nerava.charging.errors import UnknownSession, WrongSessionState
-from nerava.charging.service import NewEvidence
+from nerava.charging.evidence import NewEvidence
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import campaign_budget, driver_nova
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward_expire

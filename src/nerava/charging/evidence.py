@@ -88,6 +88,39 @@ class EvidencedSession:
         return replace(self, score=score, under_review=under_review)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvidence:
+    """A further piece of evidence about a session.
+
+    Attributes:
+        at: When it happened; `received_at` is when it is attested.
+        energy_wh, started_at, ended_at: What it measured; None where it says nothing.
+        is_credit: Whether it takes back what a detail record of its own level said before.
+    """
+
+    session_id: UUID
+    level: int
+    source: str
+    reference: str
+    at: datetime
+    body: Mapping[str, object]
+    energy_wh: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    is_credit: bool = False
+
+    def replaces(self, level: int, energy_wh: int) -> bool:
+        """Return whether it says more than evidence of this level that measured so much.
+
+        A credit counts at its own level too, from charge detail records on, and only downwards: so
+        the same one again changes nothing.
+        """
+        if self.level > level:
+            return True
+        less = self.energy_wh is not None and self.energy_wh < energy_wh
+        return self.is_credit and self.level == level and level >= EvidenceLevel.CDR and less
+
+
 def body_sha256(body: Mapping[str, object]) -> str:
     """Return the checksum of what a source sent, in hexadecimal; it stays when the body is emptied.
 

@@ -29,12 +29,14 @@ from nerava.kernel.ids import new_id
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Row, Select
     from sqlalchemy.orm import Session
+
+    from nerava.charging.evidence import NewEvidence
 
 LOOK_BACK: Final = timedelta(days=14)
 """How far before a session others are looked at: twice the longest session that can be recorded."""
@@ -82,26 +84,6 @@ class SessionStart:
     connector_id: UUID | None
     started_at: datetime
     evidence_level: int = EvidenceLevel.PRESENCE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvidence:
-    """A further piece of evidence about a session.
-
-    Attributes:
-        at: When it happened; `received_at` is when it is attested.
-        energy_wh, started_at, ended_at: What it measured; None where it says nothing.
-    """
-
-    session_id: UUID
-    level: int
-    source: str
-    reference: str
-    at: datetime
-    body: Mapping[str, object]
-    energy_wh: int | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +172,8 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
 
     A piece of a higher level than the session had replaces what was measured so far, and a
     session that was decided is decided once more with it. A piece of the same or a lower level
-    is only kept. The same piece again changes nothing.
+    is only kept, unless it is a credit, which lowers what a detail record measured. The same piece
+    again changes nothing.
 
     Raises:
         UnknownSession: A piece is about a session that nobody knows (404).
@@ -223,9 +206,10 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
     )
     best: dict[UUID, NewEvidence] = {}
     for one in evidence:
-        standing = best.get(one.session_id)
-        level = stored[one.session_id].evidence_level if standing is None else standing.level
-        if one.level > level:
+        standing, row = best.get(one.session_id), stored[one.session_id]
+        level = row.evidence_level if standing is None else standing.level
+        measured = None if standing is None else standing.energy_wh
+        if one.replaces(level, row.energy_wh if measured is None else measured):
             best[one.session_id] = one
     return _ATTEST.run(session, [_better(stored[key], one) for key, one in best.items()])
 

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import Integer, and_, bindparam, func, or_, select
 
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
+    from sqlalchemy import Exists
     from sqlalchemy.orm import Session
 
 _LOT: Final = model.lot.c
+_USE: Final = model.lot_use.c
 
 # Built once: building it costs more than running it, and every look into a wallet runs it.
 _NEXT: Final = (
@@ -71,3 +74,109 @@ def open_lots(session: Session, code: str) -> list[OpenLot]:
         .order_by(_LOT.expires_at.is_(None), _LOT.expires_at, _LOT.id)
     )
     return [OpenLot(row.id, row.key, int(row.remaining)) for row in session.execute(wanted)]
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueLot:
+    """What is left of a lot whose instant has come.
+
+    Attributes:
+        owner: Whose account it lies in, as the chart names them.
+        created_by: Key of the transfer that created the lot.
+        source: Whose money is behind it.
+        available: What the whole account can be debited now; less than `remaining` while a hold
+            reserves some of it.
+    """
+
+    id: UUID
+    owner: str
+    created_by: UUID
+    remaining: int
+    source: str
+    expires_at: datetime
+    available: int
+
+
+def overdue_lots(
+    session: Session, now: datetime, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[OverdueLot]:
+    """Return lots with something left whose instant has come, the earliest first.
+
+    Of several lots that one transfer made in an account, only the first: the next one follows when
+    that is gone.
+
+    Args:
+        session: A session of either kind.
+        now: Aware UTC; a lot expires at its instant.
+        after: Expiry and id of the last lot that was looked at; None starts at the first.
+        limit: The most lots.
+    """
+    balance, account = model.balance.c, model.account.c
+    available = balance.credits_posted - balance.debits_posted - balance.debits_pending
+    wanted = (
+        select(
+            _LOT.id,
+            account.owner,
+            _LOT.key.label("created_by"),
+            _LOT.remaining,
+            _LOT.source,
+            _LOT.expires_at,
+            available.label("available"),
+        )
+        .join(model.account, account.id == _LOT.account_id)
+        .join(model.balance, balance.account_id == _LOT.account_id)
+        .where(_LOT.remaining > 0, _LOT.expires_at.is_not(None), _LOT.expires_at <= now, ~_older_twin())
+        .order_by(_LOT.expires_at, _LOT.id)
+        .limit(limit)
+    )
+    if after is not None:
+        at, last = after
+        wanted = wanted.where(or_(_LOT.expires_at > at, and_(_LOT.expires_at == at, _LOT.id > last)))
+    return [OverdueLot(**row._asdict()) for row in session.execute(wanted)]
+
+
+def _older_twin() -> Exists:
+    twin = model.lot.alias().c
+    return (
+        select(twin.id)
+        .where(
+            twin.key == _LOT.key,
+            twin.account_id == _LOT.account_id,
+            twin.remaining > 0,
+            or_(
+                twin.expires_at < _LOT.expires_at,
+                and_(twin.expires_at == _LOT.expires_at, twin.id < _LOT.id),
+            ),
+        )
+        .exists()
+    )
+
+
+def origins(session: Session, lot_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return, for each lot, the key of the chain that granted its points or, first, held them.
+
+    A refund brings back what a payment consumed as a new lot; its points are still those of the
+    first grant. Walks back one step for all lots at a time.
+    """
+    found: dict[UUID, UUID] = {}
+    looking = {lot_id: [lot_id] for lot_id in lot_ids}
+    while looking:
+        restored = select(_LOT.id, _LOT.key, _USE.lot_id).outerjoin(model.lot_use, _USE.id == _LOT.restores)
+        rows = session.execute(restored.where(_LOT.id.in_(looking))).all()
+        back: dict[UUID, list[UUID]] = {}
+        for row in rows:
+            if row.lot_id is None:
+                found |= dict.fromkeys(looking[row.id], row.key)
+            else:
+                back.setdefault(row.lot_id, []).extend(looking[row.id])
+        looking = back
+    made, held, first = model.transfer.alias(), model.transfer.alias(), model.transfer.alias()
+    # The first transfer of a transaction gives it its id, and has the key of the chain.
+    chains = (
+        select(made.c.key, first.c.key.label("chain"))
+        .outerjoin(held, held.c.id == made.c.hold_id)
+        .join(first, first.c.id == func.coalesce(held.c.transaction_id, made.c.transaction_id))
+        .where(made.c.key.in_(set(found.values())))
+    )
+    chain_of = {row.key: row.chain for row in session.execute(chains)}
+    return {lot_id: chain_of[key] for lot_id, key in found.items()}

@@ -204,6 +204,14 @@ Index(
     sqlite_where=lot.c.remaining > text("0"),
 )
 
+Index(
+    "ix_ledger_lot_due",
+    lot.c.expires_at,
+    lot.c.id,
+    postgresql_where=text("remaining > 0 AND expires_at IS NOT NULL"),
+    sqlite_where=text("remaining > 0 AND expires_at IS NOT NULL"),
+)
+
 lot_use: Final = Table(
     "ledger_lot_use",
     _metadata,

@@ -217,6 +217,14 @@ def transaction(session: Session, key: UUID) -> tuple[list[PostedTransfer], dict
     return [posted_from(row) for row in rows], {str(row.id): row.code for row in codes}
 
 
+def key_of_transaction(session: Session, transaction_id: UUID) -> UUID | None:
+    """Return the key of the chain that was posted as this transaction, None if there is none."""
+    # The first transfer of a transaction gives it its id, and has the key of the chain.
+    wanted = select(_T.key).where(_T.id == transaction_id, _T.transaction_id == transaction_id)
+    found: UUID | None = session.scalar(wanted)
+    return found
+
+
 def posted_from(row: Row[Any]) -> PostedTransfer:
     """Return a row read through SQLAlchemy the way the writer has it: ids, keys and metadata as text."""
     values = row._asdict()

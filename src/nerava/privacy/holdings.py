@@ -28,9 +28,12 @@ from nerava.platform.db import Base
 from nerava.platform.vault_store import DataKey
 from nerava.privacy.model import Consent
 from nerava.rewards import model as _rewards
+from nerava.rewards import referral_store as _referrals
+from nerava.rewards import return_store as _returns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from sqlalchemy import ColumnElement, Select
 
     from nerava.privacy.subjects import Subject
@@ -46,6 +49,8 @@ DECLARING: Final = (
     _answers,
     _merchants,
     _rewards,
+    _referrals,
+    _returns,
     AppUser,
     Driver,
     DataKey,
@@ -113,6 +118,11 @@ def _by_charging(column: str) -> Mine:
 def _by_redemption(column: str) -> Mine:
     redemption = _merchants.Redemption
     return lambda c, who: c[column].in_(select(redemption.id).where(redemption.driver_id.in_(who.driver_ids)))
+
+
+def _by_grant(column: str) -> Mine:
+    grant = _rewards.RewardGrant
+    return lambda c, who: c[column].in_(select(grant.id).where(grant.driver_id.in_(who.driver_ids)))
 
 
 def _lots(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
@@ -228,6 +238,7 @@ HOLDINGS: Final = (
         _audited,
         shown=("id", "at", "role", "session_id", "action", "object_kind", "object_id", "result", "ip_prefix"),
     ),
+    Holding("referral_code", _by_driver("driver_id"), OnErase.DELETE),
     Holding("driver", _by_driver("id")),
     Holding("charging_session", _by_driver("driver_id")),
     Holding("charging_location", _places),
@@ -235,6 +246,14 @@ HOLDINGS: Final = (
     Holding("reward_decision", _by_charging("session_id")),
     Holding("reward_grant", _by_driver("driver_id"), hidden=_secret("fee_share")),
     Holding("reward_cap", _by_driver("driver_id")),
+    Holding("reward_expiry", _by_grant("grant_id"), hidden=_secret("fee_returned")),
+    Holding("reward_clawback", _by_grant("grant_id"), hidden=_secret("fee_returned", "decided_by")),
+    Holding("reward_receivable", _by_grant("grant_id"), hidden=_secret("next_at")),
+    Holding(
+        "referral",
+        lambda c, who: or_(c["referrer_id"].in_(who.driver_ids), c["referee_id"].in_(who.driver_ids)),
+        shown=("id", "state", "reason", "named_at", "rewarded_at"),
+    ),
     Holding("redemption", _by_driver("driver_id"), hidden=_secret("code_hash", "code_key", "due_at")),
     Holding("redemption_refund", _by_redemption("redemption_id")),
     Holding("pos_order", _by_redemption("redemption_id")),

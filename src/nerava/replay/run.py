@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerava.charging import ingest
 from nerava.charging import service as charging
-from nerava.charging.evidence import EvidenceLevel
+from nerava.charging.evidence import EvidenceLevel, NewEvidence
 from nerava.charging.ingest import NewConnector, NewLocation, NewSession
 from nerava.charging.queries import ids_by_reference
 from nerava.charging.recordings import RecordedSession, RefusedRow
-from nerava.charging.service import NewEvidence
 from nerava.drivers import service as drivers
 from nerava.rewards.service import evaluate_closed
 from nerava.rewards.settlement import settle

@@ -34,6 +34,7 @@ from nerava.rewards.errors import (
 )
 from nerava.rewards.evaluation import NO_FEE, RunningCampaign
 from nerava.rewards.model import Campaign, CampaignFunding, RewardGrant, Sponsor
+from nerava.rewards.returns import owed_to_campaign, returned_of_campaign
 from nerava.rewards.rules import read_rules
 from nerava.rewards.terms import CampaignTerms
 
@@ -87,7 +88,8 @@ class CampaignMoney:
         funded: Gross of all payments.
         left: What the budget can still pay.
         held: What provisional rewards reserve of the budget.
-        granted: Points that were given and stand.
+        granted: Points that were given and stand, less those whose money came back when they expired.
+        owed: Points that were taken back and that their drivers no longer had.
         fee_left: Fee not yet earned, held or not.
         fee_earned: Fee that the platform earned.
         refunded: What went back to the sponsor's deposits when the campaign was closed, fee included.
@@ -97,6 +99,7 @@ class CampaignMoney:
     left: int
     held: int
     granted: int
+    owed: int
     fee_left: int
     fee_earned: int
     refunded: int
@@ -105,7 +108,8 @@ class CampaignMoney:
     def adds_up(self) -> bool:
         """Whether every minor unit that came in is accounted for."""
         fees = self.fee_left + self.fee_earned
-        return self.funded == self.left + self.held + self.granted + fees + self.refunded
+        points = self.granted + self.owed
+        return self.funded == self.left + self.held + points + fees + self.refunded
 
 
 def create_sponsor(session: Session, ledger: Ledger, *, name: str, currency: str, now: datetime) -> UUID:
@@ -301,7 +305,8 @@ def campaign_money(session: Session, campaign_id: UUID) -> CampaignMoney:
         funded=int(gross),
         left=budget.available,
         held=budget.debits_pending,
-        granted=int(session.execute(granted).scalar_one()),
+        granted=int(session.execute(granted).scalar_one()) - returned_of_campaign(session, campaign_id),
+        owed=owed_to_campaign(session, campaign_id),
         fee_left=fee.posted,
         fee_earned=int(fees) - fee.posted - int(fee_back),
         refunded=int(budget_back) + int(fee_back),

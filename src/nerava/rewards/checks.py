@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nerava.ledger.audit import Check
+from nerava.rewards.return_checks import CHECKS as RETURN_CHECKS
 
 CHECKS: Final = (
     Check(
@@ -43,10 +44,14 @@ SELECT CAST(g.id AS TEXT), g.state || ' of ' || g.points || ' points, the ledger
 FROM reward_grant g
 LEFT JOIN ledger_transfer t ON t.key = g.transaction_key
 LEFT JOIN ledger_transfer r ON r.hold_id = t.id
+LEFT JOIN (SELECT grant_id, sum(points) AS points FROM reward_clawback WHERE receivable_id IS NULL GROUP BY grant_id) b
+       ON b.grant_id = g.id
 WHERE t.key IS NULL OR t.amount <> g.points_granted
    OR (g.state = 'provisional' AND (t.kind <> 'hold' OR r.id IS NOT NULL))
-   OR (g.state = 'settled' AND t.kind = 'hold' AND (r.kind IS NULL OR r.kind <> 'capture' OR r.amount <> g.points))
-   OR (g.state = 'settled' AND t.kind = 'direct' AND t.amount <> g.points)
+   OR (g.state IN ('settled', 'clawed_back') AND t.kind = 'hold'
+       AND (r.kind IS NULL OR r.kind <> 'capture' OR r.amount <> g.points + coalesce(b.points, 0)))
+   OR (g.state IN ('settled', 'clawed_back') AND t.kind = 'direct' AND t.amount <> g.points + coalesce(b.points, 0))
+   OR (g.state NOT IN ('settled', 'clawed_back') AND b.points IS NOT NULL)
    OR (g.state = 'released' AND (r.kind IS NULL OR r.kind NOT IN ('release', 'expire')))""",
     ),
     Check(
@@ -113,4 +118,5 @@ SELECT CAST(t.id AS TEXT), 'a funding of ' || t.amount || ' that no campaign rec
 FROM ledger_transfer t WHERE t.template = 'campaign_funding' AND t.position = 0
   AND NOT EXISTS (SELECT 1 FROM campaign_funding f WHERE f.transaction_key = t.key)""",
     ),
+    *RETURN_CHECKS,
 )

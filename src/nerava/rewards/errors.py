@@ -95,3 +95,27 @@ class NotOver(NeravaError):
     code = "campaign-not-over"
     status = HTTPStatus.CONFLICT
     title = "The campaign is not over"
+
+
+class UnknownGrant(NeravaError):
+    """No grant has this id."""
+
+    code = "unknown-grant"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such grant"
+
+
+class WrongGrantState(NeravaError):
+    """Only points that were given can be taken back, and only while the grant names its driver."""
+
+    code = "wrong-grant-state"
+    status = HTTPStatus.CONFLICT
+    title = "The grant is in another state"
+
+
+class MoreThanStands(NeravaError):
+    """More than what stands of the grant and has not expired; nothing was taken."""
+
+    code = "more-than-stands"
+    status = HTTPStatus.CONFLICT
+    title = "More than what stands of the grant"

@@ -191,9 +191,9 @@ class RunningCampaign:
         if points <= 0:
             return self._refused("rules.nothing_earned", {}, tuple(judgements))
         decision = self._within_caps(session, history, points, tuple(judgements))
-        if past is None or decision.outcome is not Outcome.HELD:
+        if past is None or decision.outcome is Outcome.REFUSED:
             return decision
-        # Better evidence is judged by the same past.
+        # Better evidence, and a credit after it, is judged by the same past.
         return decision._replace(facts={**decision.facts, **past.facts()})
 
     def _asking(self, past: Past) -> list[Callable[[EvidencedSession], Judgement]]:

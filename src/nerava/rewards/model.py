@@ -74,6 +74,7 @@ class Campaign(Base):
     rules: Mapped[list[Any]] = mapped_column(JSONType)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     holdout_percent: Mapped[int] = mapped_column(SmallInteger(), server_default=text("0"))
+    expired_points_to: Mapped[str] = mapped_column(String(9), server_default=text("'breakage'"))
 
 
 class CampaignFunding(Base):
@@ -129,7 +130,8 @@ class RewardGrant(Base):
 
     `points_granted` and `fee_share` are what the chain under `transaction_key` moved or held;
     `points` is what still stands of it. `due_at` is when the settlement looks at a provisional
-    grant: its deadline, or earlier once better evidence or a person has spoken.
+    grant: its deadline, or earlier once better evidence or a person has spoken. `review_at` is when
+    a settled one is looked at again, because its session was decided anew; else None.
     """
 
     __tablename__ = "reward_grant"
@@ -151,6 +153,13 @@ class RewardGrant(Base):
         ),
         Index("ix_reward_grant_driver_id_granted_at", "driver_id", "granted_at"),
         Index("ix_reward_grant_campaign_id_local_date", "campaign_id", "local_date", "transaction_key"),
+        Index(
+            "ix_reward_grant_review",
+            "review_at",
+            "id",
+            sqlite_where=text("review_at IS NOT NULL"),
+            postgresql_where=text("review_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
@@ -170,6 +179,7 @@ class RewardGrant(Base):
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime())
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    review_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
 class RewardCap(Base):

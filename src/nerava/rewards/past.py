@@ -46,6 +46,11 @@ class Past(NamedTuple):
         return {f"{_PREFIX}{name}": value for name, value in self._asdict().items()}
 
     @classmethod
+    def is_told_by(cls, facts: Mapping[str, int | str]) -> bool:
+        """Return whether a past was written down in facts."""
+        return any(name.startswith(_PREFIX) for name in facts)
+
+    @classmethod
     def of_facts(cls, facts: Mapping[str, int | str]) -> Self:
         """Return what `facts` made; what is not there is as for somebody new."""
         known = {name: int(facts[_PREFIX + name]) for name in cls._fields if _PREFIX + name in facts}

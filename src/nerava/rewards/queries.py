@@ -14,6 +14,7 @@ from nerava.rewards.errors import UnknownCampaign, UnknownDecision
 from nerava.rewards.holdout import in_holdout
 from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
 from nerava.rewards.reasons import sentence
+from nerava.rewards.returns import TakenBackView, taken_back_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,6 +68,7 @@ class Explanation:
         evaluation: Which decision about the session this is, from 1.
         points: What it earned by all campaigns, given or held, when it was decided.
         findings: What verification found, each with the points that it took from the score.
+        taken_back: What was taken back of its grants since, the earliest first.
     """
 
     session_id: UUID
@@ -79,6 +81,7 @@ class Explanation:
     zone_data: str
     findings: tuple[FindingView, ...]
     campaigns: tuple[CampaignReason, ...]
+    taken_back: tuple[TakenBackView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ def explain(
             for one in decisions
             if not in_holdout(one.campaign_id, view.driver_id, known[one.campaign_id].holdout_percent)
         ]
-    states = {one.campaign_id: one.state for one in grants_of_session(session, session_id)}
+    grants = grants_of_session(session, session_id)
+    states = {one.campaign_id: one.state for one in grants}
     campaigns = tuple(
         CampaignReason(
             one.campaign_id,
@@ -169,6 +173,7 @@ def explain(
         row.zone_data,
         view.findings,
         campaigns,
+        tuple(taken_back_of(session, {one.id: one.campaign_id for one in grants})),
     )
 
 

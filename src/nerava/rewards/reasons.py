@@ -83,6 +83,14 @@ TEXTS: Final[Mapping[str, str]] = {
     "settlement.not_proven": "Better evidence showed that nothing was earned.",
     "settlement.rejected": "The session was not accepted as a charge.",
     "settlement.deadline": "No better evidence came in time.",
+    # Why points were taken back after they had been given.
+    "clawback.rejected": "Taken back: the session was not accepted as a charge.",
+    "clawback.reduced": "Taken back: better evidence proved {proven} of {granted} points.",
+    "clawback.not_proven": "Taken back: better evidence showed that nothing was earned.",
+    "clawback.credited": "Taken back: the operator credited the charge.",
+    "clawback.fraud": "Taken back: the session was not a genuine charge.",
+    "clawback.mistake": "Taken back: the points were given by mistake.",
+    "clawback.recovered": "Taken back: a part of what was still owed for an earlier session.",
 }
 
 

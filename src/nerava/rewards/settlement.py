@@ -111,7 +111,7 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
         return report
     sessions = charging.evidenced(session, [row.session_id for row in rows])
     campaigns = campaigns_by_id(session, (row.campaign_id for row in rows))
-    pasts = _pasts(session, rows, campaigns)
+    pasts = pasts_of(session, rows, campaigns)
     endings: list[_Ending] = []
     waiting: list[Row[Any]] = []
     for row in rows:
@@ -129,7 +129,7 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
 
 
 def hasten(session: Session, session_ids: Sequence[UUID], now: datetime) -> None:
-    """Make provisional grants of sessions that were decided anew due at once.
+    """Make provisional grants of sessions that were decided anew due at once, and settled ones looked at.
 
     Called before anything is posted: a settlement that has one of these rows may be waiting for
     accounts, and must not find that their owner waits for it.
@@ -137,6 +137,8 @@ def hasten(session: Session, session_ids: Sequence[UUID], now: datetime) -> None
     if session_ids:
         change = update(_T).where(_G.session_id.in_(session_ids), _G.state == PROVISIONAL, _G.due_at > now)
         session.execute(change.values(due_at=now))
+        given = update(_T).where(_G.session_id.in_(session_ids), _G.state == SETTLED)
+        session.execute(given.values(review_at=now))
 
 
 def resolve_review(session: Session, session_id: UUID, *, accepted: bool, now: datetime) -> None:
@@ -150,7 +152,7 @@ def resolve_review(session: Session, session_id: UUID, *, accepted: bool, now: d
     hasten(session, [session_id], now)
 
 
-def _pasts(
+def pasts_of(
     session: Session, rows: Sequence[Row[Any]], campaigns: Mapping[UUID, RunningCampaign]
 ) -> dict[tuple[UUID, UUID], History]:
     """Return what the drivers had done when the grants were made, where the campaign asked for it."""
@@ -161,7 +163,7 @@ def _pasts(
     query = select(_DECISION.session_id, _DECISION.outcomes).where(_DECISION.session_id.in_(asking))
     for row in session.execute(query):
         for one in from_document(row.outcomes):
-            if one.outcome is Outcome.HELD:
+            if one.outcome in (Outcome.HELD, Outcome.GRANTED) and Past.is_told_by(one.facts):
                 past = Past.of_facts(one.facts)
                 sessions = {one.campaign_id: past.sessions_granted}
                 found[row.session_id, one.campaign_id] = History(sessions=sessions, past=past)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -31,6 +31,8 @@ class CampaignTerms(BaseModel):
         settle_within_days: How long held points wait for that evidence before they are released.
         score_min: The least verification score, 0 to 100.
         points_expire_after_days: Life of the points from the moment of the grant; None is for ever.
+        expired_points_to: Whether the money behind expired points goes back to the `campaign`, its
+            fee with it, or stays with the house as `breakage`.
         session_points_max: Cap for one session; what is above is cut.
         driver_day_points_max: Cap for one driver and one local date, the one on which the session
             began at its location.
@@ -53,6 +55,7 @@ class CampaignTerms(BaseModel):
     settle_within_days: int = Field(default=30, ge=1, le=366)
     score_min: int = Field(default=50, ge=0, le=100)
     points_expire_after_days: int | None = Field(default=None, ge=1, le=3_660)
+    expired_points_to: Literal["breakage", "campaign"] = "breakage"
     session_points_max: _Points | None = None
     driver_day_points_max: _Points | None = None
     driver_points_max: _Points | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -97,6 +97,7 @@ class CampaignIn(Body):
     settle_within_days: Annotated[int, Field(strict=True, ge=1, le=366)] = 30
     score_min: Annotated[int, Field(strict=True, ge=0, le=100)] = 50
     points_expire_after_days: Annotated[int, Field(strict=True, ge=1, le=3_660)] | None = None
+    expired_points_to: Literal["breakage", "campaign"] = "breakage"
     session_points_max: _Points | None = None
     driver_day_points_max: _Points | None = None
     driver_points_max: _Points | None = None
@@ -130,7 +131,7 @@ class CampaignOut(BaseModel):
 
 
 class BudgetOut(BaseModel):
-    """Where the money of a campaign is, in minor units; funded = left + held + granted + fees + refunded."""
+    """Where a campaign's money is, in minor units; funded is the sum of the other parts."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -138,6 +139,7 @@ class BudgetOut(BaseModel):
     left: int = Field(description="What the campaign can still pay")
     held: int = Field(description="Reserved for rewards that wait for proof")
     granted: int = Field(description="Points that were given and stand")
+    owed: int = Field(description="Points that were taken back and that drivers still have to pay")
     fee_left: int = Field(description="Fee not yet earned, refundable pro rata")
     fee_earned: int
     refunded: int = Field(description="Went back to the deposits when the campaign was closed, fee included")

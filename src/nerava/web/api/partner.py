@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from nerava.charging import ingest
 from nerava.charging.errors import LocationInvalid, SessionInvalid
-from nerava.charging.evidence import EvidenceLevel
+from nerava.charging.evidence import EvidenceLevel, NewEvidence
 from nerava.charging.lookup import session_known_as
 from nerava.charging.queries import SessionView
-from nerava.charging.service import NewEvidence, attest
+from nerava.charging.service import attest
 from nerava.charging.states import SessionState
 from nerava.drivers import service as drivers
 from nerava.identity.guard import TenantId
@@ -86,6 +86,16 @@ class PartnerSessionIn(Body):
         return self
 
 
+class CdrIn(PartnerSessionIn):
+    """A charge detail record; with a reference of its own, the credit of one that was sent before."""
+
+    credit_reference: Reference | None = Field(
+        default=None,
+        description="Your name for the credit: `energy_wh` is what is left of it, and what that did not "
+        "earn is taken back",
+    )
+
+
 class PartnerSessionOut(BaseModel):
     """What became of a session so far. `closed` means that it waits for its evaluation."""
 
@@ -122,9 +132,7 @@ def send_session(
     responses=_PROBLEMS,
 )
 @guarded(Policy(roles=("partner",), scope="cdrs:write", repeats=Repeats.KEY_ACCEPTED))
-def send_cdr(
-    body: PartnerSessionIn, partner_id: TenantId, request: Keyed, wired: Wired, now: Now
-) -> Response:
+def send_cdr(body: CdrIn, partner_id: TenantId, request: Keyed, wired: Wired, now: Now) -> Response:
     """Store the charge detail record of a session, sent before or not: what it proves is given for good."""
     return run_once(wired, request, lambda session: _recorded(session, wired, partner_id, body, now), now=now)
 
@@ -141,18 +149,16 @@ def _taken_in(
     return _shown(known)
 
 
-def _recorded(
-    session: Session, wired: Wiring, partner_id: UUID, body: PartnerSessionIn, now: datetime
-) -> Answer:
+def _recorded(session: Session, wired: Wiring, partner_id: UUID, body: CdrIn, now: datetime) -> Answer:
     require_off(session, f"partner:{partner_id}")
     source = source_of(partner_id)
     known = session_known_as(session, source, body.reference)
     if known is None:
         return _shown(_ingested(session, wired, partner_id, body, level=EvidenceLevel.CDR, now=now))
     if known.evidence_level >= EvidenceLevel.CDR:
-        if _measured(known) != _measured(body):
+        if _measured(known) != _measured(body) and not _credited(session, source, known, body, now):
             raise SessionDiffers
-        return _shown(known)
+        return _shown(_known(session, source, body.reference))
     cdr = NewEvidence(
         session_id=known.id,
         level=EvidenceLevel.CDR,
@@ -166,6 +172,23 @@ def _recorded(
     )
     attest(session, [cdr], now)
     return _shown(_known(session, source, body.reference))
+
+
+def _credited(session: Session, source: str, known: SessionView, body: CdrIn, now: datetime) -> bool:
+    """Take in a credit, and return whether it says less than what is known."""
+    if body.credit_reference is None:
+        return False
+    credit = NewEvidence(
+        session_id=known.id,
+        level=known.evidence_level,
+        source=source,
+        reference=body.credit_reference,
+        at=now,
+        body=body.model_dump(mode="json"),
+        energy_wh=body.energy_wh,
+        is_credit=True,
+    )
+    return attest(session, [credit], now) == 1
 
 
 def _ingested(

@@ -71,6 +71,17 @@ class RuleReasonOut(_Shown):
     points: int
 
 
+class TakenBackOut(_Shown):
+    """Points that were taken back after they had been given."""
+
+    campaign_id: UUID
+    points: int
+    owed: int = Field(description="What was not there any more; later earnings pay it")
+    code: str
+    text: str
+    at: datetime
+
+
 class CampaignReasonOut(_Shown):
     """One campaign's answer to a session, and what its rules said."""
 
@@ -97,6 +108,7 @@ class DecisionOut(_Shown):
     zone_data: str = Field(description="Edition of the time-zone data that local hours were read with")
     findings: list[FindingOut]
     campaigns: list[CampaignReasonOut]
+    taken_back: list[TakenBackOut] = Field(description="What was taken back since, the earliest first")
 
 
 @routes.get("/sessions", summary="My charging sessions")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from nerava.ledger import reads
 from nerava.platform.pagination import Page, decode_cursor, encode_cursor
+from nerava.rewards.reasons import sentence
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -113,12 +114,20 @@ def ops_page(lines: list[StatementLine], next_cursor: str | None) -> Page[Accoun
     return Page(items=items, next_cursor=next_cursor)
 
 
+def _text(line: StatementLine) -> str:
+    """Return what a movement is called; one that was taken back says why, in its own words."""
+    reason = line.metadata.get("reason")
+    if line.template == "clawback" and isinstance(reason, str):
+        return sentence(reason, line.metadata.get("facts", {}))
+    return words(line.template, line.kind)
+
+
 def _shared(line: StatementLine) -> dict[str, object]:
     return {
         "sequence": line.sequence,
         "posted_at": line.posted_at,
         "effective_at": line.effective_at,
-        "text": words(line.template, line.kind),
+        "text": _text(line),
         "amount": line.amount,
         "change": line.change,
         "posted": line.posted,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 from nerava.identity.guard import TenantId
 from nerava.ledger import UnknownAccount, reads
 from nerava.ledger.chart import driver_nova
-from nerava.ledger.lot_reads import expiring_next
+from nerava.ledger.lot_reads import ExpiringPoints, expiring_next
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.statements import StatementLineOut, driver_page, page_of_lines
-from nerava.web.api.wiring import Wired, router
+from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 routes: Final = router("wallet")
 
 EXPIRIES_SHOWN: Final = 5
+SOON: Final = timedelta(days=30)
+LAST_NOTICE: Final = timedelta(days=7)
 
 
 class ExpiringOut(BaseModel):
@@ -31,6 +33,22 @@ class ExpiringOut(BaseModel):
 
     points: int
     expires_at: datetime
+    days_left: int = Field(description="Whole days until then; 0 on the last one, and when it is overdue")
+    notice: Literal["none", "soon", "last"] = Field(
+        description="soon: within 30 days; last: within 7; show it to the driver"
+    )
+
+    @classmethod
+    def of(cls, one: ExpiringPoints, now: datetime) -> ExpiringOut:
+        """Return how points that expire are shown."""
+        left = one.expires_at - now
+        notice: Literal["none", "soon", "last"] = "soon" if left <= SOON else "none"
+        return cls(
+            points=one.points,
+            expires_at=one.expires_at,
+            days_left=max(0, left.days),
+            notice="last" if left <= LAST_NOTICE else notice,
+        )
 
 
 class WalletOut(BaseModel):
@@ -50,7 +68,7 @@ class WalletOut(BaseModel):
 
 @routes.get("/wallet", summary="My Nova", responses=problems(UnknownAccount))
 @guarded(Policy(roles=("driver",), scope="wallet:read"))
-def wallet(driver_id: TenantId, wired: Wired) -> WalletOut:
+def wallet(driver_id: TenantId, wired: Wired, now: Now) -> WalletOut:
     """Return the balance as of one instant, holds and expiry included."""
     code = driver_nova(driver_id)
 
@@ -64,10 +82,7 @@ def wallet(driver_id: TenantId, wired: Wired) -> WalletOut:
             currency=wired.currency,
             value_minor=max(0, balance.available),
             sequence=balance.sequence,
-            expiring=[
-                ExpiringOut(points=one.points, expires_at=one.expires_at)
-                for one in expiring_next(session, code, limit=EXPIRIES_SHOWN)
-            ],
+            expiring=[ExpiringOut.of(one, now) for one in expiring_next(session, code, limit=EXPIRIES_SHOWN)],
         )
 
     return wired.database.read(look)
