@@ -23,10 +23,12 @@ from nerava.rewards.expiring import Expiring
 from nerava.rewards.service import evaluate_closed
 from nerava.rewards.settlement import settle
 from nerava.rewards.taking_back import recover_owed, review_grants
+from nerava.rewards.window_end import end_those_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nerava.audit import AuditLog
     from nerava.identity.messages import Messages
     from nerava.inbound.work import EventWork
     from nerava.kernel.clock import Clock
@@ -277,6 +279,15 @@ def settlement_jobs(closing: Closing, paying: Paying, reminding: Reminding) -> S
         Job("pay merchants out", MINUTELY, paying.run),
         Job("remind merchants of invoices", MINUTELY, reminding.run),
     )
+
+
+def campaign_jobs(database: Database, audit: AuditLog) -> Sequence[Job]:
+    """Return the job that ends campaigns whose window is over."""
+
+    def end_over(now: datetime) -> int:
+        return database.run(lambda session: end_those_over(session, audit, now))
+
+    return (Job("end campaigns that are over", MINUTELY, end_over),)
 
 
 def payment_jobs(checkouts: CheckoutWork, refunds: RefundWork) -> Sequence[Job]:

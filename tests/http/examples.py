@@ -9,16 +9,17 @@ from sqlalchemy import update
 
 from nerava.identity.roles import Role
 from nerava.identity.user_store import link
-from nerava.installation import payouts_of
 from nerava.inbound.model import EventState, InboundEvent
+from nerava.installation import payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PLATFORM_PROMO
-from nerava.rewards.checkouts import Asked, ask
 from nerava.payouts.cases import open_case
 from nerava.payouts.model import Payout
 from nerava.payouts.states import CaseKind
-from tests.http.example import Example
+from nerava.rewards.checkouts import Asked, ask
 from tests.helpers.till import Till
+from tests.http.campaign_examples import CAMPAIGN_EXAMPLES
+from tests.http.example import Example
 from tests.http.flows import (
     app_code,
     as_driver,
@@ -306,64 +307,68 @@ def _hold(house: House) -> Example:
     return Example(owner, {"hold_id": placed["hold_id"]}, {"hold_id": str(new_id())}, {"reason": "closed"})
 
 
-EXAMPLES: Final[dict[str, Callable[[House], Example]]] = MERCHANT_EXAMPLES | {
-    "GET /v1/campaigns/{campaign_id}": _campaign,
-    "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
-    "GET /v1/campaigns/{campaign_id}/budget": _campaign,
-    "GET /v1/sponsor/checkouts/{checkout_id}": _checkout,
-    "POST /v1/campaigns/{campaign_id}/close": _over,
-    "POST /v1/ops/provider-events/{event_id}/retry": _dead_event,
-    "POST /v1/campaigns/{campaign_id}/end": _campaign,
-    "POST /v1/campaigns/{campaign_id}/fundings": lambda house: _campaign(
-        house, {"gross_minor": 100}, keyed=True
-    ),
-    "POST /v1/campaigns/{campaign_id}/pause": _campaign,
-    "GET /v1/idempotency-keys/{key}": _idempotency_key,
-    "POST /v1/me/contacts/codes/{challenge_id}/verify": _new_contact,
-    "DELETE /v1/me/contacts/{contact_id}": _contact,
-    "DELETE /v1/me/identities/{identity_id}": _identity,
-    "DELETE /v1/me/factors/{factor_id}": _app,
-    "POST /v1/me/factors/totp/{factor_id}/confirm": _waiting_app,
-    "GET /v1/me/exports/{export_id}": _export,
-    "GET /v1/me/exports/{export_id}/archive": _export,
-    "DELETE /v1/me/sessions/{sign_in_id}": _sign_in,
-    "DELETE /v1/invites/{invite_id}": _invite,
-    "DELETE /v1/staff/{role_id}": _member,
-    "DELETE /v1/ops/roles/{role_id}": _given_role,
-    "GET /v1/ops/partners/{partner_id}/api-keys": _api_key,
-    "POST /v1/ops/partners/{partner_id}/api-keys": lambda house: _api_key(
-        house, {"purpose": "cdrs", "scopes": ["cdrs:write"]}
-    ),
-    "DELETE /v1/ops/partners/{partner_id}/api-keys/{key_id}": _api_key,
-    "GET /v1/ops/approvals/{approval_id}": lambda house: _approval(house, keyed=False),
-    "POST /v1/ops/approvals/{approval_id}/approve": _approval,
-    "POST /v1/ops/approvals/{approval_id}/refuse": lambda house: _approval(house, {"reason": "too much"}),
-    "POST /v1/ops/legal-holds/{hold_id}/lift": _hold,
-    "POST /v1/ops/switches/{name}/on": _stop,
-    "POST /v1/ops/switches/{name}/releases": _stopped,
-    "POST /v1/ops/switch-releases/{release_id}/approve": _release,
-    "GET /v1/ops/accounts/{code}": _account,
-    "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
-    "GET /v1/ops/accounts/{code}/statement": _account,
-    "POST /v1/ops/sponsors/{sponsor_id}/deposits": _deposit,
-    "GET /v1/payouts/{payout_id}": _payout,
-    "POST /v1/payouts/{payout_id}/cancel": lambda house: _payout(house, keyed=True),
-    "DELETE /v1/payout-methods/{method_id}": _payout_method,
-    "GET /v1/ops/payouts/{payout_id}": _queued,
-    "POST /v1/ops/payouts/{payout_id}/review": lambda house: _queued(house, WHY, keyed=True),
-    "POST /v1/ops/payouts/{payout_id}/reject": lambda house: _queued(house, WHY, keyed=True),
-    "POST /v1/ops/payouts/{payout_id}/retry": _approved_payout,
-    "POST /v1/ops/payouts/{payout_id}/failure": _gone_payout,
-    "POST /v1/ops/payout-failures/{approval_id}/approve": _failure,
-    "GET /v1/ops/payout-batches/{batch_id}": _batch,
-    "POST /v1/ops/payout-batches/{batch_id}/approve": lambda house: _batch(house, keyed=True),
-    "POST /v1/ops/payout-batches/{batch_id}/refuse": lambda house: _batch(house, keyed=True),
-    "POST /v1/ops/payout-cases/{case_id}/close": _payout_case,
-    "GET /v1/ops/reconciliations/{run_id}": _reconciliation,
-    "GET /v1/ops/reconciliations/{run_id}/csv": _reconciliation,
-    "GET /v1/sessions/{session_id}": _session,
-    "GET /v1/sessions/{session_id}/decision": _session,
-}
+EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
+    CAMPAIGN_EXAMPLES
+    | MERCHANT_EXAMPLES
+    | {
+        "GET /v1/campaigns/{campaign_id}": _campaign,
+        "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,
+        "GET /v1/campaigns/{campaign_id}/budget": _campaign,
+        "GET /v1/sponsor/checkouts/{checkout_id}": _checkout,
+        "POST /v1/campaigns/{campaign_id}/close": _over,
+        "POST /v1/ops/provider-events/{event_id}/retry": _dead_event,
+        "POST /v1/campaigns/{campaign_id}/end": _campaign,
+        "POST /v1/campaigns/{campaign_id}/fundings": lambda house: _campaign(
+            house, {"gross_minor": 100}, keyed=True
+        ),
+        "POST /v1/campaigns/{campaign_id}/pause": _campaign,
+        "GET /v1/idempotency-keys/{key}": _idempotency_key,
+        "POST /v1/me/contacts/codes/{challenge_id}/verify": _new_contact,
+        "DELETE /v1/me/contacts/{contact_id}": _contact,
+        "DELETE /v1/me/identities/{identity_id}": _identity,
+        "DELETE /v1/me/factors/{factor_id}": _app,
+        "POST /v1/me/factors/totp/{factor_id}/confirm": _waiting_app,
+        "GET /v1/me/exports/{export_id}": _export,
+        "GET /v1/me/exports/{export_id}/archive": _export,
+        "DELETE /v1/me/sessions/{sign_in_id}": _sign_in,
+        "DELETE /v1/invites/{invite_id}": _invite,
+        "DELETE /v1/staff/{role_id}": _member,
+        "DELETE /v1/ops/roles/{role_id}": _given_role,
+        "GET /v1/ops/partners/{partner_id}/api-keys": _api_key,
+        "POST /v1/ops/partners/{partner_id}/api-keys": lambda house: _api_key(
+            house, {"purpose": "cdrs", "scopes": ["cdrs:write"]}
+        ),
+        "DELETE /v1/ops/partners/{partner_id}/api-keys/{key_id}": _api_key,
+        "GET /v1/ops/approvals/{approval_id}": lambda house: _approval(house, keyed=False),
+        "POST /v1/ops/approvals/{approval_id}/approve": _approval,
+        "POST /v1/ops/approvals/{approval_id}/refuse": lambda house: _approval(house, {"reason": "too much"}),
+        "POST /v1/ops/legal-holds/{hold_id}/lift": _hold,
+        "POST /v1/ops/switches/{name}/on": _stop,
+        "POST /v1/ops/switches/{name}/releases": _stopped,
+        "POST /v1/ops/switch-releases/{release_id}/approve": _release,
+        "GET /v1/ops/accounts/{code}": _account,
+        "GET /v1/ops/accounts/{code}/balance-at": lambda house: _account(house, at="2026-11-01T00:00:00Z"),
+        "GET /v1/ops/accounts/{code}/statement": _account,
+        "POST /v1/ops/sponsors/{sponsor_id}/deposits": _deposit,
+        "GET /v1/payouts/{payout_id}": _payout,
+        "POST /v1/payouts/{payout_id}/cancel": lambda house: _payout(house, keyed=True),
+        "DELETE /v1/payout-methods/{method_id}": _payout_method,
+        "GET /v1/ops/payouts/{payout_id}": _queued,
+        "POST /v1/ops/payouts/{payout_id}/review": lambda house: _queued(house, WHY, keyed=True),
+        "POST /v1/ops/payouts/{payout_id}/reject": lambda house: _queued(house, WHY, keyed=True),
+        "POST /v1/ops/payouts/{payout_id}/retry": _approved_payout,
+        "POST /v1/ops/payouts/{payout_id}/failure": _gone_payout,
+        "POST /v1/ops/payout-failures/{approval_id}/approve": _failure,
+        "GET /v1/ops/payout-batches/{batch_id}": _batch,
+        "POST /v1/ops/payout-batches/{batch_id}/approve": lambda house: _batch(house, keyed=True),
+        "POST /v1/ops/payout-batches/{batch_id}/refuse": lambda house: _batch(house, keyed=True),
+        "POST /v1/ops/payout-cases/{case_id}/close": _payout_case,
+        "GET /v1/ops/reconciliations/{run_id}": _reconciliation,
+        "GET /v1/ops/reconciliations/{run_id}/csv": _reconciliation,
+        "GET /v1/sessions/{session_id}": _session,
+        "GET /v1/sessions/{session_id}/decision": _session,
+    }
+)
 """Every closed operation with an id in its path, except those in `OWN_NAMES` and `FOR_EVERYBODY`."""
 
 FOR_EVERYBODY: Final = frozenset(

@@ -31,6 +31,14 @@ class UnknownDecision(NeravaError):
     title = "No decision yet"
 
 
+class UnknownGrant(NeravaError):
+    """The campaign has no grant of this reference."""
+
+    code = "unknown-grant"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such grant"
+
+
 class WrongCampaignState(NeravaError):
     """The campaign is not in a state from which this can happen."""
 

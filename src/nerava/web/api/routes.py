@@ -10,6 +10,8 @@ from nerava.platform.openapi import document
 from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
     caller,
+    campaign_offers,
+    campaign_reports,
     campaigns,
     consents,
     csp_reports,
@@ -69,6 +71,8 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *sessions.routes.routes,
     *partner.routes.routes,
     *campaigns.routes.routes,
+    *campaign_reports.routes.routes,
+    *campaign_offers.routes.routes,
     *sponsor_payments.routes.routes,
     *payouts.routes.routes,
     *payout_methods.routes.routes,
