@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -22,6 +23,9 @@ from nerava.commands.opening import refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve, write_log
+from nerava.demo.provider import running_provider, settings_of
+from nerava.demo.scene import Scene, staged
+from nerava.demo.script import FIELD, Step, acts, looks
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -43,6 +47,7 @@ CAMPAIGNS: Final = 3
 SESSIONS: Final = 5_000
 DATABASE: Final = "nerava.sqlite3"
 OPS: Final = fact_id("demo:ops")
+FINANCE: Final = fact_id("demo:finance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +71,35 @@ def demo_command(
     A second start goes on from where the first one was. Ctrl-C ends it.
     """
     out = Output(as_json=False)
-    with refusing(out):
+    with refusing(out), ExitStack() as opened:
         settings = _settings(folder, port)
         write_log(settings)
         listening = listen(settings) if serve_api else None
         folder.mkdir(parents=True, exist_ok=True)
+        simulators = None
+        if listening is not None:
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            simulators = opened.enter_context(running_provider(folder, address))
+            settings = settings.model_copy(update={"stripe": settings_of(simulators)})
         migrations.upgrade(settings.database.url)
         installation = open_installation(settings)
-        try:
-            installation.erasures.replay(installation.clock.now())
-            source, recording = _recording(out, installation)
-            options = ReplayOptions(source, drivers=600)
-            show(out, replay_into(out, installation, first(recording, sessions), options, CAMPAIGNS))
-            cast = _cast(installation)
-            if listening is None:
-                return
-            port = listening.getsockname()[1]
-            serve(
-                create_app(settings, installation),
-                settings,
-                listening,
-                announce=lambda: _print_what_to_try(out, installation, cast, port, folder),
-            )
-            out.say("Stopped. `make demo` goes on from here.")
-        finally:
-            installation.close()
+        opened.callback(installation.close)
+        installation.erasures.replay(installation.clock.now())
+        source, recording = _recording(out, installation)
+        options = ReplayOptions(source, drivers=600)
+        show(out, replay_into(out, installation, first(recording, sessions), options, CAMPAIGNS))
+        if listening is None or simulators is None:
+            return
+        cast = _cast(installation)
+        scene = staged(installation, simulators, sponsor_id=cast.sponsor, driver_id=cast.driver)
+        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+        def announce() -> None:
+            simulators.webhooks.by_hand(False)
+            _print_what_to_try(out, installation, cast, scene, base)
+
+        serve(create_app(settings, installation), settings, listening, announce=announce)
+        out.say("Stopped. `make demo` goes on from here.")
 
 
 def _settings(folder: Path, port: int) -> Settings:
@@ -100,7 +109,7 @@ def _settings(folder: Path, port: int) -> Settings:
     try:
         return Settings(
             env="development",
-            database=DatabaseSettings(url=f"sqlite:///{folder / DATABASE}"),
+            database=DatabaseSettings(url=f"sqlite:///{folder.absolute() / DATABASE}"),
             server=ServerSettings(port=port, drain_s=0, grace_s=5),
             tokens=TokenSettings(keys_directory=folder / "keys", life_s=900),
         )
@@ -134,46 +143,43 @@ def _cast(installation: Installation) -> _Cast:
     return _Cast(shown.driver_id, shown.earned_session_id, shown.refused_session_id, sponsor)
 
 
-def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, port: int, folder: Path) -> None:
-    base = f"http://127.0.0.1:{port}"
-    tokens = _write_tokens(installation, cast, folder)
+def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str) -> None:
+    tokens = _write_tokens(installation, cast, scene)
     out.say(f"\n[bold]Nerava serves on {base}[/bold]  (Ctrl-C ends it)\n")
-    out.say("[dim]# in another terminal: tokens of a driver, a sponsor and an ops person, good for[/dim]")
-    out.say("[dim]# 15 minutes; another start of the demo writes new ones[/dim]")
+    out.say("[dim]# in another terminal: tokens of a driver, a sponsor, a register and two of finance,[/dim]")
+    out.say("[dim]# good for 15 minutes; another start of the demo writes new ones[/dim]")
     typer.echo(f". {shlex.quote(str(tokens.absolute()))}")
     typer.echo(f"NERAVA={base}\n")
-    lines = [
-        ("what the driver holds", "DRIVER", "/v1/wallet"),
-        ("how it came, line by line", "DRIVER", "/v1/wallet/statement"),
-        ("a session that earned, rule by rule", "DRIVER", f"/v1/sessions/{cast.earned}/decision"),
-        ("the sponsor's campaigns and where their money is", "SPONSOR", "/v1/campaigns"),
-        ("the cash behind every point", "OPS", "/v1/ops/accounts/nova:reserve"),
-    ]
-    if cast.refused is not None:
-        line = ("a session that earned nothing, and why", "DRIVER", f"/v1/sessions/{cast.refused}/decision")
-        lines.insert(3, line)
-    for what, variable, path in lines:
-        out.say(f"[dim]# {what}[/dim]")
-        typer.echo(f'curl -s -H "Authorization: Bearer ${variable}" \\\n  $NERAVA{path}')
+    fee_minor = installation.settings.payouts.fee_minor
+    _say(out, [*looks("SPONSOR", "DRIVER", cast.earned, cast.refused), *acts(scene, fee_minor)])
     link = proving_of(installation).ops_links.make(OPS, installation.clock.now())
-    out.say("[dim]# come in as ops: works once, within 10 minutes; counts as a passkey for 5 minutes[/dim]")
-    typer.echo('curl -s -X POST -H "Content-Type: application/json" \\')
-    typer.echo(f"""  -d '{{"token":"{link}"}}' \\\n  $NERAVA/v1/auth/ops-links/consume""")
+    enter = f"""curl -s -X POST -H "Content-Type: application/json" \\\n  -d '{{"token":"{link}"}}' \\\n"""
+    enter += "  $NERAVA/v1/auth/ops-links/consume"
+    _say(out, [Step("come in as ops: works once, within 10 minutes; a passkey for 5 minutes", enter)])
     out.say("\n[dim]# prove that every point is backed and that nobody changed a row[/dim]")
-    database = shlex.quote(f"sqlite:///{folder.absolute() / DATABASE}")
+    database = shlex.quote(installation.settings.database.url)
     for proof in ("audit", "verify"):
         command = f"{shlex.quote(sys.executable)} -m nerava ledger {proof}"
         typer.echo(f"{command} \\\n  --database {database}")
 
 
-def _write_tokens(installation: Installation, cast: _Cast, folder: Path) -> Path:
+def _say(out: Output, steps: list[Step]) -> None:
+    for step in steps:
+        out.say(f"[dim]# {step.what}[/dim]")
+        typer.echo(step.command)
+
+
+def _write_tokens(installation: Installation, cast: _Cast, scene: Scene) -> Path:
     """Write a file of the folder's owner only that sets one variable a person, and return where it is."""
     people = (
         ("DRIVER", token_for(installation, cast.driver, Role.DRIVER)),
         ("SPONSOR", token_for(installation, cast.sponsor, Role.SPONSOR)),
+        ("REGISTER", token_for(installation, scene.merchant_id, Role.MERCHANT_REGISTER)),
         ("OPS", token_for(installation, OPS, Role.OPS_FINANCE)),
+        ("FINANCE", token_for(installation, FINANCE, Role.OPS_FINANCE)),
     )
-    tokens = folder / "tokens.sh"
+    tokens = installation.settings.tokens.keys_directory.parent / "tokens.sh"
     tokens.touch(mode=0o600)
-    tokens.write_text("".join(f"export {variable}={token}\n" for variable, token in people), "utf-8")
+    lines = [f"export {variable}={token}" for variable, token in people]
+    tokens.write_text("\n".join([*lines, FIELD, ""]), "utf-8")
     return tokens

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.simulators.faults import Fault, Kind
+from nerava.simulators.keeping import put_down, take_up
 from nerava.simulators.webhooks import Habits, Manner, State
 
 if TYPE_CHECKING:
@@ -236,6 +237,18 @@ class Simulators:
     def reset(self, seed: int = 1) -> None:
         """Begin again with an empty world; addresses of webhooks stay, keys and secrets are new."""
         self._world.reset(seed)
+
+    def put_down(self) -> str:
+        """Return what Stripe believes as JSON, for `take_up` of another process."""
+        return put_down(self._world)
+
+    def take_up(self, text: str) -> None:
+        """Go on with what was put down.
+
+        Raises:
+            NotPossible: The text is not what `put_down` wrote (409).
+        """
+        take_up(self._world, text)
 
     def snapshot(self, name: str = "snapshot") -> None:
         """Remember everything but time, faults and the journal."""

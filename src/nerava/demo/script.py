@@ -1,0 +1,99 @@
+"""What one can try in a demo: lines for a shell, each with what it shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from nerava.demo.scene import Scene
+
+JSON: Final = '-H "Content-Type: application/json"'
+FIELD: Final = """field() { sed -n "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/p"; }"""
+"""A shell function that takes one field of text out of an answer."""
+
+CASHED_MINOR: Final = 100
+
+
+class Step(NamedTuple):
+    """One thing to try: what it shows, for people, and the lines that do it."""
+
+    what: str
+    command: str
+
+
+def reading(who: str, path: str) -> str:
+    """Return a command that shows a page to somebody."""
+    return f'curl -s -H "Authorization: Bearer ${who}" \\\n  $NERAVA{path}'
+
+
+def looks(sponsor: str, driver: str, earned: UUID, refused: UUID | None) -> list[Step]:
+    """Return what there is to be looked at."""
+    steps = [
+        Step("what the driver holds", reading(driver, "/v1/wallet")),
+        Step("how it came, line by line", reading(driver, "/v1/wallet/statement")),
+        Step("a session that earned, rule by rule", reading(driver, f"/v1/sessions/{earned}/decision")),
+        Step("the sponsor's campaigns and where their money is", reading(sponsor, "/v1/campaigns")),
+        Step("the cash behind every point", reading("OPS", "/v1/ops/accounts/nova:reserve")),
+    ]
+    if refused is not None:
+        path = f"/v1/sessions/{refused}/decision"
+        steps.insert(3, Step("a session that earned nothing, and why", reading(driver, path)))
+    return steps
+
+
+def acts(scene: Scene, fee_minor: int) -> list[Step]:
+    """Return what there is to be done: a coffee for Nova, and money to a bank."""
+    latitude, longitude = scene.place
+    payments = reading("SPONSOR", "/v1/sponsor/checkouts")
+    offers = f"/v1/offers?lat={latitude}\\&lng={longitude}"
+    cashout = f'{{"method_id":"{scene.method_id}","amount_minor":{CASHED_MINOR},"fee_minor":{fee_minor}}}'
+    return [
+        Step("what the sponsor paid at the simulated provider", payments),
+        Step("what there is for Nova around the chargers", reading("DRIVER", offers)),
+        Step(
+            "redeem a coffee: show a code …",
+            _keeping("CODE", "code", "DRIVER", f"/v1/offers/{scene.coffee_id}/redemptions", None),
+        ),
+        Step(
+            "… and take it as the register",
+            _posting(
+                "REGISTER",
+                "/v1/merchant/redemptions/capture",
+                f'{{"code":"$CODE","register_id":"{scene.register_id}"}}',
+            ),
+        ),
+        Step(
+            "cash out: what it costs",
+            reading("DRIVER", f"/v1/payout-quote?amount_minor={CASHED_MINOR}"),
+        ),
+        Step("ask for it …", _keeping("PAYOUT", "id", "DRIVER", "/v1/payouts", cashout)),
+        Step(
+            "… one person of finance proposes it …",
+            _keeping("BATCH", "id", "OPS", "/v1/ops/payout-batches", '{"payout_ids":["$PAYOUT"]}'),
+        ),
+        Step(
+            "… another one lets it go (a passkey counts for 5 minutes after the start)",
+            _posting("FINANCE", "/v1/ops/payout-batches/$BATCH/approve", None),
+        ),
+        Step("… and within seconds it is paid", reading("DRIVER", "/v1/payouts/$PAYOUT")),
+    ]
+
+
+def _posting(who: str, path: str, body: str | None) -> str:
+    sent = "" if body is None else f" {JSON} \\\n  -d {_quoted(body)}"
+    # By the path, too: two requests of one person within a second are two.
+    name = path.split("/")[-1 if body is None else 2]
+    key = f'-H "Idempotency-Key: {name}-$(date +%s)"'
+    return f'curl -s -X POST -H "Authorization: Bearer ${who}" \\\n  {key}{sent} \\\n  $NERAVA{path}'
+
+
+def _keeping(variable: str, name: str, who: str, path: str, body: str | None) -> str:
+    """Return a command that keeps a field of the answer in a variable and shows it."""
+    return f"{variable}=$({_posting(who, path, body)} | field {name}); echo ${variable}"
+
+
+def _quoted(body: str) -> str:
+    """Return JSON as a shell takes it that puts variables in."""
+    return '"' + body.replace('"', '\\"') + '"'
