@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pytest
 from sqlalchemy import select, text
 
-from nerava.ledger import AccountSpec, Chain, LotTerms, Status, capture, chain, hold, model, release, transfer
+from nerava.ledger import (
+    AccountSpec,
+    Chain,
+    LotTerms,
+    Status,
+    capture,
+    chain,
+    hold,
+    model,
+    release,
+    store,
+    transfer,
+)
 from nerava.ledger.sealing import seal_batches, seal_day
 from nerava.ledger.verify import verify
 from tests.helpers.financial_helpers import findings
@@ -114,8 +126,12 @@ def test_a_posting_that_waited_is_judged_by_what_the_other_left(
     assert answers == ([Status.POSTED], [told])
 
 
-def test_each_of_a_batch_that_waited_gets_its_own_answer(house: House) -> None:
+@pytest.mark.parametrize("in_parts_from", [1, 750], ids=["in parts", "whole"])
+def test_each_of_a_batch_that_waited_gets_its_own_answer(
+    house: House, monkeypatch: pytest.MonkeyPatch, in_parts_from: int
+) -> None:
     """One of them was posted meanwhile; that it exists must not colour its neighbours."""
+    monkeypatch.setattr(store, "IN_PARTS_FROM", in_parts_from)
     batch = posting(house, spend(), spend(1, "poor"), chain("more", transfer("bank", "till", 7)))
 
     told = overlapped(house.database, posting(house, spend()), batch)

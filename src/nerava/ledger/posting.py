@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uuid_utils
 
@@ -15,15 +15,19 @@ from nerava.ledger.store import Batch, load
 from nerava.ledger.values import CHAIN_MAX, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
 
-    from nerava.ledger.decide import State
+    from nerava.ledger.decide import OpenHold, State
     from nerava.ledger.effects import Effect
     from nerava.ledger.store import Engine
     from nerava.ledger.values import Chain
+
+
+PART: Final = 334
+"""Transfers that are decided before the database begins to write them, where a batch is written in parts."""
 
 
 def checked(chain: Chain) -> Chain:
@@ -60,17 +64,55 @@ def post_in(session: Session, chains: Sequence[Chain], now: datetime) -> list[Ve
 
 def _post_lane(engine: Engine, chains: Sequence[Chain], now: datetime) -> list[Verdict]:
     state = load(engine, chains)
-    keys_are_current = bool(state.known)
     batch_id = new_id()
+    if engine.in_parts and not engine.stops:
+        return _post_in_parts(engine, chains, state, now, batch_id)
+    keys_are_current = bool(state.known)
     decision = _judge(engine, chains, state, now, batch_id)
     if not keys_are_current and _refuses_what_exists(engine, chains, decision.verdicts):
         state = load(engine, chains)
         decision = _judge(engine, chains, state, now, batch_id)
     if decision.transfers:
-        content = batch_hash(chains[0].lane, now, (row.digest for row in decision.transfers))
-        batch = Batch(batch_id, chains[0].lane, len(decision.transfers), content, now)
-        engine.write(decision, state, batch)
+        digests = [row.digest for row in decision.transfers]
+        engine.write(decision, state, _batch(batch_id, chains[0].lane, digests, now))
     return decision.verdicts
+
+
+def _post_in_parts(
+    engine: Engine, chains: Sequence[Chain], state: State, now: datetime, batch_id: str
+) -> list[Verdict]:
+    """Decide a batch part by part; the database writes each while the next is being decided."""
+    verdicts: list[Verdict] = []
+    digests: list[bytes] = []
+    opened: list[OpenHold] = []
+    closed: list[str] = []
+    with engine.ahead():
+        for some in _parts(chains):
+            part = decide(some, state, now, batch_id=batch_id, new_id=new_id)
+            if part.transfers:
+                engine.write_ahead(part.transfers)
+            verdicts += part.verdicts
+            digests += [row.digest for row in part.transfers]
+            # What one part opens and a later one closes is both: `write` opens before it closes.
+            opened += part.opened
+            closed += part.closed
+        if digests:
+            decision = Decision(verdicts, [], opened, closed)
+            engine.write(decision, state, _batch(batch_id, chains[0].lane, digests, now))
+    return verdicts
+
+
+def _parts(chains: Sequence[Chain]) -> Iterator[Sequence[Chain]]:
+    start = transfers = 0
+    for end, one in enumerate(chains, start=1):
+        transfers += len(one.transfers)
+        if transfers >= PART or end == len(chains):
+            yield chains[start:end]
+            start, transfers = end, 0
+
+
+def _batch(batch_id: str, lane: str, digests: Sequence[bytes], now: datetime) -> Batch:
+    return Batch(batch_id, lane, len(digests), batch_hash(lane, now, digests), now)
 
 
 def _judge(engine: Engine, chains: Sequence[Chain], state: State, now: datetime, batch_id: str) -> Decision:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from nerava.ledger.accounts import account_id
 from nerava.ledger.decide import State
@@ -18,12 +18,17 @@ from nerava.ledger.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from nerava.ledger.accounts import AccountState
     from nerava.ledger.decide import Decision, OpenHold
     from nerava.ledger.lots import Restorable
     from nerava.ledger.values import Chain, PostedTransfer
+
+
+IN_PARTS_FROM: Final = 750
+"""How many transfers a batch has at least that is written in parts; smaller ones gain nothing by it."""
 
 
 class Batch(NamedTuple):
@@ -55,9 +60,12 @@ class Engine(Protocol):
 
     Attributes:
         stops: Names of the kill switches that were on when balances were last locked.
+        in_parts: Whether what was locked last is for a batch so large that it is written in parts.
+            What was said about its keys is then as new as the locks.
     """
 
     stops: frozenset[str]
+    in_parts: bool
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
         """Lock balances in the order of their ids and return them; unknown ids are left out.
@@ -89,9 +97,28 @@ class Engine(Protocol):
         """Return what a transfer consumed and nothing has brought back, last use first."""
         ...
 
-    def write(self, decision: Decision, state: State, batch: Batch) -> None:
-        """Insert transfers, holds, lots and the batch; update balances."""
+    def ahead(self) -> AbstractContextManager[object]:
+        """Let writing overlap with the caller's work inside; at the end all is written.
+
+        What the database refuses, a later call inside raises, or the end.
+        """
         ...
+
+    def write_ahead(self, rows: Sequence[PostedTransfer]) -> None:
+        """Begin to insert transfers of a batch that `write` completes. To be called inside `ahead`."""
+        ...
+
+    def write(self, decision: Decision, state: State, batch: Batch) -> None:
+        """Insert transfers, holds, lots and the batch; update balances.
+
+        A hold that is both among those opened and those closed is closed.
+        """
+        ...
+
+
+def in_parts(keys: Sequence[str]) -> bool:
+    """Whether a batch of transfers with these keys is written in parts."""
+    return len(keys) >= IN_PARTS_FROM
 
 
 @lru_cache(maxsize=16)

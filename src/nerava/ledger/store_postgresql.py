@@ -7,6 +7,7 @@ element, joining text a tenth of it.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +15,11 @@ from nerava.ledger.accounts import AccountState
 from nerava.ledger.decide import OpenHold
 from nerava.ledger.hashing import canonical_json, instant, metadata_of
 from nerava.ledger.lots import Restorable
-from nerava.ledger.store import LotRow, names_of
+from nerava.ledger.store import LotRow, in_parts, names_of
 from nerava.ledger.values import PostedTransfer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from nerava.ledger.decide import Decision, State
@@ -55,6 +56,16 @@ SELECT u.id::text, u.amount - coalesce((SELECT sum(b.granted) FROM ledger_lot b 
        l.source, l.expires_at
 FROM ledger_lot_use u JOIN ledger_lot l ON l.id = u.lot_id JOIN ledger_transfer t ON t.key = u.key
 WHERE u.key = %s::uuid AND l.account_id = t.debit ORDER BY u.id DESC
+"""
+_ANY_KNOWN: Final = "SELECT EXISTS (SELECT 1 FROM ledger_transfer WHERE key = ANY(%s::uuid[]))"
+_TRANSFERS: Final = """
+INSERT INTO ledger_transfer (id, key, fingerprint, transaction_id, position, template, kind, debit, credit, asset,
+  amount, hold_id, expires_at, debit_sequence, credit_sequence, debit_posted, debit_available, credit_posted,
+  credit_available, effective_at, posted_at, lane, batch_id, actor, metadata, digest)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::uuid[],
+  %s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[],
+  %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::uuid[],
+  %s::text[], %s::jsonb[], %s::bytea[])
 """
 _WRITE: Final = """
 WITH transfers AS (
@@ -106,13 +117,23 @@ class PostgresEngine:
     def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - the driver's cursor, behind SQLAlchemy's proxy
         self._cursor = cursor
         self.stops: frozenset[str] = frozenset()
+        self.in_parts = False
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
-        """Lock balances in id order; the same round trip looks for `keys` and for switches that are on."""
-        self._cursor.execute(_LOCK, (_plain(keys), _plain(ids)))
+        """Lock balances in id order; the same round trip looks for `keys` and for switches that are on.
+
+        The keys of a batch that is written in parts are looked up when the locks are held, because
+        what is written of it cannot be decided anew.
+        """
+        self.in_parts = in_parts(keys)
+        self._cursor.execute(_LOCK, (_plain(() if self.in_parts else keys), _plain(ids)))
         rows = self._cursor.fetchall()
         self.stops = names_of(rows[0][-2] if rows else None)
-        return [AccountState(*row[:-2]) for row in rows], not rows or rows[0][-1]
+        any_known = not rows or rows[0][-1]
+        if self.in_parts:
+            self._cursor.execute(_ANY_KNOWN, (_plain(keys),))
+            any_known = self._cursor.fetchone()[0]
+        return [AccountState(*row[:-2]) for row in rows], any_known
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
         """Return the rows that have these keys."""
@@ -140,6 +161,17 @@ class PostgresEngine:
         """Return what a transfer consumed and nothing has brought back, last use first."""
         self._cursor.execute(_RESTORABLE, (key,))
         return [Restorable(*row) for row in self._cursor.fetchall() if row[1] > 0]
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Send statements without waiting for those before them; wait for all at the end."""
+        with self._cursor.connection.pipeline() as pipeline:
+            yield
+            pipeline.sync()
+
+    def write_ahead(self, rows: Sequence[PostedTransfer]) -> None:
+        """Begin to insert transfers of a batch that `write` completes."""
+        self._cursor.execute(_TRANSFERS, _transfer_arrays(rows))
 
     def write(self, decision: Decision, state: State, batch: Batch) -> None:
         """Write what was decided."""
@@ -218,6 +250,8 @@ def _instant(at: datetime | None) -> str:
 
 
 def _transfer_arrays(rows: Sequence[PostedTransfer]) -> tuple[str, ...]:
+    if not rows:  # They were written ahead.
+        return ("{}",) * len(PostedTransfer._fields)
     (
         ids,
         keys,

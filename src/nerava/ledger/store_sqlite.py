@@ -5,6 +5,7 @@ The caller's transaction began IMMEDIATE, so everything read here is locked alre
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ import orjson
 from nerava.ledger.accounts import AccountState
 from nerava.ledger.decide import OpenHold
 from nerava.ledger.lots import Restorable
-from nerava.ledger.store import LotRow, names_of
+from nerava.ledger.store import LotRow, in_parts, names_of
 from nerava.ledger.values import PostedTransfer
 from nerava.platform.db.types import instant_text
 
@@ -95,6 +96,7 @@ class SqliteEngine:
     def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - the driver's cursor, behind SQLAlchemy's proxy
         self._cursor = cursor
         self.stops: frozenset[str] = frozenset()
+        self.in_parts = False
 
     def lock_accounts(self, ids: Sequence[str], keys: Sequence[str]) -> tuple[list[AccountState], bool]:
         """Return balances (the whole file is locked), and whether a key is known; find what is switched off."""
@@ -102,6 +104,7 @@ class SqliteEngine:
         self._cursor.execute(_ANY_KNOWN, (orjson.dumps(keys).decode(),))
         any_known, stops = self._cursor.fetchone()
         self.stops = names_of(stops)
+        self.in_parts = in_parts(keys)
         return accounts, bool(any_known)
 
     def transfers_by_key(self, keys: Sequence[str]) -> list[PostedTransfer]:
@@ -132,6 +135,14 @@ class SqliteEngine:
         self._cursor.execute(_RESTORABLE, (key,))
         return [Restorable(*(*row[:3], _at(row[3]))) for row in self._cursor.fetchall() if row[1] > 0]
 
+    def ahead(self) -> AbstractContextManager[None]:
+        """Do nothing: this database works in the caller's own thread."""
+        return nullcontext()
+
+    def write_ahead(self, rows: Sequence[PostedTransfer]) -> None:
+        """Insert transfers of a batch that `write` completes."""
+        self._cursor.executemany(_TRANSFERS, [_transfer_row(row) for row in rows])
+
     def write(self, decision: Decision, state: State, batch: Batch) -> None:
         """Write what was decided."""
         many = self._cursor.executemany
@@ -139,7 +150,7 @@ class SqliteEngine:
             _BATCH, (batch.id, batch.lane, batch.transfers, batch.content_hash, instant_text(batch.posted_at))
         )
         self._cursor.execute(_UNSEALED, (batch.id, batch.lane))
-        many(_TRANSFERS, [_transfer_row(row) for row in decision.transfers])
+        self.write_ahead(decision.transfers)
         many(
             _BALANCES,
             [
