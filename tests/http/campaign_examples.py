@@ -39,4 +39,5 @@ CAMPAIGN_EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}/burn-down/csv": paid,
     "GET /v1/campaigns/{campaign_id}/grants": paid,
     "GET /v1/campaigns/{campaign_id}/grants/{reference}": granted,
+    "GET /v1/campaigns/{campaign_id}/incrementality": paid,
 }

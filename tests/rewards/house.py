@@ -19,6 +19,7 @@ from nerava.ledger.chart import driver_nova, merchant_nova
 from nerava.ledger.templates.redemption import redemption_capture, redemption_show
 from nerava.platform.db import Database
 from nerava.rewards import campaigns, queries, service, settlement
+from nerava.rewards.budget_days import budget_report
 from nerava.rewards.campaigns import CampaignMoney
 from nerava.rewards.checks import CHECKS
 from nerava.rewards.expiring import expire_overdue
@@ -242,6 +243,12 @@ class House:
         assert money.adds_up
         assert totals.funded == money.funded
         assert totals.granted == money.granted + money.owed
+        view = self.database.read(lambda session: queries.campaign_view(session, campaign))
+        report = self.database.read(
+            lambda session: budget_report(session, campaign, ends_at=view.terms.ends_at, now=self.now)
+        )
+        if report.days:
+            assert (report.days[-1].left, report.days[-1].held) == (money.left, money.held)
         return money
 
     def close(self) -> None:

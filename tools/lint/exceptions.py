@@ -12,6 +12,7 @@ EXCEPTIONS: Final[dict[tuple[str, str], str]] = {
     ("no-float", "src/nerava/merchants/geography.py"): "degrees and metres on the globe, not money",
     ("no-float", "src/nerava/merchants/model.py"): "coordinates of a place, not money",
     ("no-float", "src/nerava/merchants/service.py"): "coordinates of a place, not money",
+    ("no-float", "src/nerava/rewards/lift.py"): "averages and intervals, not money",
     ("no-float", "src/nerava/rewards/running_offers.py"): "degrees on the globe, not money",
     ("no-float", "src/nerava/rewards/rules/zone.py"): "degrees on the globe, not money",
     ("function-length", "src/nerava/ledger/decide.py"): "`_record` lists a row's 26 parts twice, one a line",

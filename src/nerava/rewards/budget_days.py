@@ -14,6 +14,7 @@ from nerava.rewards.burn_down import BudgetDay, Forecast, Movement, burn_down, f
 from nerava.rewards.checkout_store import CampaignClosing
 from nerava.rewards.local_time import local_date
 from nerava.rewards.model import CampaignFunding, RewardGrant
+from nerava.rewards.return_store import RewardClawback, RewardExpiry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _G: Final[Any] = RewardGrant.__table__.c
 _FUNDING: Final[Any] = CampaignFunding.__table__.c
 _CLOSING: Final[Any] = CampaignClosing.__table__.c
+_CLAWBACK: Final[Any] = RewardClawback.__table__.c
+_EXPIRY: Final[Any] = RewardExpiry.__table__.c
 _SESSION: Final[Any] = ChargingSession.__table__.c
 _LOCATION: Final[Any] = ChargingLocation.__table__.c
 _ZONE_GRANTS: Final = 1_000
@@ -79,6 +82,18 @@ def as_csv(report: BudgetReport) -> str:
     return text.getvalue()
 
 
+def _returns(session: Session, campaign_id: UUID, timezone: str) -> Iterator[Movement]:
+    taken = select(_CLAWBACK.decided_at.label("at"), _CLAWBACK.taken.label("points")).join(
+        RewardGrant, _G.id == _CLAWBACK.grant_id
+    )
+    expired = select(_EXPIRY.expired_at.label("at"), _EXPIRY.returned.label("points")).join(
+        RewardGrant, _G.id == _EXPIRY.grant_id
+    )
+    for query in (taken, expired):
+        for row in session.execute(query.where(_G.campaign_id == campaign_id)):
+            yield Movement(local_date(row.at, timezone), returned=row.points)
+
+
 def _movements(session: Session, campaign_id: UUID, timezone: str) -> Iterator[Movement]:
     fundings = select(_FUNDING.funded_at, _FUNDING.net).where(_FUNDING.campaign_id == campaign_id)
     for row in session.execute(fundings):
@@ -86,6 +101,14 @@ def _movements(session: Session, campaign_id: UUID, timezone: str) -> Iterator[M
     closings = select(_CLOSING.closed_at, _CLOSING.rest).where(_CLOSING.campaign_id == campaign_id)
     for row in session.execute(closings):
         yield Movement(local_date(row.closed_at, timezone), refunded=row.rest)
+    yield from _returns(session, campaign_id, timezone)
+    decided = _CLAWBACK.receivable_id.is_(None)
+    clawed = (
+        select(_CLAWBACK.grant_id, func.sum(_CLAWBACK.points).label("points"))
+        .where(decided)
+        .group_by(_CLAWBACK.grant_id)
+        .subquery()
+    )
     was_held = _G.settle_by.is_not(None)
     # What one batch decided has one instant, so this is a row for each batch.
     grants = (
@@ -94,8 +117,9 @@ def _movements(session: Session, campaign_id: UUID, timezone: str) -> Iterator[M
             _G.settled_at,
             was_held.label("was_held"),
             func.sum(_G.points_granted).label("granted"),
-            func.sum(_G.points).label("kept"),
+            func.sum(_G.points + func.coalesce(clawed.c.points, 0)).label("kept"),
         )
+        .outerjoin(clawed, clawed.c.grant_id == _G.id)
         .where(_G.campaign_id == campaign_id)
         .group_by(_G.granted_at, _G.settled_at, was_held)
     )

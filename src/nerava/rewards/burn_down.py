@@ -24,6 +24,7 @@ class Movement(NamedTuple):
         reserved: Points held until better evidence.
         captured: Points that were held and are now given.
         released: Points that were held and came back.
+        returned: Points that were given and came back: taken from drivers, or expired.
     """
 
     on: date
@@ -32,17 +33,19 @@ class Movement(NamedTuple):
     reserved: int = 0
     captured: int = 0
     released: int = 0
+    returned: int = 0
     refunded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetDay:
-    """One local date, in minor units: `left` + `held` is what came in less what was granted and refunded.
+    """One local date, in minor units: `left` + `held` is what came in and came back less what went out.
 
     Attributes:
         funded: What came into the budget, the fee left out.
         granted: Points that were given, those that had been held included.
         released: What came back from rewards that were held.
+        returned: What came back of points that were given.
         refunded: What went back to the sponsor's deposits.
         spent: What the budget got smaller by for rewards, given or held, less what came back.
         held: Reserved at the end of the day.
@@ -53,6 +56,7 @@ class BudgetDay:
     funded: int
     granted: int
     released: int
+    returned: int
     refunded: int
     spent: int
     held: int
@@ -97,11 +101,12 @@ def burn_down(movements: Iterable[Movement], today: date) -> list[BudgetDay]:
         reserved = sum(one.reserved for one in of_day)
         captured = sum(one.captured for one in of_day)
         released = sum(one.released for one in of_day)
+        returned = sum(one.returned for one in of_day)
         refunded = sum(one.refunded for one in of_day)
         spent = given + reserved - released
-        left += funded - spent - refunded
+        left += funded + returned - spent - refunded
         held += reserved - captured - released
-        days.append(BudgetDay(on, funded, given + captured, released, refunded, spent, held, left))
+        days.append(BudgetDay(on, funded, given + captured, released, returned, refunded, spent, held, left))
         on += timedelta(days=1)
     return days
 

@@ -31,12 +31,12 @@ class UnknownDecision(NeravaError):
     title = "No decision yet"
 
 
-class UnknownGrant(NeravaError):
-    """The campaign has no grant of this reference."""
+class TooManySessions(NeravaError):
+    """More sessions than one answer reads."""
 
-    code = "unknown-grant"
-    status = HTTPStatus.NOT_FOUND
-    title = "No such grant"
+    code = "too-many-sessions"
+    status = HTTPStatus.CONFLICT
+    title = "Too many sessions for one answer"
 
 
 class WrongCampaignState(NeravaError):

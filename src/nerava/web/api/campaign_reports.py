@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -14,15 +14,14 @@ from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, de
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import InvalidInput, problems
 from nerava.rewards.budget_days import BudgetReport, as_csv, budget_report
-from nerava.rewards.errors import UnknownCampaign, UnknownGrant
+from nerava.rewards.errors import TooManySessions, UnknownCampaign, UnknownGrant
+from nerava.rewards.lift_groups import lift_report
 from nerava.rewards.sponsor_grants import grants_of_campaign, why
 from nerava.web.api.campaigns import own_campaign
 from nerava.web.api.sessions import RuleReasonOut
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.orm import Session
 
     from nerava.web.api.wiring import Wiring
@@ -65,6 +64,7 @@ class BudgetDayOut(_Shown):
     funded: int
     granted: int
     released: int = Field(description="Came back from rewards that were held")
+    returned: int = Field(description="Came back of rewards that were given: taken back, or expired")
     refunded: int
     spent: int = Field(description="Given and newly held, less what came back")
     held: int = Field(description="At the end of the day")
@@ -89,6 +89,62 @@ class BurnDownOut(_Shown):
     timezone: str
     days: list[BudgetDayOut]
     forecast: ForecastOut
+
+
+class ArmOut(_Shown):
+    """One side of the comparison, in averages of a driver."""
+
+    drivers: int
+    sessions: int
+    sessions_per_driver: float
+    kwh_per_driver: float
+    off_peak_share: float
+
+
+class DifferenceOut(_Shown):
+    """Treated less held out, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class LiftOut(_Shown):
+    """The comparison; nothing of it while a side has under 5 charging drivers or 30 sessions."""
+
+    is_too_few: bool
+    treated: ArmOut | None
+    holdout: ArmOut | None
+    sessions_per_driver: DifferenceOut | None
+    kwh_per_driver: DifferenceOut | None
+    off_peak_share: DifferenceOut | None
+    kwh_shifted: DifferenceOut | None
+
+
+class IncrementalityOut(_Shown):
+    """What the campaign changed, over whole weeks that are over."""
+
+    since: datetime
+    until: datetime
+    off_peak: str = Field(description="The local hours that count as off peak")
+    method: str = "difference of means with a normal 95 % interval (Welch); shares as ratios over drivers"
+    lift: LiftOut
+
+
+@routes.get(
+    "/campaigns/{campaign_id}/incrementality",
+    summary="What my campaign changed",
+    responses=problems(UnknownCampaign, TooManySessions),
+)
+@guarded(_READS)
+def incrementality(campaign_id: UUID, sponsor_id: TenantId, wired: Wired, now: Now) -> IncrementalityOut:
+    """Compare the drivers who could earn with those who were held out."""
+
+    def look(session: Session) -> IncrementalityOut:
+        campaign = own_campaign(session, sponsor_id, campaign_id)
+        return IncrementalityOut.model_validate(lift_report(session, campaign_id, campaign.terms, now))
+
+    return wired.database.read(look)
 
 
 @routes.get(
