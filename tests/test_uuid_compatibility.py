@@ -476,6 +476,13 @@ NOT_IDS: Final = {
     "data_key.kek_id",
     "limit_state.limit_id",
     "sign_in_challenge.pepper_id",
+    # Names that providers and tills give.
+    "inbound_event.event_id",
+    "inbound_event.object_id",
+    "payout.bank_payout_id",
+    "payout.transfer_id",
+    "pos_order.pos_order_id",
+    "redemption.pos_order_id",
     # The authenticator's own bytes.
     "factor_passkey.credential_id",
 }

@@ -160,7 +160,7 @@ def _wiring_of(
         redeeming=redeeming_of(installation),
         payouts=payouts_of(installation),
         intake=installation.intake,
-        payments=None if installation.stripe is None else installation.stripe.payments,
+        payments=installation.payments,
         readiness=readiness,
         currency=settings.money.currency,
         build=__version__,

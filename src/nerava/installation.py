@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from nerava.inbound.events import Handler
     from nerava.kernel.clock import Clock
     from nerava.payouts.ports import PayoutProvider
+    from nerava.rewards.ports import PaymentProvider
     from nerava.settings import Settings
     from nerava.worker import Job
 
@@ -102,6 +103,7 @@ class Installation:
     erasures: Erasures
     stripe: Stripe | None
     paid_by: PayoutProvider | None
+    payments: PaymentProvider | None
     intake: Intake
 
     def close(self) -> None:
@@ -171,6 +173,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         ),
         stripe=stripe,
         paid_by=None if stripe is None else stripe.payouts,
+        payments=None if stripe is None else stripe.payments,
         intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
     )
 

@@ -31,6 +31,7 @@ from nerava.web.checks import CHECKS
 from tests.helpers.databases import DatabaseUrl, fresh_databases
 from tests.helpers.financial_helpers import Books
 from tests.helpers.other_bank import OtherBank
+from tests.helpers.till import Till
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def opened_house(url: str, folder: Path, clock: Clock | None = None, **groups: G
     )
     installation = open_installation(settings, clock)
     if installation.paid_by is None:
-        installation = replace(installation, paid_by=OtherBank(clock=installation.clock))
+        bank = OtherBank(clock=installation.clock)
+        installation = replace(installation, paid_by=bank, payments=Till())
     app = create_app(settings, installation)
     books = Books.opened(installation.database, installation.ledger)
     try:

@@ -11,6 +11,8 @@ import pytest
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import external, sponsor_prepaid
+from nerava.rewards.checkouts import Asked, ask
+from nerava.rewards.errors import PaymentsOff
 from tests.helpers.parallel import in_parallel
 from tests.http.conftest import Caller, House
 from tests.http.flows import as_driver, campaign, partner_session, sponsor, terms, work_off
@@ -221,8 +223,9 @@ def test_impossible_amounts_are_refused(house: House) -> None:
 
 
 def test_payments_are_off_where_no_provider_is_connected(house: House) -> None:
-    answer = sponsor(house).post("/v1/sponsor/checkouts", {"gross_minor": 5}, key="k")
-    assert (answer.status_code, answer.json()["code"]) == (503, "payments-off")
+    off, now = Asked(sponsor(house).tenant_id, 5), house.installation.clock.now()
+    with pytest.raises(PaymentsOff):
+        house.installation.database.run(lambda session: ask(session, None, off, now))
 
 
 def refund(owner: Caller, amount: int) -> Any:
