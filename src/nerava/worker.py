@@ -20,6 +20,8 @@ from nerava.merchants.expiring import expire_due
 from nerava.platform.idempotency_store import forget
 from nerava.platform.secrets import SecretKind
 from nerava.rewards.expiring import Expiring
+from nerava.rewards.referral_rewards import reward_qualified
+from nerava.rewards.referrals import qualify
 from nerava.rewards.service import evaluate_closed
 from nerava.rewards.settlement import settle
 from nerava.rewards.taking_back import recover_owed, review_grants
@@ -193,6 +195,8 @@ def after_grant_jobs(database: Database, ledger: Ledger, settings: WorkerSetting
         return recover_owed(database, ledger, now)
 
     return (
+        Job("let referrals qualify", MINUTELY, lambda now: qualify(database, now)),
+        Job("pay referrals", MINUTELY, lambda now: reward_qualified(database, ledger, now)),
         Job("take back what was not earned", SECONDLY, review),
         Job("take what drivers owe", MINUTELY, recover),
         Job("let points expire", MINUTELY, expiring.run),

@@ -127,3 +127,35 @@ class MoreThanStands(NeravaError):
     code = "more-than-stands"
     status = HTTPStatus.CONFLICT
     title = "More than what stands of the grant"
+
+
+class UnknownReferralCode(NeravaError):
+    """Nobody has this code."""
+
+    code = "unknown-referral-code"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such code"
+
+
+class OwnReferralCode(NeravaError):
+    """Nobody refers themselves."""
+
+    code = "own-referral-code"
+    status = HTTPStatus.CONFLICT
+    title = "This is your own code"
+
+
+class AlreadyReferred(NeravaError):
+    """Who told somebody is said once."""
+
+    code = "already-referred"
+    status = HTTPStatus.CONFLICT
+    title = "You have named somebody before"
+
+
+class ReferralTooLate(NeravaError):
+    """Who told somebody is said within 14 days of their sign-up."""
+
+    code = "referral-too-late"
+    status = HTTPStatus.CONFLICT
+    title = "Too long after the sign-up"

@@ -83,6 +83,14 @@ TEXTS: Final[Mapping[str, str]] = {
     "settlement.not_proven": "Better evidence showed that nothing was earned.",
     "settlement.rejected": "The session was not accepted as a charge.",
     "settlement.deadline": "No better evidence came in time.",
+    # What became of a referral.
+    "referral.invited": "{points} Nova each come after the first verified session of at least 15 minutes.",
+    "referral.qualified": "The session counted; {points} Nova each come once the house's budget has them.",
+    "referral.rewarded": "Both got {points} Nova.",
+    "referral.same_contact": "Refused: both drivers are one person.",
+    "referral.same_device": "Refused: both drivers use one device.",
+    "referral.circle": "Refused: whoever told you came by you.",
+    "referral.gone": "Refused: one of the two has left.",
     # Why points were taken back after they had been given.
     "clawback.rejected": "Taken back: the session was not accepted as a charge.",
     "clawback.reduced": "Taken back: better evidence proved {proven} of {granted} points.",
