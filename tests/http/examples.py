@@ -35,6 +35,7 @@ from tests.http.flows import (
     work_off,
 )
 from tests.http.merchant_examples import MERCHANT_EXAMPLES
+from tests.http.settlement_examples import SETTLEMENT_EXAMPLES
 from tests.http.test_exports import give_contact
 from tests.http.test_signing_in import inbox_of
 
@@ -310,6 +311,7 @@ def _hold(house: House) -> Example:
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     CAMPAIGN_EXAMPLES
     | MERCHANT_EXAMPLES
+    | SETTLEMENT_EXAMPLES
     | {
         "GET /v1/campaigns/{campaign_id}": _campaign,
         "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,

@@ -29,7 +29,14 @@ class Role(StrEnum):
         return not self.value.startswith("ops:")
 
 
-_OPS: Final = ("ledger:read", "audit:read", "switches:read", "switches:write", "merchants:read")
+_OPS: Final = (
+    "ledger:read",
+    "audit:read",
+    "switches:read",
+    "switches:write",
+    "merchants:read",
+    "settlements:read",
+)
 
 _STAFF: Final = ("staff:read", "staff:write")
 _ACCESS: Final = ("roles:read", "api-keys:read", "api-keys:revoke")
@@ -72,6 +79,7 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "payout-queue:write",
             "queues:read",
             "queues:write",
+            "settlements:write",
             *_APPROVALS,
             *_OPS,
         }

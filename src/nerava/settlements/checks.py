@@ -8,6 +8,17 @@ from nerava.ledger.audit import Check
 
 CHECKS: Final = (
     Check(
+        "transits-cancel-out",
+        "What left one lane has arrived in the other, unless a crossing is under way.",
+        """
+SELECT s.asset, 'transits come to ' || s.posted || ' and nothing is on its way' FROM (
+  SELECT a.asset, sum(b.credits_posted - b.debits_posted) AS posted
+  FROM ledger_account a JOIN ledger_balance b ON b.account_id = a.id WHERE a.kind = 'transit' GROUP BY a.asset
+) s WHERE s.posted <> 0 AND NOT EXISTS (
+  SELECT 1 FROM ledger_open_hold h JOIN ledger_transfer t ON t.id = h.hold_id WHERE t.template = 'transit'
+)""",
+    ),
+    Check(
         "settlements-are-posted",
         "Every settlement with points has its transfer of as many, and every such transfer its settlement.",
         """

@@ -223,10 +223,17 @@ def plan_of(session: Session, merchant_id: UUID) -> SettlementPlan:
     known = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if known is not None:
         return known
-    whose = merchant(session, merchant_id)
+    plan = first_plan(merchant(session, merchant_id))
+    session.add(plan)
+    session.flush()
+    return plan
+
+
+def first_plan(whose: MerchantView) -> SettlementPlan:
+    """Return the plan of a merchant that has none yet: months, from the day on which it became known."""
     first = date.fromisoformat(whose.local_date(whose.created_at))
-    plan = SettlementPlan(
-        merchant_id=merchant_id,
+    return SettlementPlan(
+        merchant_id=whose.id,
         cadence=Cadence.MONTH.value,
         nets_fees=False,
         next_on=first.isoformat(),
@@ -234,9 +241,6 @@ def plan_of(session: Session, merchant_id: UUID) -> SettlementPlan:
         next_at=period_from(first, Cadence.MONTH, whose.timezone).until_at + AFTER,
         version=1,
     )
-    session.add(plan)
-    session.flush()
-    return plan
 
 
 def _claimed(session: Session, now: datetime) -> list[Claim]:

@@ -7,21 +7,20 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from nerava.charging.errors import LocationInvalid
 from nerava.charging.zones import zone
 from nerava.merchants.errors import TimezoneUnknown
 from nerava.merchants.model import Merchant
 from nerava.merchants.service import merchant
-from nerava.settlements.closing import AFTER, plan_of
+from nerava.settlements.closing import AFTER, first_plan, plan_of
+from nerava.settlements.model import SettlementPlan
 from nerava.settlements.periods import period_from
 from nerava.settlements.states import Cadence
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from nerava.settlements.model import SettlementPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,13 @@ class TermsView:
 
 
 def terms_of(session: Session, merchant_id: UUID) -> TermsView:
-    """Return how a merchant is settled, in a transaction that may write.
+    """Return how a merchant is settled.
 
     Raises:
         UnknownMerchant: No merchant has this id (404).
     """
-    return _view(session, plan_of(session, merchant_id))
+    known = session.scalars(select(SettlementPlan).where(SettlementPlan.merchant_id == merchant_id))
+    return _view(session, known.one_or_none() or first_plan(merchant(session, merchant_id)))
 
 
 def agree_netting(session: Session, merchant_id: UUID, *, nets_fees: bool) -> TermsView:
