@@ -12,8 +12,8 @@ from nerava.kernel.errors import NeravaError
 from nerava.ledger import rights as ledger_rights
 from nerava.ledger.verify import verify_tail
 from nerava.payouts import rights as payout_rights
-from nerava.settlements import rights as settlement_rights
 from nerava.platform.db import Database, EngineOptions
+from nerava.settlements import rights as settlement_rights
 from nerava.startup_checks.findings import DATABASE_URL, Finding
 
 if TYPE_CHECKING:
