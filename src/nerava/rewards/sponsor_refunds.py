@@ -189,7 +189,7 @@ class RefundWork:
         return self._database.run(work, repeatable=True)
 
     def _miss(self, row: SponsorRefundRow, now: datetime) -> None:
-        """Begin a new try when the old one cannot happen any more: long after it was sent, twice not listed."""
+        """Begin a new try when the old one cannot happen any more: sent long ago, and twice not listed."""
         waited = now - (row.last_sent_at or now) >= UNSEEN_FOR
         if waited and row.missed_at is not None and now - row.missed_at >= LISTED_APART:
             anew = {"tries": row.tries + 1, "first_sent_at": None, "last_sent_at": None, "missed_at": None}
