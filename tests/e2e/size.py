@@ -62,12 +62,12 @@ FULL = Size(
     campaigns=20,
     merchants=40,
     drivers=2_000,
-    payees=120,
-    copies=6,
+    payees=60,
+    copies=8,
     codes=15,
     cashouts=8,
     expires_days=90,
     chores_every=1,
-    audit_every=1,
+    audit_every=7,
 )
 """A calendar year, with both changes of clocks."""

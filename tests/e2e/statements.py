@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nerava.ledger.chart import NOVA_RESERVE, PAYOUT_CLEARING, external, merchant_nova
+from nerava.ledger.chart import NOVA_RESERVE, PAYOUT_CLEARING, PLATFORM_BREAKAGE, external, merchant_nova
 
 if TYPE_CHECKING:
     from tests.e2e.chapters.campaigns import Campaigns
     from tests.e2e.chapters.cashing_out import CashingOut
     from tests.e2e.chapters.deposits import Deposits
     from tests.e2e.chapters.redeeming import Redeeming
+    from tests.e2e.chapters.settling import Settling
     from tests.e2e.year import Year
 
 
@@ -31,14 +32,23 @@ def drivers_add_up(year: Year, redeeming: Redeeming, cashing_out: CashingOut) ->
     return total
 
 
-def merchants_add_up(year: Year, redeeming: Redeeming) -> int:
+def merchants_add_up(year: Year, redeeming: Redeeming, settling: Settling) -> int:
     """Return what all merchants have taken and not settled."""
     kept = 0
     for shop in redeeming.shops:
         posted: int = year.holds(merchant_nova(shop.merchant_id))["posted"]
-        assert posted == redeeming.taken[shop.merchant_id]
+        assert posted == redeeming.taken[shop.merchant_id] - settling.settled[shop.merchant_id]
         kept += posted
     return kept
+
+
+def grants_add_up(year: Year, lines: Counter[str], campaigns: Campaigns) -> None:
+    """Compare what drivers were given, less what expired and was taken back, with what campaigns paid for it.
+
+    What expired and went back to nobody is the house's, and what it is worth stands there.
+    """
+    given = lines["session_reward"] + lines["expiry"] + lines["clawback"]
+    assert campaigns.granted - given == year.holds(PLATFORM_BREAKAGE)["posted"]
 
 
 def sponsors_add_up(year: Year, deposits: Deposits, campaigns: Campaigns) -> None:
@@ -55,7 +65,7 @@ def points_are_backed(year: Year, held_by_drivers: int, held_by_merchants: int) 
     assert year.holds(NOVA_RESERVE)["posted"] == held_by_drivers + held_by_merchants
 
 
-def bank_agrees(year: Year, deposits: Deposits, cashing_out: CashingOut) -> None:
+def bank_agrees(year: Year, deposits: Deposits, cashing_out: CashingOut, settling: Settling) -> None:
     """Compare what the books say of the provider with the provider's own book, which knows nothing of ours."""
     stripe = year.world.stripe
     lines = stripe.objects("balance_transaction")
@@ -65,7 +75,7 @@ def bank_agrees(year: Year, deposits: Deposits, cashing_out: CashingOut) -> None
     at_banks = sum(one["amount"] for one in stripe.objects("payout") if one["status"] == "paid")
     assert charged == deposits.paid.total()
     assert refunded == deposits.returned.total()
-    assert at_banks == cashing_out.reached_banks
+    assert at_banks == cashing_out.reached_banks + settling.reached_banks
 
     there = {name: sum(one.values()) for name, one in _balances(year).items()}
     ours = there.pop(stripe.platform)

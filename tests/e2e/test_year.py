@@ -10,13 +10,16 @@ import pytest
 from tests.e2e.chapters.campaigns import Campaigns
 from tests.e2e.chapters.cashing_out import CashingOut
 from tests.e2e.chapters.charging import Charging
+from tests.e2e.chapters.crediting import Crediting
 from tests.e2e.chapters.deposits import Deposits
 from tests.e2e.chapters.reconciling import Reconciling
 from tests.e2e.chapters.redeeming import Redeeming
+from tests.e2e.chapters.settling import Settling
 from tests.e2e.size import FULL, QUICK, Size
 from tests.e2e.statements import (
     bank_agrees,
     drivers_add_up,
+    grants_add_up,
     merchants_add_up,
     points_are_backed,
     sponsors_add_up,
@@ -34,6 +37,7 @@ MUST_HAPPEN = {
     "code left to run out",
     "code taken",
     "code withdrawn",
+    "credited",
     "payout: failed",
     "payout: paid",
     "refunded",
@@ -45,15 +49,17 @@ def lived(url: str, folder: Path, size: Size) -> Counter[str]:
     """Live through a year, compare all books, and return what happened."""
     deposits, campaigns, charging = Deposits(), Campaigns(), Charging()
     redeeming, cashing_out = Redeeming(), CashingOut()
+    settling, crediting = Settling(redeeming), Crediting(charging)
     with opened_year(url, folder, size) as year:
         # In this order things end: campaigns before deposits go back.
-        year.live([charging, redeeming, cashing_out, Reconciling(), campaigns, deposits])
+        money = [redeeming, settling, cashing_out, Reconciling(), campaigns, deposits]
+        year.live([charging, crediting, *money])
         lines = drivers_add_up(year, redeeming, cashing_out)
-        kept = merchants_add_up(year, redeeming)
+        kept = merchants_add_up(year, redeeming, settling)
         sponsors_add_up(year, deposits, campaigns)
-        assert lines["session_reward"] == campaigns.granted
+        grants_add_up(year, lines, campaigns)
         points_are_backed(year, lines.total(), kept)
-        bank_agrees(year, deposits, cashing_out)
+        bank_agrees(year, deposits, cashing_out, settling)
         year.happened.update({f"Nova by {name}": change for name, change in lines.items()})
         return year.happened
 

@@ -25,9 +25,14 @@ SOURCE = "year"
 
 @dataclass
 class Charging(Chapter):
-    """The recording, by its own days, and the sessions that are under way."""
+    """The recording, by its own days, and the sessions that are under way.
+
+    Attributes:
+        over: Sessions of the last day that were worked off.
+    """
 
     new: int = 0
+    over: list[RecordedSession] = field(default_factory=list)
     _days: list[list[RecordedSession]] = field(default_factory=list)
     _open: list[tuple[datetime, str, RecordedSession]] = field(default_factory=list)
     _replay: Replay | None = None
@@ -57,6 +62,7 @@ class Charging(Chapter):
         over = []
         while self._open and self._open[0][0] <= year.now:
             over.append(heapq.heappop(self._open)[2])
+        self.over = over
         assert self._replay is not None
         counts = self._replay.run(
             Sorted(sorted(over, key=lambda one: one.started_at), []), lambda _done: None
