@@ -19,6 +19,7 @@ from nerava.payouts.states import CaseKind
 from nerava.rewards.checkouts import Asked, ask
 from tests.helpers.till import Till
 from tests.http.campaign_examples import CAMPAIGN_EXAMPLES
+from tests.http.correction_examples import CORRECTION_EXAMPLES
 from tests.http.example import Example
 from tests.http.flows import (
     app_code,
@@ -310,6 +311,7 @@ def _hold(house: House) -> Example:
 
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     CAMPAIGN_EXAMPLES
+    | CORRECTION_EXAMPLES
     | MERCHANT_EXAMPLES
     | SETTLEMENT_EXAMPLES
     | {

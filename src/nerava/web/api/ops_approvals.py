@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from nerava.identity import approvals
-from nerava.identity.approvals import AllowanceSpent, AlreadyDecided, ApprovalState, UnknownApproval
+from nerava.identity.approvals import AllowanceSpent, AlreadyDecided, ApprovalState, Kind, UnknownApproval
 from nerava.identity.approvals import Request as Approval
 from nerava.identity.guard import SignedIn
 from nerava.kernel.errors import NeravaError
@@ -23,8 +23,18 @@ from nerava.platform.limit_numbers import MANUAL_CREDIT
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
-from nerava.rewards.errors import PostingRefused
+from nerava.rewards.errors import MoreThanStands, PostingRefused, UnknownGrant, WrongGrantState
 from nerava.web.api.audited import Acting
+from nerava.web.api.corrections import (
+    ADJUSTMENT,
+    CLAWBACK,
+    READERS,
+    REVERSAL,
+    AlreadyReversed,
+    FloorReached,
+    Signed,
+    UnknownTransaction,
+)
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.places import after_id
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
 
 routes: Final = router("ops: four eyes")
 
+_KINDS: Final = (GOODWILL, ADJUSTMENT, REVERSAL, CLAWBACK)
 _FINANCE: Final = ("ops:finance",)
 _READS: Final = Policy(roles=_FINANCE, scope="approvals:read")
 _DECIDES: Final = Policy(
@@ -120,6 +131,12 @@ def one(approval_id: UUID, wired: Wired, now: Now) -> ApprovalOut:
         AlreadyDecided,
         AllowanceSpent,
         HouseBudgetTooSmall,
+        FloorReached,
+        UnknownTransaction,
+        AlreadyReversed,
+        UnknownGrant,
+        WrongGrantState,
+        MoreThanStands,
         PostingRefused,
         SwitchedOff,
     ),
@@ -131,11 +148,18 @@ def approve(
     """Let it happen, in the same commit. Only somebody else may, and of two who do at once one does."""
 
     def work(session: Session) -> Answer:
-        decided = approvals.approve(session, actor, GOODWILL, approval_id, now)
+        kind = _kind_of(session, approval_id, now)
+        decided = approvals.approve(session, actor, kind, approval_id, now)
+        maker = f"ops:finance:{decided.maker}"
+        if kind is not GOODWILL:
+            correction = READERS[kind.name](decided.asked)
+            correction.refuse_own(session, caller)
+            signed = Signed(fact_id(f"approval:{decided.id}"), maker, actor.name, now)
+            correction.carry_out(session, wired.ledger, signed)
+            return Answer.of(ApprovalOut.of(decided))
         present = Present.read(decided.asked)
         present.refuse_own(caller)
         reference = fact_id(f"approval:{decided.id}")
-        maker = f"ops:finance:{decided.maker}"
         verdict = wired.ledger.post(session, present.chain(reference, actor=maker, approved_by=actor.name))
         outcome = present.outcome(verdict)
         if isinstance(outcome, NeravaError):
@@ -158,10 +182,24 @@ def refuse(
     """End the request for good; nothing happens. Only somebody else may."""
 
     def work(session: Session) -> Answer:
-        decided = approvals.refuse(session, actor, GOODWILL, approval_id, reason=body.reason, now=now)
+        kind = _kind_of(session, approval_id, now)
+        decided = approvals.refuse(session, actor, kind, approval_id, reason=body.reason, now=now)
         return Answer.of(ApprovalOut.of(decided))
 
     return _decided(wired, actor, approval_id, request, work)
+
+
+def _kind_of(session: Session, approval_id: UUID, now: datetime) -> Kind:
+    """Return the kind of a request, if it is one that is decided here.
+
+    Raises:
+        UnknownApproval: Nobody asked for this here (404).
+    """
+    name = approvals.find(session, approval_id, now).kind
+    for kind in _KINDS:
+        if kind.name == name:
+            return kind
+    raise UnknownApproval
 
 
 def ask_second(
