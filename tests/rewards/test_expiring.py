@@ -110,6 +110,16 @@ def test_what_is_set_aside_waits_and_expires_when_it_is_free_again(house: House)
     assert house.expire() == 40
 
 
+def test_of_two_lots_that_do_not_both_fit_beside_a_code_one_expires(house: House) -> None:
+    earned(house, 2)
+    house.show(house.driver(), 1)
+    house.move_on(days=30)
+
+    assert house.expire() == 40
+    assert (house.points(house.driver()), rows(house)) == (40, 1)
+    assert house.expire() == 0
+
+
 def test_points_that_a_refund_brought_back_expire_as_what_they_were(house: House) -> None:
     campaign = earned(house, to="campaign")
     redemption = house.spend(house.driver(), 40)

@@ -166,6 +166,8 @@ def test_what_expired_is_not_taken_a_second_time(house: House) -> None:
     house.move_on(days=10)
     assert house.expire() == 25
 
+    with pytest.raises(MoreThanStands):
+        decide(house, session_id, 16)
     house.attest(session_id, energy_wh=0)
     house.evaluate()
     house.review()
