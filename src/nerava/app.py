@@ -49,6 +49,7 @@ from nerava.web.api import problem_handlers
 from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.throttle import Throttle
 from nerava.web.api.wiring import Wiring
+from nerava.web.wallets import Wallets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -158,6 +159,7 @@ def _wiring_of(
         holds=Holds(installation.database, installation.audit),
         proving=proving_of(installation),
         redeeming=redeeming_of(installation),
+        wallets=Wallets(installation.database),
         payouts=payouts_of(installation),
         intake=installation.intake,
         payments=installation.payments,

@@ -72,6 +72,17 @@ def test_known_rows_are_left_out_and_not_counted(database: Database) -> None:
     assert references(database) == {"a": NOW, "b": NOW, "c": NOW + timedelta(days=1)}
 
 
+def test_who_asks_is_told_which_rows_were_new(database: Database) -> None:
+    first = [(new_id(), name, NOW) for name in "ab"]
+    again = [(new_id(), name, NOW) for name in "bcd"]
+
+    told = database.run(lambda session: INSERT_NEW.run_telling(session, first))
+    assert {str(key) for (key,) in told} == {str(row[0]) for row in first}
+    told = database.run(lambda session: INSERT_NEW.run_telling(session, again))
+    assert {str(key) for (key,) in told} == {str(row[0]) for row in again[1:]}
+    assert database.run(lambda session: INSERT_NEW.run_telling(session, [])) == []
+
+
 def test_empty_values_truths_and_fractions_are_kept(database: Database) -> None:
     columns = ("id", "source", "reference", "name", "timezone", "latitude", "longitude", "is_test")
     rows = [

@@ -144,6 +144,21 @@ def test_all_limits_are_hit_or_none(limits: Limits, database: Database) -> None:
     assert rows(database) == 2
 
 
+def test_many_are_counted_at_once_as_if_one_after_the_other(limits: Limits, database: Database) -> None:
+    [limit] = THREE.limits
+    [other] = FIFTY.limits
+    asked = [[(limit, "a"), (other, str(number))] for number in range(5)] + [[(limit, "b")]]
+
+    answers = limits.hit_each_now(asked, NOON)
+
+    assert [isinstance(one, RateLimited) for one in answers] == [False, False, False, True, True, False]
+    assert [one[0].remaining for one in answers[:3] if not isinstance(one, RateLimited)] == [2, 1, 0]
+    assert not accepted(limits, [(limit, "a")], NOON)
+    assert accepted(limits, [(limit, "b")], NOON)
+    refused = database.read(lambda session: limits.check(session, [(other, "3")], NOON))
+    assert [one.remaining for one in refused] == [50], "who is refused by one limit counts for none"
+
+
 def test_a_refusal_that_is_caught_leaves_the_callers_work_alone(limits: Limits, database: Database) -> None:
     kept, spent = THREE.keyed(target="kept"), THREE.keyed(target="spent")
     for _ in range(3):

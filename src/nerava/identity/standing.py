@@ -16,9 +16,10 @@ from nerava.identity.roles import Membership, Role
 from nerava.identity.session_store import AuthSession, SessionKind
 from nerava.identity.user_store import AppUser, UserState
 from nerava.kernel.errors import NeravaError
+from nerava.platform.gathering import Gathering
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -62,6 +63,14 @@ _STANDING: Final = (
     .outerjoin(AppUser, AppUser.id == AuthSession.user_id)
     .outerjoin(RoleMembership, RoleMembership.subject == AuthSession.user_id)
     .where(AuthSession.id == bindparam("session_id"))
+    .order_by(RoleMembership.role, RoleMembership.id)
+)
+
+_STANDINGS: Final = (
+    select(*COLUMNS)
+    .outerjoin(AppUser, AppUser.id == AuthSession.user_id)
+    .outerjoin(RoleMembership, RoleMembership.subject == AuthSession.user_id)
+    .where(AuthSession.id.in_(bindparam("session_ids", expanding=True)))
     .order_by(RoleMembership.role, RoleMembership.id)
 )
 
@@ -110,6 +119,14 @@ def standing_of(session: Session, session_id: UUID) -> Standing | None:
     return standing_in(rows) if rows else None
 
 
+def standings_of(session: Session, session_ids: Iterable[UUID]) -> dict[UUID, Standing]:
+    """Return how sessions stand, by their ids, in one statement; unknown ones are left out."""
+    rows: dict[UUID, list[Any]] = {}
+    for row in session.execute(_STANDINGS, {"session_ids": list(session_ids)}):
+        rows.setdefault(row.session_id, []).append(row)
+    return {key: standing_in(mine) for key, mine in rows.items()}
+
+
 def standing_in(rows: Sequence[Any]) -> Standing:
     """Return the standing that rows of `COLUMNS` hold; at least one."""
     first = rows[0]
@@ -138,6 +155,7 @@ class StandingDirectory:
         self._clock = clock
         self._lock = threading.Lock()
         self._remembered: OrderedDict[UUID, tuple[datetime, Standing]] = OrderedDict()
+        self._asked: Gathering[UUID, Standing | None] = Gathering(self._read)
 
     def remembered(self, session_id: UUID) -> Standing | None:
         """Return the standing if it was read less than 900 ms ago; never touches the database."""
@@ -148,22 +166,26 @@ class StandingDirectory:
             return None
         return found[1]
 
-    def read(self, session_id: UUID) -> Standing | None:
+    async def read(self, session_id: UUID) -> Standing | None:
         """Return the standing in the database now, and remember it; None for an unknown session.
+
+        Who reads at the same time is answered by one statement, begun after all of them asked.
 
         Raises:
             DatabaseUnavailable: No connection in time (503).
         """
+        return await self._asked.ask(session_id)
+
+    def _read(self, session_ids: Sequence[UUID]) -> list[Standing | None]:
         now = self._clock.now()
-        found = self._database.read(lambda session: standing_of(session, session_id))
-        if found is None:
-            return None
+        found = self._database.read(lambda session: standings_of(session, set(session_ids)))
         with self._lock:
-            self._remembered[session_id] = (now, found)
-            self._remembered.move_to_end(session_id)
+            for session_id, one in found.items():
+                self._remembered[session_id] = (now, one)
+                self._remembered.move_to_end(session_id)
             while len(self._remembered) > REMEMBERED_MAX:
                 self._remembered.popitem(last=False)
-        return found
+        return [found.get(one) for one in session_ids]
 
     def note_use(self, session_id: UUID, now: datetime) -> None:
         """Note that a session is used, to the minute; what cannot be written now is noted at the next use."""

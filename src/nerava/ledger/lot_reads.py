@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Integer, and_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, Integer, and_, bindparam, func, or_, select, true
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from sqlalchemy import Exists
@@ -28,6 +29,22 @@ _NEXT: Final = (
     .group_by(_LOT.expires_at)
     .order_by(_LOT.expires_at)
     .limit(bindparam("most", type_=Integer()))
+)
+_ACCOUNT: Final = func.unnest(bindparam("accounts", type_=ARRAY(PG_UUID(as_uuid=True)))).column_valued(
+    "account"
+)
+_LATERAL: Final = (
+    select(func.sum(_LOT.remaining).label("points"), _LOT.expires_at)
+    .where(_LOT.account_id == _ACCOUNT, _LOT.remaining > 0, _LOT.expires_at.is_not(None))
+    .group_by(_LOT.expires_at)
+    .order_by(_LOT.expires_at)
+    .limit(bindparam("most", type_=Integer()))
+    .lateral("next")
+)
+_NEXT_OF: Final = (
+    select(_ACCOUNT.label("account"), _LATERAL.c.points, _LATERAL.c.expires_at)
+    .join(_LATERAL, true())
+    .order_by(_ACCOUNT, _LATERAL.c.expires_at)
 )
 
 
@@ -51,6 +68,23 @@ def expiring_next(session: Session, code: str, *, limit: int) -> list[ExpiringPo
     """
     rows = session.execute(_NEXT, {"account": account_uuid(code), "most": limit})
     return [ExpiringPoints(int(row.points), row.expires_at) for row in rows]
+
+
+def expiring_next_of(
+    session: Session, codes: Sequence[str], *, limit: int
+) -> dict[str, list[ExpiringPoints]]:
+    """Return what `expiring_next` does for many accounts, by code; those without any are left out.
+
+    One statement on PostgreSQL. On SQLite, which has no LATERAL, one for each account.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        found = {code: expiring_next(session, code, limit=limit) for code in codes}
+        return {code: points for code, points in found.items() if points}
+    names = {account_uuid(code): code for code in codes}
+    told: dict[str, list[ExpiringPoints]] = {}
+    for row in session.execute(_NEXT_OF, {"accounts": list(names), "most": limit}):
+        told.setdefault(names[row.account], []).append(ExpiringPoints(int(row.points), row.expires_at))
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from nerava.ledger import Effect
+from nerava.platform.limits import RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,19 +30,13 @@ class CountCode(Effect):
 
     @classmethod
     def apply_batch(cls, session: Session, items: Sequence[tuple[Self, Verdict]]) -> None:
-        """Count the hits of a batch, together as long as no two have a key in common.
+        """Count the hits of a batch with two statements.
 
         Raises:
             RateLimited: It was one too many for somebody (429).
         """
-        waiting = [effect for effect, _ in items]
-        while waiting:
-            together: dict[Hit, None] = {}
-            later = []
-            for one in waiting:
-                if any(hit in together for hit in one.hits):
-                    later.append(one)
-                else:
-                    together.update(dict.fromkeys(one.hits))
-            waiting[0].limits.hit(session, list(together), waiting[0].now)
-            waiting = later
+        first = items[0][0]
+        answers = first.limits.hit_each(session, [effect.hits for effect, _ in items], first.now)
+        for one in answers:
+            if isinstance(one, RateLimited):
+                raise one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -17,6 +18,9 @@ Network = IPv4Network | IPv6Network
 UNKNOWN: Final = "unknown"
 HOPS_MAX: Final = 20
 """No more hops of a forwarded header are looked at; nobody has so many proxies."""
+
+PLACES_MAX: Final = 4_096
+"""How many places are remembered as they were read; a head is short, so they are small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,20 @@ def client_address(request: HTTPConnection, trusted_proxies: Sequence[Network]) 
     hop of `X-Forwarded-For` that is not; what stands left of it anybody may have written. A hop
     that is no address counts as the proxy that passed it on.
     """
-    peer = _parsed(request.client.host) if request.client is not None else None
+    if request.client is None:
+        return NOWHERE
+    forwarded = tuple(request.headers.getlist("x-forwarded-for")) if trusted_proxies else ()
+    return _seen_from(request.client.host, forwarded, tuple(trusted_proxies))
+
+
+# Asked several times for every request, and mostly about the same callers.
+@functools.lru_cache(maxsize=PLACES_MAX)
+def _seen_from(host: str, forwarded: tuple[str, ...], trusted_proxies: tuple[Network, ...]) -> Client:
+    peer = _parsed(host)
     if peer is None:
         return NOWHERE
     if trusted_proxies and _is_in(peer, trusted_proxies):
-        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        hops = ",".join(forwarded).split(",")
         for hop in hops[: -HOPS_MAX - 1 : -1]:
             found = _parsed(hop.strip())
             if found is None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.db import Base, UtcDateTime
+from nerava.platform.db.bulk import BulkInsert
 from nerava.platform.db.errors import sqlstate_of
 from nerava.platform.idempotency import (
     Answer,
@@ -69,6 +70,13 @@ class StoredAnswer(Base):
     content_type: Mapped[str | None] = mapped_column(String(80))
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     stored_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+_STORE: Final = BulkInsert(
+    StoredAnswer.__table__,  # type: ignore[arg-type]
+    ("principal", "key", "state", "fingerprint", "status", "content_type", "body", "stored_at"),
+    if_new=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +140,13 @@ def store_many(
     For answers that commit together with a batch of postings. Where a row stands already it wins;
     the caller asks `find` what it says. Of two answers under one key the first counts.
     """
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, str], tuple[object, ...]] = {}
     for request, answer in answers:
         if request.key is None:
             raise AssertionError("an answer without a key has nothing to be stored under")
-        rows.setdefault((request.principal, request.key), _row(request, now) | _answered(answer))
-    return _insert_if_absent(session, list(rows.values()))
+        told = (KeyState.ANSWERED.value, request.fingerprint, answer.status, answer.content_type, answer.body)
+        rows.setdefault((request.principal, request.key), (request.principal, request.key, *told, now))
+    return {(principal, key) for principal, key in _STORE.run_telling(session, list(rows.values()))}
 
 
 def look_up(session: Session, principal: str, key: str) -> Answer | None:

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import bindparam, delete, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, select, text, tuple_
 
 from nerava.kernel.errors import NeravaError
+from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 from nerava.platform.limit_numbers import Limit, Per
 from nerava.platform.limit_window import EPOCH, NOTHING, Counts, Standing, judge, microseconds, standing_of
 from nerava.platform.limits_store import LimitState
 from nerava.platform.secrets import SecretKind
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable, Table
+    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
     from nerava.platform.db import Database
@@ -104,35 +104,65 @@ class Limits:
         Raises:
             RateLimited: At least one limit refuses (429).
         """
-        if not hits:
-            return ()
-        at = microseconds(now)
-        keyed = {(limit.id, self._hmac(limit, key)): limit for limit, key in hits}
-        rows = _locked(session, sorted(keyed), now)
-        judged = {
-            place: judge(limit, self.quota_of(limit), rows[place], at) for place, limit in keyed.items()
-        }
-        refused = [one.standing for one in judged.values() if not one.accepted]
-        if refused:
-            raise RateLimited(refused)
-        _write(session, {place: one.counts for place, one in judged.items()}, now)
-        return tuple(one.standing for one in judged.values())
+        [answer] = self.hit_each(session, [hits], now) if hits else [()]
+        if isinstance(answer, RateLimited):
+            raise answer
+        return answer
 
-    def hit_now(self, hits: Sequence[Hit], now: datetime, *, lasting: bool = True) -> tuple[Standing, ...]:
+    def hit_now(self, hits: Sequence[Hit], now: datetime) -> tuple[Standing, ...]:
         """Do what `hit` does in a transaction of its own, so that the hits count whatever happens later.
 
-        Counts even while the installation is read-only. Hits that need not be `lasting` do not wait
-        for the disk on PostgreSQL: a crash of the server may forget those of its last second.
+        Counts even while the installation is read-only.
 
         Raises:
             RateLimited: At least one limit refuses (429).
             DatabaseUnavailable: Nothing can be counted, so nothing is let through (503).
         """
+        return self._database.run(lambda session: self.hit(session, hits, now), essential=True)
 
-        def work(session: Session) -> tuple[Standing, ...]:
-            if not lasting and not self._database.is_sqlite:
+    def hit_each(
+        self, session: Session, asked: Sequence[Sequence[Hit]], now: datetime
+    ) -> list[tuple[Standing, ...] | RateLimited]:
+        """Do what `hit` does for each of many, one after the other, with two statements for all of them.
+
+        Who is refused counts nowhere, and is answered `RateLimited` instead of being raised at.
+        """
+        at = microseconds(now)
+        keyed = [{(limit.id, self._hmac(limit, key)): limit for limit, key in hits} for hits in asked]
+        rows = _locked(session, sorted({place for one in keyed for place in one}), now)
+        changed: dict[Place, Counts] = {}
+        answers: list[tuple[Standing, ...] | RateLimited] = []
+        for one in keyed:
+            judged = {
+                place: judge(limit, self.quota_of(limit), changed.get(place) or rows[place], at)
+                for place, limit in one.items()
+            }
+            refused = [found.standing for found in judged.values() if not found.accepted]
+            if refused:
+                answers.append(RateLimited(refused))
+                continue
+            changed.update((place, found.counts) for place, found in judged.items())
+            answers.append(tuple(found.standing for found in judged.values()))
+        if changed:
+            _write(session, changed, now)
+        return answers
+
+    def hit_each_now(
+        self, asked: Sequence[Sequence[Hit]], now: datetime
+    ) -> list[tuple[Standing, ...] | RateLimited]:
+        """Do what `hit_each` does in a transaction of its own that does not wait for the disk.
+
+        Counts even while the installation is read-only. A crash of a PostgreSQL may forget the hits
+        of its last second.
+
+        Raises:
+            DatabaseUnavailable: Nothing can be counted, so nothing is let through (503).
+        """
+
+        def work(session: Session) -> list[tuple[Standing, ...] | RateLimited]:
+            if not self._database.is_sqlite:
                 session.execute(_WITHOUT_WAITING)
-            return self.hit(session, hits, now)
+            return self.hit_each(session, asked, now)
 
         return self._database.run(work, essential=True)
 
@@ -196,75 +226,66 @@ _PLACE: Final = tuple_(LimitState.limit_id, LimitState.key_hmac)
 
 def _locked(session: Session, places: Sequence[Place], now: datetime) -> dict[Place, Counts]:
     """Lock the row of every place, making it where there is none, in the order given."""
-    empty = {"ring": b"", "tat": 0, "blocked_until": 0, "updated_at": now, "expires_at": now}
-    rows = [{"limit_id": limit_id, "key_hmac": key, **empty} for limit_id, key in places]
     connection = session.connection()
-    return _counts(connection.execute(_LOCKING[connection.dialect.name], rows))
+    if connection.dialect.name == "postgresql":
+        values = (now, now, [limit_id for limit_id, _ in places], [key for _, key in places])
+        return _counts(connection.exec_driver_sql(_LOCK, values))
+    # One writer at a time: what is there now is there until the commit.
+    _OPEN.run(session, [(limit_id, key, b"", 0, 0, now, now) for limit_id, key in places])
+    return _read(session, places)
 
 
 _TABLE: Final = cast("Table", LimitState.__table__)
-_COLUMNS: Final = (
-    _TABLE.c.limit_id,
-    _TABLE.c.key_hmac,
-    _TABLE.c.ring,
-    _TABLE.c.tat,
-    _TABLE.c.blocked_until,
+_OPEN: Final = BulkInsert(
+    _TABLE,
+    ("limit_id", "key_hmac", "ring", "tat", "blocked_until", "updated_at", "expires_at"),
+    if_new=True,
+)
+_CHANGE: Final = BulkUpdate(
+    _TABLE,
+    match=("limit_id", "key_hmac"),
+    assign=("ring", "tat", "blocked_until", "updated_at", "expires_at"),
 )
 
-
-def _locking(insert: postgresql.Insert | sqlite.Insert) -> Executable:
-    """Return the one statement that makes, waits for, locks and reads; it sets what is there already."""
-    same = insert.on_conflict_do_update(
-        index_elements=["limit_id", "key_hmac"], set_={"limit_id": insert.excluded.limit_id}
-    )
-    return same.returning(*_COLUMNS)
-
+# The one statement that makes, waits for, locks and reads; it sets what is there already.
+_LOCK: Final = """
+INSERT INTO limit_state (limit_id, key_hmac, ring, tat, blocked_until, updated_at, expires_at)
+SELECT id, key, ''::bytea, 0, 0, %s::timestamptz, %s::timestamptz
+FROM unnest(%s::text[], %s::bytea[]) AS asked (id, key)
+ON CONFLICT (limit_id, key_hmac) DO UPDATE SET limit_id = excluded.limit_id
+RETURNING limit_state.limit_id, key_hmac, ring, tat, blocked_until
+"""
 
 # Built once: building a statement costs more than running it.
-_LOCKING: Final = {
-    "postgresql": _locking(postgresql.insert(_TABLE)),
-    "sqlite": _locking(sqlite.insert(_TABLE)),
-}
+_LOOK: Final = select(
+    _TABLE.c.limit_id, _TABLE.c.key_hmac, _TABLE.c.ring, _TABLE.c.tat, _TABLE.c.blocked_until
+).where(_PLACE.in_(bindparam("places", expanding=True)))
 
 
 def _read(session: Session, places: Sequence[Place]) -> dict[Place, Counts]:
-    return _counts(session.execute(select(*_COLUMNS).where(_PLACE.in_(places))))
+    return _counts(session.execute(_LOOK, {"places": list(places)}))
 
 
 def _counts(rows: Any) -> dict[Place, Counts]:  # noqa: ANN401 - rows of the columns above
     return {
-        (row.limit_id, bytes(row.key_hmac)): Counts(_instants(bytes(row.ring)), row.tat, row.blocked_until)
-        for row in rows
+        (limit_id, bytes(key)): Counts(_instants(bytes(ring)), tat, blocked_until)
+        for limit_id, key, ring, tat, blocked_until in rows
     }
-
-
-_CHANGED: Final = (
-    update(_TABLE)
-    .where(_TABLE.c.limit_id == bindparam("of_limit"), _TABLE.c.key_hmac == bindparam("of_key"))
-    .values(
-        ring=bindparam("new_ring"),
-        tat=bindparam("new_tat"),
-        blocked_until=bindparam("new_block"),
-        updated_at=bindparam("now"),
-        expires_at=bindparam("end"),
-    )
-)
 
 
 def _write(session: Session, counts: Mapping[Place, Counts], now: datetime) -> None:
     rows = [
-        {
-            "of_limit": limit_id,
-            "of_key": key,
-            "new_ring": b"".join(at.to_bytes(INSTANT_BYTES, "big") for at in one.ring),
-            "new_tat": one.tat,
-            "new_block": one.blocked_until,
-            "now": now,
-            "end": EPOCH + timedelta(microseconds=one.expires),
-        }
-        for (limit_id, key), one in counts.items()
+        (
+            *place,
+            b"".join(at.to_bytes(INSTANT_BYTES, "big") for at in one.ring),
+            one.tat,
+            one.blocked_until,
+            now,
+            EPOCH + timedelta(microseconds=one.expires),
+        )
+        for place, one in counts.items()
     ]
-    session.connection().execute(_CHANGED, rows)
+    _CHANGE.run(session, rows)
 
 
 def _instants(ring: bytes) -> tuple[int, ...]:

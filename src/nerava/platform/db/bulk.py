@@ -7,7 +7,7 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +53,7 @@ class BulkInsert:
         if add is not None:
             key = ", ".join(column.name for column in table.primary_key)
             tail = f" ON CONFLICT ({key}) DO UPDATE SET {add} = {table.name}.{add} + excluded.{add}"
+        self._telling = f" RETURNING {', '.join(column.name for column in table.primary_key)}"
         marks = ", ".join("?" for _ in columns)
         into = f"INSERT INTO {table.name} ({names})"
         self._sqlite = f"{into} VALUES ({marks}){tail}"
@@ -61,6 +62,12 @@ class BulkInsert:
     def run(self, session: Session, rows: Sequence[Row]) -> int:
         """Insert the rows in the caller's transaction and return how many were written."""
         return self._codec.run(session, self._sqlite, self._postgresql, rows)
+
+    def run_telling(self, session: Session, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """Do what `run` does, and return the primary keys of what was written, as the driver has them."""
+        return self._codec.run_telling(
+            session, self._sqlite + self._telling, self._postgresql + self._telling, rows
+        )
 
 
 class BulkUpdate:
@@ -114,8 +121,25 @@ class _Codec:
         values = zip(*rows, strict=True)
         if connection.dialect.name == "postgresql":
             return connection.exec_driver_sql(postgresql, tuple(map(_array, self._literals, values))).rowcount
-        columns = list(map(_column, self._stored, values))
-        return connection.exec_driver_sql(sqlite, list(zip(*columns, strict=True))).rowcount
+        return connection.exec_driver_sql(sqlite, self._as_stored(values)).rowcount
+
+    def run_telling(
+        self, session: Session, sqlite: str, postgresql: str, rows: Sequence[Row]
+    ) -> list[tuple[Any, ...]]:
+        """Execute the database's own statement and return what it tells about the rows it touched."""
+        if not rows:
+            return []
+        connection = session.connection()
+        values = zip(*rows, strict=True)
+        if connection.dialect.name == "postgresql":
+            literals = tuple(map(_array, self._literals, values))
+            return [tuple(row) for row in connection.exec_driver_sql(postgresql, literals)]
+        # SQLite tells nothing about many rows at once.
+        cursor = connection.connection.cursor()
+        return [told for row in self._as_stored(values) for told in cursor.execute(sqlite, row).fetchall()]
+
+    def _as_stored(self, values: Iterable[Row]) -> list[Row]:
+        return list(zip(*map(_column, self._stored, values), strict=True))
 
 
 def _array(encode: Encode, values: Row) -> str:

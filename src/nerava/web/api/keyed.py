@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
 from fastapi import Depends, Request
 
-from nerava.identity.guard import SignedIn
+from nerava.identity.guard import SignedIn, principal_of
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Effect, EffectRefused, Status, Verdict
 from nerava.platform.idempotency import (
@@ -38,6 +38,11 @@ TWINS_WITHIN: Final = timedelta(minutes=1)
 
 Outcome = Callable[[Verdict], Answer | NeravaError]
 """What a verdict means to the caller: an answer or a refusal. Pure, so that it can be repeated."""
+
+
+async def keyed_of(request: Request) -> KeyedRequest:
+    """Return the request as one that happens once; for the busiest endpoints, `Keyed` for all others."""
+    return await _keyed(request, principal_of(request))
 
 
 async def _keyed(request: Request, principal: SignedIn) -> KeyedRequest:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from nerava.identity.guard import SignedIn, TenantId
+from nerava.identity.guard import SignedIn, TenantId, principal_of, tenant_of
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Status
 from nerava.ledger.stops import SwitchedOff
@@ -46,10 +46,10 @@ from nerava.platform.limit_numbers import CODE_ISSUE
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
-from nerava.web.api.keyed import Keyed, Outcome
+from nerava.web.api.keyed import Outcome, keyed_of
 from nerava.web.api.places import after_instant, instant_cursor
 from nerava.web.api.posting import post_once, refuse_once
-from nerava.web.api.wiring import Now, Wired, router
+from nerava.web.api.wiring import Now, Wired, router, wiring_of
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -134,20 +134,13 @@ class RedemptionOut(BaseModel):
     ),
 )
 @guarded(_SHOWS)
-async def show(
-    offer_id: UUID,
-    driver_id: TenantId,
-    caller: SignedIn,
-    place: Place,
-    *,
-    request: Keyed,
-    wired: Wired,
-    now: Now,
-) -> Response:
+async def show(offer_id: UUID, asked: Request) -> Response:
     """Hold the offer's price and get a code for the register, good for ten minutes.
 
     The same key gets the same code. Nobody takes anything without it, and if nobody does, the Nova are back.
     """
+    wired, caller, driver_id = wiring_of(asked), principal_of(asked), tenant_of(asked)
+    request, now = await keyed_of(asked), wired.clock.now()
     redeeming = wired.redeeming
     found = redeeming.board.known_offer(offer_id, now)
     if found is None:
@@ -159,7 +152,7 @@ async def show(
     shown = ShownCode(redemption_id, driver_id, found, made, now, now + redeeming.code_life)
     effects: list[Effect] = [InsertRedemption(shown)]
     if redeeming.counts_codes:
-        hits = CODE_ISSUE.keyed(identity=str(driver_id), client=place)
+        hits = CODE_ISSUE.keyed(identity=str(driver_id), client=client_address(asked, wired.trusted_proxies))
         effects.append(CountCode(wired.limits, tuple(hits), now))
     try:
         refuse_if_off(found, OfferKind.DISCOUNT, now)

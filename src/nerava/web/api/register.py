@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from nerava.identity.guard import SignedIn, TenantId
+from nerava.identity.guard import TenantId, principal_of, tenant_of
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Status
 from nerava.ledger.stops import SwitchedOff
@@ -33,6 +34,7 @@ from nerava.merchants.errors import (
 )
 from nerava.merchants.refunding import VOID_WITHIN, Counter
 from nerava.merchants.service import RegisterState, merchant, register, registers
+from nerava.platform.client_address import client_address
 from nerava.platform.idempotency import Answer
 from nerava.platform.limit_numbers import CAPTURE_WRONG
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
@@ -40,12 +42,11 @@ from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import AmountMinor, Body
-from nerava.web.api.keyed import Keyed, Outcome, run_once
+from nerava.web.api.keyed import Keyed, Outcome, keyed_of, run_once
 from nerava.web.api.merchant_redemptions import RefundOut, TakenOut, taken_page
 from nerava.web.api.places import after_id, after_instant, id_cursor
 from nerava.web.api.posting import post_once, refuse_once
-from nerava.web.api.redemptions import Place
-from nerava.web.api.wiring import Now, Wired, router
+from nerava.web.api.wiring import Now, Wired, router, wiring_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -129,20 +130,14 @@ class RegisterOut(BaseModel):
     ),
 )
 @guarded(_TAKES)
-async def capture(
-    body: CaptureIn,
-    merchant_id: TenantId,
-    caller: SignedIn,
-    place: Place,
-    *,
-    request: Keyed,
-    wired: Wired,
-    now: Now,
-) -> Response:
+async def capture(body: CaptureIn, asked: Request) -> Response:
     """Take the Nova behind a code: its value, or the bill if that is less. Repeat safely with the same key.
 
     A mistyped code is told apart and does not count; a wrong one does, and too many lock the register.
     """
+    wired, caller, merchant_id = wiring_of(asked), principal_of(asked), tenant_of(asked)
+    request, now = await keyed_of(asked), wired.clock.now()
+    place = client_address(asked, wired.trusted_proxies)
     board = wired.redeeming.board
     hashes = wired.redeeming.codes.hashes(CodeKind.REDEMPTION, read(body.code))
     till = board.known_register(merchant_id, body.register_id, now)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
-
-from fastapi.concurrency import run_in_threadpool
 
 from nerava.identity.guard import Principal
 from nerava.identity.roles import Role
 from nerava.platform.client_address import client_address
+from nerava.platform.gathering import Gathering
 from nerava.platform.limit_memory import LimitMemory
 from nerava.platform.limit_numbers import API, PARTNER_WRITE, Per
 from nerava.platform.limits import limit_headers
@@ -48,6 +46,9 @@ class Throttle:
         self._trusted_proxies = trusted_proxies
         self._share_writes = limits.are_shared
         self._memory = LimitMemory(limits.quota_of)
+        self._shared: Gathering[Sequence[Hit], tuple[Standing, ...]] = Gathering(
+            lambda asked: limits.hit_each_now(asked, clock.now())
+        )
 
     def knock(self, request: Request) -> None:
         """Refuse a request from a place that has used up its quota; costs next to nothing.
@@ -80,7 +81,7 @@ class Throttle:
             return limit_headers([_tightest(self._memory.hit(hits, now))])
         # What this process knows to be too much costs the database nothing.
         self._memory.check(hits, now)
-        standings = await run_in_threadpool(partial(self._limits.hit_now, hits, now, lasting=False))
+        standings = await self._shared.ask(hits)
         self._memory.hit(hits, now)
         return limit_headers([_tightest(standings)])
 

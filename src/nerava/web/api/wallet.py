@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
+from fastapi import Request
 from pydantic import BaseModel, Field
 
-from nerava.identity.guard import TenantId
-from nerava.ledger import UnknownAccount, reads
+from nerava.identity.guard import TenantId, tenant_of
+from nerava.ledger import UnknownAccount
 from nerava.ledger.chart import driver_nova
-from nerava.ledger.lot_reads import ExpiringPoints, expiring_next
+from nerava.ledger.lot_reads import ExpiringPoints
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.statements import StatementLineOut, driver_page, page_of_lines
-from nerava.web.api.wiring import Now, Wired, router
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+from nerava.web.api.wiring import Wired, router, wiring_of
 
 routes: Final = router("wallet")
 
-EXPIRIES_SHOWN: Final = 5
 SOON: Final = timedelta(days=30)
 LAST_NOTICE: Final = timedelta(days=7)
 
@@ -68,24 +65,22 @@ class WalletOut(BaseModel):
 
 @routes.get("/wallet", summary="My Nova", responses=problems(UnknownAccount))
 @guarded(Policy(roles=("driver",), scope="wallet:read"))
-def wallet(driver_id: TenantId, wired: Wired, now: Now) -> WalletOut:
+async def wallet(request: Request) -> WalletOut:
     """Return the balance as of one instant, holds and expiry included."""
-    code = driver_nova(driver_id)
-
-    def look(session: Session) -> WalletOut:
-        balance = reads.balance_now(session, code)
-        return WalletOut(
-            driver_id=driver_id,
-            posted=balance.posted,
-            available=balance.available,
-            pending=balance.credits_pending,
-            currency=wired.currency,
-            value_minor=max(0, balance.available),
-            sequence=balance.sequence,
-            expiring=[ExpiringOut.of(one, now) for one in expiring_next(session, code, limit=EXPIRIES_SHOWN)],
-        )
-
-    return wired.database.read(look)
+    wired, driver_id = wiring_of(request), tenant_of(request)
+    now = wired.clock.now()
+    found = await wired.wallets.of(driver_id)
+    balance = found.balance
+    return WalletOut(
+        driver_id=driver_id,
+        posted=balance.posted,
+        available=balance.available,
+        pending=balance.credits_pending,
+        currency=wired.currency,
+        value_minor=max(0, balance.available),
+        sequence=balance.sequence,
+        expiring=[ExpiringOut.of(one, now) for one in found.expiring],
+    )
 
 
 @routes.get("/wallet/statement", summary="What happened to my Nova", responses=problems(UnknownAccount))

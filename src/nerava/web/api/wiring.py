@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from nerava.platform.vault import Vault
     from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
-    from nerava.rewards.ports import PaymentProvider
     from nerava.privacy.holds import Holds
+    from nerava.rewards.ports import PaymentProvider
+    from nerava.web.wallets import Wallets
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Wiring:
     holds: Holds
     proving: Proving
     redeeming: Redeeming
+    wallets: Wallets
     payouts: Payouts
     intake: Intake
     payments: PaymentProvider | None
@@ -81,11 +83,16 @@ class Wiring:
     schema_head: str | None
 
 
-async def _wired(request: Request) -> Wiring:
+def wiring_of(request: Request) -> Wiring:
+    """Return the services of this process; for the busiest endpoints, `Wired` for all others."""
     found = request.app.state.wiring
     if not isinstance(found, Wiring):
         raise AssertionError("the composition root wires the app before it serves")
     return found
+
+
+async def _wired(request: Request) -> Wiring:
+    return wiring_of(request)
 
 
 Wired = Annotated[Wiring, Depends(_wired)]
