@@ -291,15 +291,26 @@ def test_a_bank_that_refuses_gives_the_transfer_back_before_the_driver_gets_anyt
     assert till.money(person) == (10_000, 0, 0, 0)
 
 
-def test_more_than_a_day_under_way_is_a_case_whatever_the_state(till: Till) -> None:
+def test_a_bank_has_five_days_and_then_it_is_a_case(till: Till) -> None:
     till.bank.pays_at_once = False
     till.approved(till.person())
+    till.drive()
+    till.wait(days=4, hours=23)
+    assert till.payouts.driving.find_stuck(till.now) == 0
+    till.wait(hours=2)
+    assert till.payouts.driving.find_stuck(till.now) == 1
+    assert till.payouts.driving.find_stuck(till.now) == 0
+    assert till.cases() == ["stuck"]
+
+
+def test_more_than_a_day_before_the_bank_has_it_is_a_case(till: Till) -> None:
+    till.approved(till.person())
+    till.bank.script("send", "lost-after")
     till.drive()
     till.wait(hours=23)
     assert till.payouts.driving.find_stuck(till.now) == 0
     till.wait(hours=2)
     assert till.payouts.driving.find_stuck(till.now) == 1
-    assert till.payouts.driving.find_stuck(till.now) == 0
     assert till.cases() == ["stuck"]
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, not_, or_, select, update
 
 from nerava.payouts.errors import CaseClosed, UnknownCase
 from nerava.payouts.model import Payout, PayoutCase
-from nerava.payouts.rules import STUCK_AFTER
-from nerava.payouts.states import IN_CLEARING, CaseKind
+from nerava.payouts.rules import BANK_TAKES, STUCK_AFTER
+from nerava.payouts.states import IN_CLEARING, CaseKind, PayoutState, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
@@ -48,14 +49,25 @@ def open_case(
     return True
 
 
+def is_stuck(now: datetime) -> ColumnElement[bool]:
+    """Return the condition of payouts that are on their way for too long: a day, or five at the bank."""
+    at_the_bank = and_(Payout.state == PayoutState.SUBMITTED.value, Payout.step == Step.AWAIT.value)
+    return and_(
+        Payout.state.in_([one.value for one in IN_CLEARING]),
+        or_(
+            and_(not_(at_the_bank), Payout.submitted_at <= now - STUCK_AFTER),
+            Payout.submitted_at <= now - BANK_TAKES,
+        ),
+    )
+
+
 def find_stuck(session: Session, now: datetime, limit: int = 200) -> int:
-    """Open a case for every payout that is on its way for longer than a day; return how many are new."""
+    """Open a case for every payout that is on its way for too long; return how many are new."""
     known = select(PayoutCase.payout_id).where(PayoutCase.kind == CaseKind.STUCK.value)
     stuck = (
         select(Payout)
         .where(
-            Payout.state.in_([one.value for one in IN_CLEARING]),
-            Payout.submitted_at <= now - STUCK_AFTER,
+            is_stuck(now),
             Payout.id.not_in(known.where(PayoutCase.payout_id.is_not(None))),
         )
         .order_by(Payout.submitted_at, Payout.id)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, not_, select
 
+from nerava.payouts.cases import is_stuck
 from nerava.payouts.errors import UnknownBatch, UnknownPayout
 from nerava.payouts.model import Payout, PayoutBatch, PayoutEvidence
-from nerava.payouts.rules import STUCK_AFTER
 from nerava.payouts.states import IN_CLEARING, PayoutState
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _condition(shown: Shown, now: datetime) -> ColumnElement[bool]:
         Shown.APPROVED: Payout.state == PayoutState.APPROVED.value,
         Shown.UNDER_WAY: clearing,
         Shown.UNKNOWN: Payout.state == PayoutState.UNKNOWN.value,
-        Shown.STUCK: and_(clearing, Payout.submitted_at <= now - STUCK_AFTER),
+        Shown.STUCK: is_stuck(now),
         Shown.DEAD: Payout.stalled_because.is_not(None),
         Shown.OVER: and_(Payout.next_at.is_(None), Payout.state != PayoutState.REQUESTED.value),
     }[shown]

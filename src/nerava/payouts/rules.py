@@ -34,6 +34,9 @@ KEY_GOOD_FOR: Final = timedelta(hours=23)
 FIRST_LISTING_AFTER: Final = timedelta(hours=25)
 LISTINGS_APART: Final = timedelta(hours=1)
 STUCK_AFTER: Final = timedelta(hours=24)
+BANK_TAKES: Final = timedelta(days=5)
+"""What the provider has handed to a bank arrives after two business days, and a weekend may be among them."""
+
 WATCHED_FOR: Final = timedelta(days=10)
 """Banks send money back for five business days, and there are weekends and holidays among them."""
 
