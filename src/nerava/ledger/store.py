@@ -17,7 +17,7 @@ from nerava.ledger.lots import Lot
 from nerava.ledger.values import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -85,8 +85,8 @@ class Engine(Protocol):
         """Return the open holds that have these keys."""
         ...
 
-    def open_lots(self, account: str, needed: int) -> list[LotRow]:
-        """Return open lots of an account, oldest expiry first, until they cover `needed`."""
+    def open_lots(self, needed: Mapping[str, int]) -> list[LotRow]:
+        """Return open lots by account, each oldest expiry first, until they cover what is needed."""
         ...
 
     def lots_by_key(self, keys: Sequence[str]) -> list[LotRow]:
@@ -206,10 +206,13 @@ def _load_holds(engine: Engine, keys: Sequence[str], state: State) -> None:
 def _load_lots(engine: Engine, wanted: _Wanted, state: State) -> None:
     seen: set[str] = set()
     rows: list[LotRow] = []
-    for account, needed in wanted.debits.items():
-        known = state.accounts.get(account)
-        if known is not None and known.keeps_lots:
-            rows += engine.open_lots(account, needed)
+    needed = {
+        account: least
+        for account, least in wanted.debits.items()
+        if (known := state.accounts.get(account)) is not None and known.keeps_lots
+    }
+    if needed:
+        rows += engine.open_lots(needed)
     if wanted.lot_keys:
         rows += engine.lots_by_key(wanted.lot_keys)
     for row in rows:

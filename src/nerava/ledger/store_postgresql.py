@@ -19,7 +19,7 @@ from nerava.ledger.store import LotRow, in_parts, names_of
 from nerava.ledger.values import PostedTransfer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from nerava.ledger.decide import Decision, State
@@ -44,8 +44,13 @@ SELECT hold_id::text, key::text, debit::text, credit::text, asset, amount, expir
 FROM ledger_open_hold WHERE key = ANY(%s::uuid[])
 """
 _OPEN_LOTS: Final = """
-SELECT id::text, account_id::text, key::text, granted, remaining, source, expires_at
-FROM ledger_lot WHERE account_id = %s::uuid AND remaining > 0 ORDER BY expires_at NULLS LAST, id LIMIT %s
+SELECT l.id::text, l.account_id::text, l.key::text, l.granted, l.remaining, l.source, l.expires_at
+FROM unnest(%s::uuid[]) WITH ORDINALITY AS w (account_id, position)
+CROSS JOIN LATERAL (
+  SELECT * FROM ledger_lot WHERE account_id = w.account_id AND remaining > 0
+  ORDER BY expires_at NULLS LAST, id LIMIT %s
+) l
+ORDER BY w.position, l.expires_at NULLS LAST, l.id
 """
 _LOTS_BY_KEY: Final = """
 SELECT id::text, account_id::text, key::text, granted, remaining, source, expires_at
@@ -143,15 +148,24 @@ class PostgresEngine:
         """Return the open holds that have these keys."""
         return [OpenHold(*row) for row in self._all(_OPEN_HOLDS, keys)]
 
-    def open_lots(self, account: str, needed: int) -> list[LotRow]:
-        """Return open lots, oldest expiry first, until they cover `needed`."""
-        limit = _FIRST_LOTS
-        while True:
-            self._cursor.execute(_OPEN_LOTS, (account, limit))
-            rows = [LotRow(*row) for row in self._cursor.fetchall()]
-            if len(rows) < limit or sum(row.remaining for row in rows) >= needed:
-                return rows
+    def open_lots(self, needed: Mapping[str, int]) -> list[LotRow]:
+        """Return open lots by account, each oldest expiry first, until they cover what is needed."""
+        covered: list[LotRow] = []
+        limit, missing = _FIRST_LOTS, list(needed)
+        while missing:
+            self._cursor.execute(_OPEN_LOTS, (_plain(missing), limit))
+            found: dict[str, list[LotRow]] = {account: [] for account in missing}
+            for row in self._cursor.fetchall():
+                lot = LotRow(*row)
+                found[lot.account].append(lot)
+            missing = []
+            for account, lots in found.items():
+                if len(lots) < limit or sum(lot.remaining for lot in lots) >= needed[account]:
+                    covered += lots
+                else:
+                    missing.append(account)
             limit *= 8
+        return covered
 
     def lots_by_key(self, keys: Sequence[str]) -> list[LotRow]:
         """Return the open lots that these transfers created."""

@@ -20,7 +20,7 @@ from nerava.ledger.values import PostedTransfer
 from nerava.platform.db.types import instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nerava.ledger.decide import Decision, State
     from nerava.ledger.store import Batch
@@ -115,8 +115,11 @@ class SqliteEngine:
         """Return the open holds that have these keys."""
         return [OpenHold(*(*row[:6], _at(row[6]), row[7])) for row in self._all(_OPEN_HOLDS, keys)]
 
-    def open_lots(self, account: str, needed: int) -> list[LotRow]:
-        """Return open lots, oldest expiry first, until they cover `needed`."""
+    def open_lots(self, needed: Mapping[str, int]) -> list[LotRow]:
+        """Return open lots by account, each oldest expiry first, until they cover what is needed."""
+        return [lot for account, least in needed.items() for lot in self._lots_of(account, least)]
+
+    def _lots_of(self, account: str, needed: int) -> list[LotRow]:
         rows: list[LotRow] = []
         # Two statements, because one ORDER BY with NULLS LAST would sort every lot of the account.
         for statement in (_EXPIRING_LOTS, _LASTING_LOTS):
