@@ -13,8 +13,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 LOCK: Final = ROOT / "requirements.lock"
 _PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)([^\\]*)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-ELSEWHERE: Final = {"colorama", "httpx2-jsfetch"}
-"""What the lock names for other machines than this one's kind; it is not installed here."""
+ELSEWHERE: Final = {"async-timeout", "colorama", "httpx2-jsfetch"}
+"""What the lock names for other machines or older Pythons than this one; it is not installed here."""
 
 
 def components(lock: str) -> list[dict[str, Any]]:
