@@ -13,10 +13,11 @@ def test_money_is_measured_on_both_databases() -> None:
 
     results = list(money.run(TINY, told.append))
 
-    rates = {f"{name}{tail}" for name in money.GOALS for tail in ("", "_p99", "_cpu")}
+    rates = {f"{name}{tail}" for name in money.GOALS for tail in ("", "_p99")}
+    processor = {f"{name}_cpu" for name in money.GOALS} | {"load_cpu"}  # told in steps of 10 ms: may be none
     for database in ("postgresql", "sqlite"):
         mine = {one.scenario: one for one in results if one.database == database}
-        assert set(mine) == rates | {"load_cpu", "grants"}
+        assert set(mine) - processor == rates | {"grants"}
         assert all(one.value > 0 and one.baseline > 0 for one in mine.values() if "cpu" not in one.scenario)
         assert mine["show"].value < mine["show"].baseline, "a code costs more than a greeting"
         assert mine["show_p99"].value >= mine["show_p99"].baseline, "the tail is above the middle"

@@ -98,6 +98,7 @@ def reason_text(code: str) -> str:
 
 REASONS: Final = {
     "campaign.exhausted": "the budget was spent",
+    "campaign.holdout": "the driver belongs to the share that earns nothing, to measure the effect",
     "campaign.none": "no campaign was running",
     "campaign.outside_window": "outside every campaign's dates",
     "cap.driver_day_reached": "the driver had the day's most already",
@@ -107,10 +108,15 @@ REASONS: Final = {
     "connector_power.unknown": "nobody knows how strong the plug was",
     "evidence.below_minimum": "not proven well enough",
     "evidence.presence_only": "only the phone says so",
+    "first_sessions.over": "the campaign rewarded the driver's first sessions already",
     "ledger.refused": "the ledger refused the posting",
     "locations.elsewhere": "the location does not take part",
     "minimum_energy.too_little": "too little energy",
     "minimum_minutes.too_short": "too short for the campaign",
+    "multiplier.below": "the driver's tier earns nothing more",
+    "multiplier.nothing": "the tier's share is less than a point",
+    "networks.elsewhere": "the network does not take part",
+    "new_driver.known": "the driver was not new any more",
     "off_peak.outside": "outside the off-peak hours",
     "off_peak.too_little": "too little energy off peak",
     "off_peak_bonus.too_little_inside": "most of it outside the off-peak hours",
@@ -121,6 +127,10 @@ REASONS: Final = {
     "session.too_short": "shorter than two minutes",
     "session.zero_energy": "no energy at all",
     "stacking.another_won": "another campaign paid instead",
+    "streak.short": "the driver did not charge often enough in a row",
+    "tier.below": "the driver's tier was too low",
+    "zone.outside": "outside the campaign's zone",
+    "zone.unknown": "nobody knows where the location lies",
 }
 
 

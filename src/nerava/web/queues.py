@@ -11,6 +11,9 @@ from nerava.payouts.model import Payout
 from nerava.platform.standing_still import Line
 from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
 from nerava.rewards.model import RewardGrant
+from nerava.rewards.referral_store import Referral
+from nerava.rewards.return_store import RewardReceivable
+from nerava.settlements.model import Invoice, Settlement, SettlementPlan
 
 _PAYOUT: Final[Any] = Payout
 _REDEMPTION: Final[Any] = Redemption
@@ -25,8 +28,13 @@ QUEUES: Final = (
     Line("payments of sponsors", SponsorCheckout.due_at, SponsorCheckout.due_at.is_not(None)),
     Line("refunds to sponsors", SponsorRefundRow.due_at, SponsorRefundRow.due_at.is_not(None)),
     Line("payouts", _PAYOUT.next_at, _PAYOUT.next_at.is_not(None)),
+    Line("settlements to pay", Settlement.next_at, Settlement.next_at.is_not(None)),
     Line("provisional rewards", RewardGrant.due_at, RewardGrant.due_at.is_not(None)),
     Line("codes shown", _REDEMPTION.due_at, _REDEMPTION.state == "held"),
+    Line("referrals to reward", Referral.next_at, Referral.next_at.is_not(None)),
+    Line("points still owed by drivers", RewardReceivable.next_at, RewardReceivable.state == "open"),
+    Line("periods of merchants", SettlementPlan.next_at, SettlementPlan.next_at.is_not(None)),
+    Line("invoices to remind of", Invoice.next_at, Invoice.next_at.is_not(None)),
     Line(
         "messages",
         MessageJob.due_at,
