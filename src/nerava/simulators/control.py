@@ -137,7 +137,7 @@ class Control:
 
     def act(self, provider: str, action: str, body: Json) -> Json:
         """Let something happen at a provider that no call of its API makes happen, such as a dispute."""
-        by_hand = {"stripe": self._world.stripe_by_hand, "square": self._world.square_by_hand}
+        by_hand = self._world.by_hand
         if provider not in by_hand or action not in by_hand[provider].by_name():
             raise NoSuchThing(f"nothing called {action} happens at {provider}")
         try:

@@ -190,6 +190,7 @@ class Simulators:
         control_token: What the control plane `{base_url}/_sim` asks for.
         stripe: Keys, balances, and what happens at Stripe without a call of its API.
         square: The same for Square.
+        nlr: Key and stations of the Alternative Fuel Stations API, and what happens to them.
     """
 
     def __init__(self, world: World, courier: Courier, base_url: str, control_token: str) -> None:
@@ -199,6 +200,7 @@ class Simulators:
         self.control_token = control_token
         self.stripe = world.stripe_by_hand
         self.square = world.square_by_hand
+        self.nlr = world.nlr_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)
 

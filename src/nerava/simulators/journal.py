@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KEPT: Final = 20_000
 """Calls that are remembered; the oldest go first."""
-_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"})
 _SHOWN: Final = 4
 """Last characters of a secret that are shown."""
 

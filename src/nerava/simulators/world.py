@@ -15,6 +15,8 @@ from nerava.simulators.chance import Chance
 from nerava.simulators.errors import NoSuchThing
 from nerava.simulators.faults import Faults, Kind
 from nerava.simulators.journal import Journal
+from nerava.simulators.nlr.engine import NlrEngine
+from nerava.simulators.nlr.happening import NlrByHand
 from nerava.simulators.square.engine import SquareEngine
 from nerava.simulators.square.happening import SquareByHand
 from nerava.simulators.stripe.engine import StripeEngine
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from nerava.kernel.clock import Clock
     from nerava.simulators.faults import Fault
+    from nerava.simulators.moments import ByHand
     from nerava.simulators.timeline import Due
     from nerava.simulators.wire import Answer, Call, Provider
 
@@ -61,9 +64,21 @@ class World:
         addresses = dict(webhooks_to)
         self.stripe = StripeEngine(self.timeline, self.chance, self.webhooks, addresses)
         self.square = SquareEngine(self.timeline, self.chance, self.webhooks, addresses)
+        self.nlr = NlrEngine(self.timeline, self.chance)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
         self.square_by_hand = SquareByHand(self.square, self.moment)
-        self.providers: dict[str, Provider] = {one.name: one for one in (self.stripe, self.square)}
+        self.nlr_by_hand = NlrByHand(self.nlr, self.moment)
+        everyone: tuple[Provider, ...] = (
+            self.stripe,
+            self.square,
+            self.nlr,
+        )
+        self.providers: dict[str, Provider] = {one.name: one for one in everyone}
+        self.by_hand: dict[str, ByHand] = {
+            "stripe": self.stripe_by_hand,
+            "square": self.square_by_hand,
+            "nlr": self.nlr_by_hand,
+        }
         self._snapshots: dict[str, _Snapshot] = {}
         self._past: dict[str, _Past] = {name: _Past() for name in self.providers}
         self.reset(seed)
