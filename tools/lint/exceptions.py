@@ -9,7 +9,6 @@ EXCEPTIONS: Final[dict[tuple[str, str], str]] = {
     ("no-float", "src/nerava/ledger/writer.py"): "seconds a caller waits, not money",
     ("no-float", "src/nerava/ledger/hashing.py"): "names the type in order to refuse it",
     ("no-float", "src/nerava/ledger/service.py"): "milliseconds become seconds a caller waits, not money",
-    ("no-float", "src/nerava/merchants/geography.py"): "degrees and metres on the globe, not money",
     ("no-float", "src/nerava/merchants/model.py"): "coordinates of a place, not money",
     ("no-float", "src/nerava/merchants/service.py"): "coordinates of a place, not money",
     ("no-float", "src/nerava/rewards/lift.py"): "averages and intervals, not money",

@@ -11,12 +11,12 @@ from sqlalchemy import func, insert, select
 
 from nerava.charging.model import ChargingLocation, ChargingSession, SessionEvidence
 from nerava.charging.states import SessionState
+from nerava.kernel.geography import Point, metres_between
 from nerava.ledger import Status
 from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.templates.claim_fee import claim_fee
 from nerava.merchants import stock
 from nerava.merchants.errors import AlreadyClaimed, NotCharging, RedemptionRefused, TooFarAway
-from nerava.merchants.geography import Point, metres_between
 from nerava.merchants.model import MerchantSite, PerkClaim
 from nerava.merchants.offers import OfferKind
 from nerava.merchants.showing import refuse_if_off

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, or_, select
 
-from nerava.merchants.geography import Point, box_around, metres_between
+from nerava.kernel.geography import Point, box_around, metres_between
 from nerava.merchants.model import Merchant, MerchantSite, Offer
 from nerava.merchants.offers import OfferState, OfferView, view_of
 from nerava.merchants.service import MerchantState

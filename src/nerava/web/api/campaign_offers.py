@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from nerava.identity.guard import TenantId
-from nerava.merchants.geography import Point, metres_between
+from nerava.kernel.geography import Point, metres_between
 from nerava.platform.pagination import PAGE_DEFAULT, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import InputError, InvalidInput

@@ -11,6 +11,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from nerava.identity.guard import TenantId
+from nerava.kernel.geography import Point
 from nerava.kernel.ids import fact_id
 from nerava.ledger.stops import SwitchedOff
 from nerava.merchants import claims, nearby, offer_codes
@@ -29,7 +30,6 @@ from nerava.merchants.errors import (
     UnknownCode,
     UnknownOffer,
 )
-from nerava.merchants.geography import Point
 from nerava.merchants.nearby import ShownOffer
 from nerava.merchants.offers import OfferKind, OfferState
 from nerava.platform.idempotency import Answer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerava.merchants.geography import Point, box_around, metres_between
+from nerava.kernel.geography import Point, box_around, metres_between
 
 latitudes = st.floats(-90, 90)
 longitudes = st.floats(-180, 180)
