@@ -14,7 +14,20 @@ from nerava.platform.redaction import REDACTOR, Redactor
 if TYPE_CHECKING:
     from types import TracebackType
 
-FIELDS: Final = ("trace_id", "job", "session_id", "status", "duration_ms", "count")
+FIELDS: Final = (
+    "trace_id",
+    "job",
+    "session_id",
+    "status",
+    "duration_ms",
+    "count",
+    "provider",
+    "operation",
+    "attempt",
+    "code",
+    "request_id",
+    "cache",
+)
 """What a record may carry beside its message (`extra`); every other field is left out."""
 
 OURS: Final = "nerava"

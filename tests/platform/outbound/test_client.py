@@ -15,6 +15,7 @@ from tests.helpers.other_side import answer, cut, drip, hang_up, other_side, sta
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 READ = CallPolicy("test read", connect_s=0.5, read_s=0.4, total_s=1.0)
+STUBBORN = CallPolicy("test stubborn", connect_s=0.5, read_s=0.4, total_s=1.0, gives_way=False)
 WRITE = CallPolicy("test write", connect_s=0.5, read_s=0.4, total_s=1.0, is_repeatable=False)
 
 
@@ -119,7 +120,7 @@ def test_a_storm_of_errors_adds_few_calls() -> None:
     with other_side([answer(503)]) as side:
         outbound = caller(side.url)
         for _ in range(200):
-            outbound.ask("GET", "/", READ)
+            outbound.ask("GET", "/", STUBBORN)
         assert 200 < len(side.requests) <= 200 + FULL // 5
 
 
@@ -127,7 +128,7 @@ def test_a_time_out_costs_more_than_an_error() -> None:
     with other_side([hang_up]) as side:
         outbound = caller(side.url)
         for _ in range(50):
-            outbound.ask("GET", "/", READ)
+            outbound.ask("GET", "/", STUBBORN)
         assert len(side.requests) == 50 + FULL // HARD_RETRY_COSTS
 
 
@@ -136,9 +137,9 @@ def test_successes_fill_the_budget_again() -> None:
     with other_side([*storm, *calm, answer(503)]) as side:
         outbound = caller(side.url)
         for _ in range(200 + 10):
-            outbound.ask("GET", "/", READ)
+            outbound.ask("GET", "/", STUBBORN)
         seen = len(side.requests)
-        outbound.ask("GET", "/", READ)
+        outbound.ask("GET", "/", STUBBORN)
         assert len(side.requests) == seen + 3
 
 

@@ -21,8 +21,8 @@ API_VERSION: Final = "2026-10-28.endive"
 BASE_URL: Final = "https://api.stripe.com"
 PAGE: Final = 100
 PAGES_MAX: Final = 1_000
-WRITE: Final = CallPolicy("stripe write", connect_s=1, read_s=8, total_s=10)
-READ: Final = CallPolicy("stripe read", connect_s=1, read_s=8, total_s=10)
+WRITE: Final = CallPolicy("stripe write", connect_s=1, read_s=8, total_s=10, gives_way=False)
+READ: Final = CallPolicy("stripe read", connect_s=1, read_s=8, total_s=10, gives_way=False)
 
 _OURS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 

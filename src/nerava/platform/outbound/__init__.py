@@ -1,6 +1,33 @@
-"""Calls to other machines: one place for deadlines, for second attempts, and for the length of answers."""
+"""Calls to other machines: one place for deadlines, second attempts, breakers, and the length of answers."""
 
-from nerava.platform.outbound.client import Lost, NotSent, Outbound, Reply, Result
+from nerava.platform.outbound.addresses import UrlRefused, require_public_url
+from nerava.platform.outbound.answers import Lost, NotSent, Reply, Result
+from nerava.platform.outbound.client import Outbound, Surroundings
+from nerava.platform.outbound.deadline import caller_deadline, caller_left_s
+from nerava.platform.outbound.health import ProviderHealth
+from nerava.platform.outbound.observing import Attempt, CacheLayer, Ending, Observer, log_attempt
+from nerava.platform.outbound.pauses import Pauses, PausesInDatabase, PausesInMemory
 from nerava.platform.outbound.policy import CallPolicy
 
-__all__ = ["CallPolicy", "Lost", "NotSent", "Outbound", "Reply", "Result"]
+__all__ = [
+    "Attempt",
+    "CacheLayer",
+    "CallPolicy",
+    "Ending",
+    "Lost",
+    "NotSent",
+    "Observer",
+    "Outbound",
+    "Pauses",
+    "PausesInDatabase",
+    "PausesInMemory",
+    "ProviderHealth",
+    "Reply",
+    "Result",
+    "Surroundings",
+    "UrlRefused",
+    "caller_deadline",
+    "caller_left_s",
+    "log_attempt",
+    "require_public_url",
+]

@@ -2,87 +2,78 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import urlencode, urlsplit
 
 import httpcore2
 
-from nerava.platform.outbound.deadline import Deadline, DeadlineNetwork
-from nerava.platform.outbound.policy import BACKOFF_MAX_S, BACKOFF_S
-from nerava.platform.outbound.tokens import RetryTokens
+from nerava.kernel.ids import new_id
+from nerava.platform.outbound.addresses import AddressRefused, require_public_url
+from nerava.platform.outbound.answers import Lost, NotSent, Reply, Result
+from nerava.platform.outbound.breaker import Passage
+from nerava.platform.outbound.deadline import Deadline, DeadlineNetwork, TlsRefused, caller_left_s
+from nerava.platform.outbound.health import CALLS_AT_ONCE, ProviderHealth
+from nerava.platform.outbound.observing import attempt_of, log_attempt
+from nerava.platform.outbound.pauses import PausesInMemory
+from nerava.platform.outbound.policy import BACKOFF_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from nerava.platform.outbound.breaker import Breaker
+    from nerava.platform.outbound.observing import Observer
+    from nerava.platform.outbound.pauses import Pauses
     from nerava.platform.outbound.policy import CallPolicy
 
-CONNECTIONS_MAX: Final = 8
-RETRY_AFTER_MAX_S: Final = 3_600.0
+USER_AGENT: Final = "nerava"
+KEPT_ALIVE_S: Final = 30.0
 TOO_LONG: Final = "answer-too-long"
+NO_TIME: Final = "no-time-left"
+TOLD_TO_WAIT: Final = "told-to-wait"
+CIRCUIT_OPEN: Final = "circuit-open"
+TOO_MANY_AT_ONCE: Final = "too-many-at-once"
+_HELD_BACK: Final = frozenset({NO_TIME, TOLD_TO_WAIT, CIRCUIT_OPEN, TOO_MANY_AT_ONCE})
 _NEVER_SENT: Final = (
     httpcore2.ConnectError,
     httpcore2.ConnectTimeout,
     httpcore2.PoolTimeout,
     httpcore2.UnsupportedProtocol,
 )
+_FOR_GOOD: Final = (AddressRefused, TlsRefused, httpcore2.UnsupportedProtocol)
+_FAILED_IN_TRANSFER: Final = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer, whatever its status. Names of headers are in lower case."""
+class Surroundings:
+    """What the calls of one process share.
 
-    status: int
-    headers: Mapping[str, str]
+    Attributes:
+        observe: Is told of each attempt; must neither fail nor take long.
+        pauses: Until when providers asked to be left alone; in the database, everybody knows.
+    """
+
+    observe: Observer = log_attempt
+    pauses: Pauses = field(default_factory=PausesInMemory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call, as it goes through its attempts."""
+
+    method: str
+    url: str
+    policy: CallPolicy
+    headers: Sequence[tuple[str, str]]
     body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is one of the two hundreds."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-
-    def object(self) -> dict[str, Any] | None:
-        """Return the body as a JSON object; None if it is no such thing."""
-        try:
-            read = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
-        return read if isinstance(read, dict) else None
-
-    def retry_after_s(self, now: datetime) -> float | None:
-        """Return how long the other side wants us to wait, an hour at most; None if it does not say."""
-        told = self.headers.get("retry-after", "").strip()
-        if told.isascii() and told.isdecimal():
-            return min(float(told[:9]), RETRY_AFTER_MAX_S)
-        try:
-            at = parsedate_to_datetime(told)
-        except ValueError:
-            return None
-        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return min(max((at - now).total_seconds(), 0.0), RETRY_AFTER_MAX_S)
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """The request never left, so nothing was done."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The request may have been carried out; the answer did not come, not in time, or not whole."""
-
-    code: str
-
-
-Result: TypeAlias = Reply | NotSent | Lost
+    until: float
+    breaker: Breaker | None
+    into: BinaryIO | None
 
 
 class Outbound:
@@ -96,6 +87,15 @@ class Outbound:
         now: Reads the wall clock, for a `Retry-After` that is a date.
         wants_retry: What the provider itself says about another attempt after an answer; None if
             it says nothing.
+        is_of_resource: Whether a 429 is about the `resource` of the call alone and not about its
+            partition; such a one is never tried again at once.
+        surroundings: What the process shares; None shares nothing and writes into the log.
+        health: Shared by several clients of one provider; None means its own.
+        only_public: An outsider gave the address: https on port 443 and addresses of the public
+            internet only, looked at whenever a connection is made.
+
+    Raises:
+        UrlRefused: The address of an outsider is none that we call (422).
     """
 
     def __init__(
@@ -104,8 +104,13 @@ class Outbound:
         *,
         now: Callable[[], datetime],
         wants_retry: Callable[[Reply], bool | None] = lambda _reply: None,
+        is_of_resource: Callable[[Reply], bool] = lambda _reply: False,
         pause: Callable[[float], None] = time.sleep,
+        surroundings: Surroundings | None = None,
+        health: ProviderHealth | None = None,
+        only_public: bool = False,
     ) -> None:
+        base_url = require_public_url(base_url) if only_public else base_url
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             message = "a provider's address begins with http:// or https:// and a host"
@@ -114,15 +119,17 @@ class Outbound:
         self._host = parts.netloc.rpartition("@")[2]
         self._now = now
         self._wants_retry = wants_retry
+        self._is_of_resource = is_of_resource
         self._pause = pause
+        self._shared = surroundings or Surroundings()
+        self.health = health or ProviderHealth()
         self._random = random.SystemRandom()
         self._deadline = Deadline()
-        self._tokens = RetryTokens()
         self._pool = httpcore2.ConnectionPool(
-            max_connections=CONNECTIONS_MAX,
-            max_keepalive_connections=CONNECTIONS_MAX,
-            keepalive_expiry=30.0,
-            network_backend=DeadlineNetwork(self._deadline),
+            max_connections=CALLS_AT_ONCE,
+            max_keepalive_connections=CALLS_AT_ONCE,
+            keepalive_expiry=KEPT_ALIVE_S,
+            network_backend=DeadlineNetwork(self._deadline, only_public=only_public),
         )
 
     def close(self) -> None:
@@ -138,81 +145,198 @@ class Outbound:
         query: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        partition: str = "",
+        resource: str | None = None,
+        into: BinaryIO | None = None,
     ) -> Result:
         """Send a request, again where the policy allows it, and return how it ended. Never raises for that.
 
         What may have been carried out once is remembered: a later attempt that never left does not
-        make the call `NotSent`.
+        make the call `NotSent`. Ends within the deadline of the caller, too (`caller_deadline`).
+
+        Args:
+            method: GET, POST and so on.
+            path: Appended to the base URL.
+            policy: How long, how often.
+            query: Names and values, encoded here.
+            headers: Lower-case names. `x-request-id` is ours unless it is given.
+            body: As it is sent.
+            partition: What the provider fails and counts by: a method, an account; all of it by default.
+            resource: Something smaller that the provider counts by, too, such as a vehicle.
+            into: Takes the body of a success from its beginning, instead of the reply; emptied before
+                another attempt.
         """
-        until = time.monotonic() + policy.total_s
-        url = self._base_url + path + ("?" + urlencode(query) if query else "")
-        sending = {"host": self._host, "accept-encoding": "identity", **(headers or {})}
+        left_s = caller_left_s()
+        until = time.monotonic() + (policy.total_s if left_s is None else min(policy.total_s, left_s))
+        held = self._held_back(policy, partition, resource, until)
+        if held is not None:
+            self._shared.observe(attempt_of(policy.name, 0, held, 0))
+            return held
+        sending = {
+            "host": self._host,
+            "user-agent": USER_AGENT,
+            "accept-encoding": "identity",
+            "x-request-id": str(new_id()),
+            **(headers or {}),
+        }
+        length = [("content-length", str(len(body)))] if body else []
+        asked = _Asked(
+            method,
+            self._base_url + path + ("?" + urlencode(query) if query else ""),
+            policy,
+            [*sending.items(), *length],
+            body,
+            until,
+            self.health.breakers.of(partition) if policy.gives_way else None,
+            into,
+        )
+        result = self._with_attempts(asked)
+        if isinstance(result, Reply):
+            self._keep_pause(result, policy, partition, resource)
+        return result
+
+    def _held_back(
+        self, policy: CallPolicy, partition: str, resource: str | None, until: float
+    ) -> NotSent | None:
+        if until <= time.monotonic():
+            return NotSent(NO_TIME)
+        if not policy.gives_way:
+            return None
+        partitions = [partition] if resource is None else [partition, resource]
+        not_before = self._shared.pauses.until(policy.provider, partitions, self._now())
+        return None if not_before is None else NotSent(TOLD_TO_WAIT, not_before)
+
+    def _with_attempts(self, asked: _Asked) -> Result:
+        policy, tokens = asked.policy, self.health.tokens
         attempt, maybe_done = 0, False
+        last: Result | None = None
         while True:
+            result = self._attempt(asked, attempt + 1)
+            if isinstance(result, NotSent) and result.code in _HELD_BACK and last is not None:
+                result = last  # what the other side said is worth more than that we did not ask again
+                break
             attempt += 1
-            result = self._once(method, url, policy, until, sending, body)
             maybe_done = maybe_done or _may_be_done(result)
             wait_s = self._wait_s(result, policy, attempt)
-            if wait_s is None or attempt == policy.attempts or time.monotonic() + wait_s >= until:
+            if wait_s is None or attempt == policy.attempts or time.monotonic() + wait_s >= asked.until:
                 break
-            if not self._tokens.take(hard=isinstance(result, Lost) or _is_busy(result)):
+            if not tokens.take(hard=_is_hard(result)):
                 break
+            last = result
             self._pause(wait_s)
         if attempt == 1 and isinstance(result, Reply) and result.is_success:
-            self._tokens.give_back()
+            tokens.give_back()
         return Lost(result.code) if isinstance(result, NotSent) and maybe_done else result
 
-    def _once(  # noqa: PLR0917 - the parts of one request
-        self, method: str, url: str, policy: CallPolicy, until: float, headers: Mapping[str, str], body: bytes
-    ) -> Result:
+    def _attempt(self, asked: _Asked, number: int) -> Result:
+        """Make one attempt if there is a place for it and the breaker lets it pass, and tell of it."""
+        policy, breaker = asked.policy, asked.breaker
+        patience_s = 0.0 if policy.gives_way else min(policy.connect_s, asked.until - time.monotonic())
+        begun = time.monotonic()
+        result: Result = NotSent(CIRCUIT_OPEN)
+        with self.health.place(patience_s) as has_place:
+            passage = Passage.CALL if breaker is None or not has_place else breaker.let_pass()
+            if not has_place:
+                result = NotSent(TOO_MANY_AT_ONCE)
+            elif passage is not None:
+                result = self._noted(asked, passage)
+        held_back = isinstance(result, NotSent) and result.code in _HELD_BACK
+        duration_ms = round((time.monotonic() - begun) * 1_000)
+        self._shared.observe(attempt_of(policy.name, 0 if held_back else number, result, duration_ms))
+        return result
+
+    def _noted(self, asked: _Asked, passage: Passage) -> Result:
+        failed: bool | None = None
+        try:
+            result = self._once(asked)
+            failed = _speaks_against(result)
+        finally:
+            if asked.breaker is not None:
+                asked.breaker.note(passage, failed=failed)
+        return result
+
+    def _once(self, asked: _Asked) -> Result:
+        policy = asked.policy
         timeouts = {
             "connect": policy.connect_s,
             "pool": policy.connect_s,
             "read": policy.read_s,
             "write": policy.read_s,
         }
-        given = [*headers.items(), ("content-length", str(len(body)))] if body else [*headers.items()]
         try:
             with (
-                self._deadline.set_to(until),
+                self._deadline.set_to(asked.until),
                 self._pool.stream(
-                    method, url, headers=given, content=body or None, extensions={"timeout": timeouts}
+                    asked.method,
+                    asked.url,
+                    headers=asked.headers,
+                    content=asked.body or None,
+                    extensions={"timeout": timeouts},
                 ) as answer,
             ):
-                return _read(answer, policy.bytes_max)
+                return _read(answer, policy.bytes_max, asked.into)
         except _NEVER_SENT as error:
             return NotSent(_word(error))
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
+        except _FAILED_IN_TRANSFER as error:
             return Lost(_word(error))
 
     def _wait_s(self, result: Result, policy: CallPolicy, attempt: int) -> float | None:
         """Return how long to wait before another attempt; None if there should be none."""
-        backoff_s = self._random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_S * 2 ** (attempt - 1)))
-        if isinstance(result, NotSent | Lost):
-            may = isinstance(result, NotSent) or (policy.is_repeatable and result.code != TOO_LONG)
-            return backoff_s if may else None
+        backoff_s = self._random.uniform(0, min(policy.backoff_max_s, BACKOFF_S * 2 ** (attempt - 1)))
+        if isinstance(result, NotSent):
+            return None if result.code in _NOT_AGAIN else backoff_s
+        if isinstance(result, Lost):
+            return backoff_s if policy.is_repeatable and result.code != TOO_LONG else None
         if result.is_success:
             return None
         wanted, told_s = self._wants_retry(result), result.retry_after_s(self._now())
-        if _is_busy(result):
-            may = policy.waits_when_told and wanted is not False and (wanted or told_s is not None)
+        if result.is_busy:
+            may = policy.waits_when_told and wanted is not False and not self._is_of_resource(result)
+            may = may and (wanted is True or told_s is not None)
             return (backoff_s if told_s is None else told_s) if may else None
         may = policy.is_repeatable and policy.tries_again(result.status) and wanted is not False
         return max(backoff_s, told_s or 0.0) if may else None
 
+    def _keep_pause(self, reply: Reply, policy: CallPolicy, partition: str, resource: str | None) -> None:
+        """Remember for everybody that the other side wants to be left alone, and for how long."""
+        if not policy.gives_way or not (reply.is_busy or reply.status == HTTPStatus.SERVICE_UNAVAILABLE):
+            return
+        now = self._now()
+        told_s = reply.retry_after_s(now)
+        if not told_s:
+            return
+        whose = resource if resource is not None and self._is_of_resource(reply) else partition
+        self._shared.pauses.keep(policy.provider, whose, now + timedelta(seconds=told_s), now)
 
-def _read(answer: httpcore2.Response, bytes_max: int) -> Reply | Lost:
-    read = bytearray()
-    for piece in answer.iter_stream():
-        read += piece
-        if len(read) > bytes_max:
-            return Lost(TOO_LONG)
+
+def _read(answer: httpcore2.Response, bytes_max: int, into: BinaryIO | None) -> Reply | Lost:
     found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    target = into if success else None
+    if target is not None:
+        target.seek(0)
+        target.truncate()
+    read, length = bytearray(), 0
+    for piece in answer.iter_stream():
+        length += len(piece)
+        if length > bytes_max:
+            return Lost(TOO_LONG)
+        if target is None:
+            read += piece
+        else:
+            target.write(piece)
     return Reply(answer.status, found, bytes(read))
 
 
-def _is_busy(result: Result) -> bool:
-    return isinstance(result, Reply) and result.status == HTTPStatus.TOO_MANY_REQUESTS
+def _speaks_against(result: Result) -> bool:
+    """Say whether a result counts as a failure of the other side; what is our own fault does not."""
+    if not isinstance(result, Reply):
+        return True
+    return result.status >= HTTPStatus.INTERNAL_SERVER_ERROR and result.status != HTTPStatus.NOT_IMPLEMENTED
+
+
+def _is_hard(result: Result) -> bool:
+    return isinstance(result, Lost) or (isinstance(result, Reply) and result.is_busy)
 
 
 def _may_be_done(result: Result) -> bool:
@@ -223,5 +347,11 @@ def _may_be_done(result: Result) -> bool:
 
 def _word(error: Exception) -> str:
     # The class alone: the text of an error may repeat an address with what stands in it.
-    name = type(error).__name__
-    return "".join(f"-{one.lower()}" if one.isupper() else one for one in name).lstrip("-")
+    return _word_of(type(error))
+
+
+def _word_of(kind: type[Exception]) -> str:
+    return "".join(f"-{one.lower()}" if one.isupper() else one for one in kind.__name__).lstrip("-")
+
+
+_NOT_AGAIN: Final = _HELD_BACK | {_word_of(kind) for kind in _FOR_GOOD}

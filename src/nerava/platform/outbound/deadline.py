@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 import httpcore2
 
+from nerava.platform.outbound.addresses import addresses_of
+
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable, Iterator
 
 SHORTEST_S: Final = 0.001
 """A socket with a timeout of 0 would not wait at all, and say so with another error."""
+
+NO_LIMIT_S: Final = 60.0
+"""Nothing here waits longer than that, not even without a deadline."""
+
+_CALLER: Final[ContextVar[float | None]] = ContextVar("caller_until", default=None)
+
+
+@contextmanager
+def caller_deadline(seconds: float) -> Iterator[None]:
+    """Have every call within the block end within so many seconds; an earlier end outside stays."""
+    outer, until = _CALLER.get(), time.monotonic() + seconds
+    token = _CALLER.set(until if outer is None else min(outer, until))
+    try:
+        yield
+    finally:
+        _CALLER.reset(token)
+
+
+def caller_left_s() -> float | None:
+    """Return how many seconds the caller has left, 0 if none; None if nobody set a deadline."""
+    until = _CALLER.get()
+    return None if until is None else max(0.0, until - time.monotonic())
 
 
 class Deadline(threading.local):
@@ -39,6 +64,10 @@ class Deadline(threading.local):
         return left_s if timeout_s is None else min(timeout_s, left_s)
 
 
+class TlsRefused(httpcore2.ConnectError):
+    """The other side could not show that it is who it should be, or speaks no TLS that we accept."""
+
+
 class _Stream(httpcore2.NetworkStream):
     def __init__(self, inner: httpcore2.NetworkStream, deadline: Deadline) -> None:
         self._inner = inner
@@ -56,7 +85,12 @@ class _Stream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        secured = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        try:
+            secured = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        except httpcore2.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                raise TlsRefused from error
+            raise
         return _Stream(secured, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the signature of the library
@@ -66,11 +100,19 @@ class _Stream(httpcore2.NetworkStream):
 class DeadlineNetwork(httpcore2.SyncBackend):
     """The operating system's network, with the deadline of the calling thread over every wait.
 
-    Without it one byte a second keeps a call alive for ever: each read is in time.
+    Without it one byte a second keeps a call alive for ever: each read is in time. The name is looked
+    up once, its addresses are tried one after the other, and what was looked at is what is connected to.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, *, only_public: bool = False) -> None:
+        """Serve one client.
+
+        Args:
+            deadline: Of its calls.
+            only_public: Connect to no address but those of the public internet.
+        """
         self._deadline = deadline
+        self._only_public = only_public
 
     def connect_tcp(
         self,
@@ -81,5 +123,17 @@ class DeadlineNetwork(httpcore2.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
         """Connect, and return the connection under the deadline."""
-        left = self._deadline.left(timeout)
-        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options), self._deadline)
+        patience_s = self._deadline.left(timeout) or NO_LIMIT_S
+        until = time.monotonic() + patience_s
+        found = addresses_of(host, port, patience_s, only_public=self._only_public)
+        for place, address in enumerate(found, start=1):
+            # The first of three may take a third, so that a dead one leaves time for the others.
+            share_s = max(SHORTEST_S, (until - time.monotonic()) / (len(found) - place + 1))
+            try:
+                plain = super().connect_tcp(address, port, share_s, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                if place == len(found):
+                    raise
+            else:
+                return _Stream(plain, self._deadline)
+        raise AssertionError("a name without an address is refused before")
