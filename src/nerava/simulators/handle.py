@@ -191,6 +191,8 @@ class Simulators:
         stripe: Keys, balances, and what happens at Stripe without a call of its API.
         square: The same for Square.
         nlr: Key and stations of the Alternative Fuel Stations API, and what happens to them.
+        ocm: The same for Open Charge Map.
+        places: The same for the Places API, and what its calls cost.
     """
 
     def __init__(self, world: World, courier: Courier, base_url: str, control_token: str) -> None:
@@ -201,6 +203,8 @@ class Simulators:
         self.stripe = world.stripe_by_hand
         self.square = world.square_by_hand
         self.nlr = world.nlr_by_hand
+        self.ocm = world.ocm_by_hand
+        self.places = world.places_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)
 

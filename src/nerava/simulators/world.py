@@ -17,6 +17,10 @@ from nerava.simulators.faults import Faults, Kind
 from nerava.simulators.journal import Journal
 from nerava.simulators.nlr.engine import NlrEngine
 from nerava.simulators.nlr.happening import NlrByHand
+from nerava.simulators.ocm.engine import OcmEngine
+from nerava.simulators.ocm.happening import OcmByHand
+from nerava.simulators.places.engine import PlacesEngine
+from nerava.simulators.places.happening import PlacesByHand
 from nerava.simulators.square.engine import SquareEngine
 from nerava.simulators.square.happening import SquareByHand
 from nerava.simulators.stripe.engine import StripeEngine
@@ -65,19 +69,27 @@ class World:
         self.stripe = StripeEngine(self.timeline, self.chance, self.webhooks, addresses)
         self.square = SquareEngine(self.timeline, self.chance, self.webhooks, addresses)
         self.nlr = NlrEngine(self.timeline, self.chance)
+        self.ocm = OcmEngine(self.timeline, self.chance)
+        self.places = PlacesEngine(self.timeline, self.chance)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
         self.square_by_hand = SquareByHand(self.square, self.moment)
         self.nlr_by_hand = NlrByHand(self.nlr, self.moment)
+        self.ocm_by_hand = OcmByHand(self.ocm, self.moment)
+        self.places_by_hand = PlacesByHand(self.places, self.moment)
         everyone: tuple[Provider, ...] = (
             self.stripe,
             self.square,
             self.nlr,
+            self.ocm,
+            self.places,
         )
         self.providers: dict[str, Provider] = {one.name: one for one in everyone}
         self.by_hand: dict[str, ByHand] = {
             "stripe": self.stripe_by_hand,
             "square": self.square_by_hand,
             "nlr": self.nlr_by_hand,
+            "ocm": self.ocm_by_hand,
+            "places": self.places_by_hand,
         }
         self._snapshots: dict[str, _Snapshot] = {}
         self._past: dict[str, _Past] = {name: _Past() for name in self.providers}
