@@ -17,6 +17,8 @@ from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
 from nerava.merchants.expiring import expire_due
+from nerava.outbox.consumers import remove_old
+from nerava.outbox.publishing import give_positions
 from nerava.platform.idempotency_store import forget
 from nerava.platform.secrets import SecretKind
 from nerava.rewards.expiring import Expiring
@@ -28,7 +30,7 @@ from nerava.rewards.taking_back import recover_owed, review_grants
 from nerava.rewards.window_end import end_those_over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from nerava.audit import AuditLog
     from nerava.identity.messages import Messages
@@ -260,6 +262,21 @@ def inbound_jobs(work: EventWork) -> Sequence[Job]:
     return (
         Job("work on what providers told", AT_ONCE, work.run, PROVIDERS),
         Job("wipe what providers told long ago", HOURLY, work.wipe),
+    )
+
+
+def outbox_jobs(database: Database, readers: Collection[str]) -> Sequence[Job]:
+    """Return the jobs that order events and forget those that everybody has read."""
+
+    def order(_now: datetime) -> int:
+        return database.run(give_positions)
+
+    def forget_events(now: datetime) -> int:
+        return database.run(lambda session: remove_old(session, readers, now))
+
+    return (
+        Job("order events", AT_ONCE, order),
+        Job("forget old events", HOURLY, forget_events),
     )
 
 

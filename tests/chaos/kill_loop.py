@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
+import select as readiness
 import signal
 import subprocess
 import sys
@@ -13,11 +13,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from nerava.kernel.ids import new_id
 from nerava.ledger.findings import Finding
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward
+from nerava.outbox.model import OutboxEvent
 from nerava.platform.db import Database, EngineOptions
 from tests.chaos.poster import Order
 from tests.helpers.financial_helpers import Books, findings
@@ -105,7 +106,7 @@ class Nursery:
         ends_at = time.monotonic() + FIRST_ACKNOWLEDGEMENT_S
         loaded = False
         while (left_s := ends_at - time.monotonic()) > 0:
-            if select.select([reader], [], [], left_s)[0]:
+            if readiness.select([reader], [], [], left_s)[0]:
                 said = os.read(reader, 65_536)
                 if heard and not said:
                     break  # It has ended by itself; its exit code will tell.
@@ -117,7 +118,7 @@ class Nursery:
             os.kill(child, signal.SIGKILL)
         if not loaded:
             raise AssertionError("the posting process posted nothing")
-        while select.select([reader], [], [], 5)[0] and (more := os.read(reader, 65_536)):
+        while readiness.select([reader], [], [], 5)[0] and (more := os.read(reader, 65_536)):
             heard += more
         return heard.decode().splitlines()
 
@@ -178,7 +179,9 @@ def _posted(session: Session, name: str) -> set[str]:
 
 
 def _orphans(session: Session) -> set[str]:
-    """Return keys of chains without exactly one effect, and of effects without a chain."""
+    """Return keys of chains without exactly one effect and one event (R28), and of these without a chain."""
+    posted = _posted(session, CHILD)
     notes = Counter(session.execute(text("SELECT about FROM effect_note")).scalars())
-    doubled = {about for about, times in notes.items() if times > 1}
-    return doubled | (_posted(session, CHILD) ^ set(notes))
+    events = Counter(data["reference"] for data in session.scalars(select(OutboxEvent.data)))
+    doubled = {about for found in (notes, events) for about, times in found.items() if times > 1}
+    return doubled | (posted ^ set(notes)) | (posted ^ set(events))

@@ -15,11 +15,15 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, get_args
 from uuid import UUID
 
 from nerava.kernel.clock import SystemClock
+from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
+from nerava.ledger.effects import Effect
+from nerava.outbox.catalogue import SessionEvent
+from nerava.outbox.publishing import publish
 from nerava.platform.db import EngineOptions
 from tests.chaos.broken_builds import Build, database_of
 from tests.chaos.life import Life, Town
@@ -27,6 +31,10 @@ from tests.helpers.financial_helpers import Books, Note, Way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from nerava.ledger import Verdict
 
 SUBMITTERS: Final = 4
 INLINERS: Final = 2
@@ -62,6 +70,23 @@ class Order:
         return cls(**body)
 
 
+@dataclass(frozen=True, slots=True)
+class Telling(Effect):
+    """An event that belongs to a chain, and names it."""
+
+    applies_to: ClassVar[Literal["posted", "any"]] = "posted"
+
+    key: UUID
+
+    @classmethod
+    def apply_batch(cls, session: Session, items: Sequence[tuple[Self, Verdict]]) -> None:
+        """Publish the events of a batch."""
+        told = [
+            SessionEvent(state="verified", session_id=new_id(), reference=str(one.key)) for one, _ in items
+        ]
+        publish(session, told, SystemClock().now())
+
+
 def work(order: Order) -> None:
     """Post from several threads by both ways; acknowledge each key after its answer."""
     pipe = os.open(order.acknowledgements, os.O_WRONLY)
@@ -75,7 +100,7 @@ def work(order: Order) -> None:
         try:
             while True:
                 chain = life.chain()
-                if books[way].post(chain, [Note(chain.key)]).ok:
+                if books[way].post(chain, [Note(chain.key), Telling(chain.key)]).ok:
                     os.write(pipe, f"{chain.key}\n".encode())
                 else:
                     life.refused()

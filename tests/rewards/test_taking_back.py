@@ -251,7 +251,7 @@ def test_grants_that_race_the_end_of_their_campaign_add_up(house: House) -> None
         house.charged(hour=hour, driver_id=house.driver(f"driver-{hour}"))
 
     def end(session: Any) -> None:
-        campaigns.end(session, campaign)
+        campaigns.end(session, campaign, house.now)
 
     def race(index: int) -> None:
         if index == 3:

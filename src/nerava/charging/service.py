@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from sqlalchemy import literal_column, select, tuple_, union_all, update
 
+from nerava.charging import telling
 from nerava.charging.errors import DriverAlreadyCharging, SessionInvalid, UnknownSession, WrongSessionState
 from nerava.charging.evidence import EvidencedSession, EvidenceLevel, body_sha256
 from nerava.charging.ingest import NEW_EVIDENCE, check_names
 from nerava.charging.model import ChargingLocation, ChargingSession, Connector
 from nerava.charging.states import SessionEvent, SessionState, transition
+from nerava.charging.telling import Found
 from nerava.charging.verification import (
     NOTHING_AROUND,
     SCORE_OF_LEVEL,
@@ -149,7 +151,7 @@ def close(session: Session, session_id: UUID, *, ended_at: datetime, energy_wh: 
     session.execute(update(_T).where(_S.id == session_id).values(**values))
 
 
-def resolve_review(session: Session, session_id: UUID, *, accepted: bool) -> None:
+def resolve_review(session: Session, session_id: UUID, *, accepted: bool, now: datetime) -> None:
     """Record a person's decision about a session under review.
 
     Who accepts overrules the findings, so the score becomes what the evidence alone is worth; a
@@ -164,7 +166,9 @@ def resolve_review(session: Session, session_id: UUID, *, accepted: bool) -> Non
         raise WrongSessionState(f"the session is {state}, not under review", state=state)
     following = transition(state, SessionEvent.VERIFY if accepted else SessionEvent.REJECT)
     score = SCORE_OF_LEVEL[level] if accepted else 0
-    session.execute(update(_T).where(_S.id == session_id).values(state=following.value, score=score))
+    change = update(_T).where(_S.id == session_id).values(state=following.value, score=score)
+    row = session.execute(change.returning(_S.reference, _S.driver_id, _S.source)).one()
+    telling.tell(session, [Found(session_id, row.reference, row.driver_id, row.source, following)], now)
 
 
 def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> int:
@@ -247,22 +251,27 @@ def judge(session: Session, claimed: Sequence[EvidencedSession]) -> list[JudgedS
     return judged
 
 
-def record(session: Session, judged: Sequence[JudgedSession]) -> None:
-    """Write what was found about claimed sessions; they leave the queue with it."""
+def record(session: Session, judged: Sequence[JudgedSession], now: datetime) -> None:
+    """Write and tell what was found about claimed sessions; they leave the queue with it."""
+    following = [transition(SessionState.CLOSED, one.verification.event) for one in judged]
     rows = [
         (
             one.session.id,
             SessionState.CLOSED.value,
-            transition(SessionState.CLOSED, one.verification.event).value,
+            state.value,
             one.verification.score,
             _findings_json(one.verification),
             1,
         )
-        for one in judged
+        for one, state in zip(judged, following, strict=True)
     ]
     if _JUDGE.run(session, rows) != len(rows):
         message = "a claimed session was changed by somebody else"
         raise AssertionError(message)
+    sessions = zip((one.session for one in judged), following, strict=True)
+    telling.tell(
+        session, (Found(it.id, it.reference, it.driver_id, it.source, state) for it, state in sessions), now
+    )
 
 
 def _findings_json(verification: Verification) -> str:

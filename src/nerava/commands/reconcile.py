@@ -16,9 +16,7 @@ DAYS = 1
 
 
 def reconcile_command(
-    since: Annotated[
-        datetime | None, typer.Option(help="UTC; a day before the end unless given.")
-    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="UTC; a day before the end unless given.")] = None,
     until: Annotated[datetime | None, typer.Option(help="UTC; an hour ago unless given.")] = None,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write every line of the comparison here.")

@@ -22,6 +22,8 @@ from nerava.merchants.errors import (
 )
 from nerava.merchants.model import PosOrder, Redemption
 from nerava.merchants.queries import RedemptionState
+from nerava.outbox.catalogue import RedemptionEvent
+from nerava.outbox.publishing import publish
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 
 if TYPE_CHECKING:
@@ -137,6 +139,8 @@ class MarkCaptured(Effect):
         if _CAPTURE.run(session, [_row(effect.taking, verdict) for effect, verdict in items]) < len(items):
             message = "a code whose points were held must be held"
             raise EffectRefused(message)
+        told = [_event(effect.taking) for effect, _ in items]
+        publish(session, told, max(one.posted_at for _, one in items if one.posted_at is not None))
 
 
 def why_over(session: Session, redemption_id: UUID) -> NeravaError:
@@ -152,6 +156,15 @@ def why_over(session: Session, redemption_id: UUID) -> NeravaError:
             return CodeExpired()
         case _:
             return CodeAlreadyUsed()
+
+
+def _event(one: Taking) -> RedemptionEvent:
+    return RedemptionEvent(
+        state="captured",
+        redemption_id=one.code.redemption_id,
+        points=one.points,
+        merchant_id=one.code.merchant_id,
+    )
 
 
 def _order(one: Taking) -> tuple[Any, ...]:

@@ -24,6 +24,8 @@ from nerava.merchants.errors import (
 from nerava.merchants.model import PosOrder, Redemption, RedemptionRefund
 from nerava.merchants.queries import RedemptionState
 from nerava.merchants.stock import Piece
+from nerava.outbox.catalogue import RedemptionEvent
+from nerava.outbox.publishing import publish
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -189,3 +191,8 @@ def _write(
     )
     change = update(_T).where(_T.c.id == row.id, _T.c.state == row.state)
     session.execute(change.values(state=state.value, ended_at=ended_at))
+    event = RedemptionEvent.model_validate(
+        {"state": state.value, "redemption_id": row.id, "points": points}
+        | {"merchant_id": row.merchant_id, "driver_id": row.driver_id}
+    )
+    publish(session, [event], now)

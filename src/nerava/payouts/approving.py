@@ -22,6 +22,7 @@ from nerava.payouts.errors import (
 from nerava.payouts.evidence import change_step, fail
 from nerava.payouts.model import Payout, PayoutBatch
 from nerava.payouts.states import IN_CLEARING, PayoutState, Step
+from nerava.payouts.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -121,6 +122,7 @@ def approve(
             raise SelfApproval
         one.state, one.approved_by, one.approved_at = PayoutState.APPROVED.value, checker, now
         one.next_at = now
+        tell(session, one, now)
     session.flush()
     day = select(func.coalesce(func.sum(Payout.amount_minor), 0)).where(
         Payout.approved_at > now - DAY, Payout.state != PayoutState.CANCELED.value

@@ -38,6 +38,7 @@ from nerava.payouts.model import Payout, PayoutMethod
 from nerava.payouts.ports import BankPayout, BankState, Sent
 from nerava.payouts.rules import CLEARING_MAX, FUNDS_AGAIN, KEY_GOOD_FOR, LEASE, READ_GAPS
 from nerava.payouts.states import CaseKind, EvidenceSource, MethodState, PayoutState, Step
+from nerava.payouts.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +152,7 @@ class Driving:
         chains.post(session, self._ledger, chains.submit_chain(payout, ACTOR))
         payout.state, payout.submitted_at = PayoutState.SUBMITTED.value, now
         payout.overdue_at, payout.reason = now + CLEARING_MAX, None
+        tell(session, payout, now)
         _note_call(payout, now)
         self._reach("inside the submission")
         return payout

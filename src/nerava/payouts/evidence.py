@@ -25,6 +25,7 @@ from nerava.payouts.rules import (
     read_again_at,
 )
 from nerava.payouts.states import IN_CLEARING, CaseKind, EvidenceSource, PayoutState, Step
+from nerava.payouts.telling import tell
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -160,6 +161,7 @@ def fail(session: Session, ledger: Ledger, payout: Payout, reason: str, now: dat
     chains.post(session, ledger, chains.failed_chain(payout, ACTOR))
     payout.state, payout.reason, payout.ended_at = PayoutState.FAILED.value, reason[:60], now
     payout.overdue_at, payout.stalled_because = None, None
+    tell(session, payout, now)
     change_step(payout, Step.OVER, None)
 
 
@@ -202,6 +204,7 @@ def _money_is_back(session: Session, ledger: Ledger, payout: Payout, now: dateti
     else:
         chains.post(session, ledger, chains.returned_chain(payout, ACTOR))
         payout.state, payout.ended_at, payout.stalled_because = PayoutState.RETURNED.value, now, None
+        tell(session, payout, now)
         change_step(payout, Step.OVER, None)
 
 
@@ -229,6 +232,7 @@ def _bank_seen(session: Session, ledger: Ledger, payout: Payout, bank: BankPayou
         chains.post(session, ledger, chains.paid_chain(payout, ACTOR))
         payout.state, payout.paid_at, payout.overdue_at = PayoutState.PAID.value, now, None
         payout.reason = None
+        tell(session, payout, now)
         change_step(payout, Step.WATCH, now + READ_EVERY)
     else:
         payout.state = PayoutState.SUBMITTED.value

@@ -26,6 +26,7 @@ from nerava.payouts.model import Payout, PayoutMethod
 from nerava.payouts.risk import LAST_RETURNED, Risk, risk_of, was_returned
 from nerava.payouts.rules import METHOD_AGE, STRONG_FRESH, WEEK, WEEK_MAX, PayoutRules
 from nerava.payouts.states import BEFORE_SUBMISSION, Kind, MethodState, OwnerKind, PayoutState, Step
+from nerava.payouts.telling import tell
 from nerava.platform.limit_numbers import PAYOUT
 
 if TYPE_CHECKING:
@@ -243,6 +244,7 @@ def cancel(
     if ended is None:
         raise WrongPayoutState("it was submitted, or is over")
     chains.post(session, ledger, chains.release_chain(ended, actor))
+    tell(session, ended, now)
     return ended
 
 
@@ -286,3 +288,4 @@ def _hold(session: Session, ledger: Ledger, payout: Payout) -> None:
     chains.post(session, ledger, chains.request_chain(payout, payout.requested_by))
     session.add(payout)
     session.flush()
+    tell(session, payout, payout.requested_at)

@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
+from nerava.outbox.catalogue import ConsentEvent
+from nerava.outbox.publishing import publish
 from nerava.privacy.model import Consent
 
 if TYPE_CHECKING:
@@ -122,6 +124,12 @@ def say(
         session.add(row)
         action = "consent.give" if wish.is_given else "consent.withdraw"
         audit.record(session, actor.entry(action, "consent", row.id, reason=wish.text_id), now)
+        said = ConsentEvent(
+            state="given" if wish.is_given else "withdrawn",
+            user_id=actor.subject,
+            purpose=wish.purpose.value,
+        )
+        publish(session, [said], now)
         known[wish.purpose] = _stance(wish.purpose, row)
     session.flush()
     return [known[purpose] for purpose in Purpose]

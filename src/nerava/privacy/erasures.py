@@ -13,6 +13,8 @@ from nerava.audit import ActorKind, Entry
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
 from nerava.ledger.switches import require_off
+from nerava.outbox.catalogue import UserEvent
+from nerava.outbox.publishing import publish
 from nerava.platform.limit_numbers import ERASE
 from nerava.platform.problem import NotFound
 from nerava.privacy.erasing import LEGAL_HOLD, MONEY_ALL, Erased, erase, held_by
@@ -258,6 +260,7 @@ class Erasures:
         found = erase(session, tools.ledger, tools.vault, tools.sessions, user_id=row.user_id, now=now)
         row.state, row.ended_at = ErasureState.DONE.value, now
         tools.audit.record(session, _told(row, found), now)
+        publish(session, [UserEvent(state="erased", user_id=row.user_id)], now)
         session.flush()
 
 

@@ -21,6 +21,7 @@ from nerava.identity.session_store import AuthSession
 from nerava.identity.user_store import AppUser, owner_of
 from nerava.ledger import switch_store as _switches
 from nerava.merchants import model as _merchants
+from nerava.outbox import model as _outbox
 from nerava.payouts.model import Payout
 from nerava.payouts.states import OwnerKind
 from nerava.platform import idempotency_store as _answers
@@ -48,6 +49,7 @@ DECLARING: Final = (
     _switches,
     _answers,
     _merchants,
+    _outbox,
     _rewards,
     _referrals,
     _returns,
@@ -238,6 +240,12 @@ HOLDINGS: Final = (
         _audited,
         shown=("id", "at", "role", "session_id", "action", "object_kind", "object_id", "result", "ip_prefix"),
     ),
+    # Ids and states alone, gone after 30 days.
+    Holding(
+        "outbox_event",
+        lambda c, who: or_(c["driver_id"].in_(who.driver_ids), c["subject_id"] == who.user_id),
+        shown=("id", "type", "subject_id", "data", "happened_at"),
+    ),
     Holding("referral_code", _by_driver("driver_id"), OnErase.DELETE),
     Holding("driver", _by_driver("id")),
     Holding("charging_session", _by_driver("driver_id")),
@@ -318,6 +326,8 @@ NOBODYS: Final[dict[str, str]] = {
     "merchant_notice": "what a company was told",
     "merchant_register": "a till",
     "merchant_site": "a shop",
+    "outbox_consumer": "how far a reader of events is",
+    "outbox_head": "a number",
     "offer": "a merchant's offer",
     "offer_code_batch": "numbers of codes",
     "offer_day": "numbers of codes",

@@ -36,6 +36,7 @@ from nerava.rewards.evaluation import NO_FEE, RunningCampaign
 from nerava.rewards.model import Campaign, CampaignFunding, RewardGrant, Sponsor
 from nerava.rewards.returns import owed_to_campaign, returned_of_campaign
 from nerava.rewards.rules import read_rules
+from nerava.rewards.telling import tell_ended
 from nerava.rewards.terms import CampaignTerms
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def pause(session: Session, campaign_id: UUID) -> None:
     _move(session, campaign_id, CampaignState.PAUSED)
 
 
-def end(session: Session, campaign_id: UUID) -> None:
+def end(session: Session, campaign_id: UUID, now: datetime) -> None:
     """End a campaign for good; what it holds is still settled.
 
     Raises:
@@ -261,6 +262,7 @@ def end(session: Session, campaign_id: UUID) -> None:
         WrongCampaignState: It has ended already (409).
     """
     _move(session, campaign_id, CampaignState.ENDED)
+    tell_ended(session, campaign_id, now)
 
 
 def campaigns_running(session: Session) -> list[RunningCampaign]:

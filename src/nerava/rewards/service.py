@@ -28,6 +28,7 @@ from nerava.rewards.local_time import local_date
 from nerava.rewards.model import RewardDecision, RewardGrant
 from nerava.rewards.reasons import primary_reason
 from nerava.rewards.settlement import hasten
+from nerava.rewards.telling import Became, Moved, tell, tell_exhausted
 from nerava.rewards.usage import CapUse, Usage
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def evaluate_closed(session: Session, ledger: Ledger, now: datetime, limit: int 
     batch.decide()
     batch.post()
     batch.write()
-    charging.record(session, judged)
+    charging.record(session, judged, now)
     return batch.report()
 
 
@@ -247,6 +248,16 @@ class _Batch:
         usage.write(self._session, (one.use for one in self._granted))
         _GRANTS.run(self._session, [_grant_row(one, self._now) for one in self._granted])
         _DECISIONS.run(self._session, [_decision_row(one, self._now) for one in self._cases])
+        tell(self._session, [_told(one) for one in self._granted], self._now)
+        tell_exhausted(self._session, self._exhausted(), self._now)
+
+    def _exhausted(self) -> set[UUID]:
+        return {
+            campaign.id
+            for case in self._cases
+            for campaign, decision in zip(self._campaigns, case.decisions, strict=False)
+            if decision.reason == "campaign.exhausted"
+        }
 
     def report(self) -> BatchReport:
         """Return what came of it."""
@@ -339,6 +350,12 @@ class _Batch:
         before = proposal.grant.fee_share
         campaign.fee_rate = fee_rates(self._session, [campaign.id]).get(campaign.id, campaign.fee_rate)
         return campaign.fee_rate.share(proposal.grant.points) < before
+
+
+def _told(one: _Proposal) -> Moved:
+    grant = one.grant
+    state: Became = "granted" if one.settle_by is None else "held"
+    return Moved(state, grant.campaign_id, grant.session_id, grant.driver_id, grant.points)
 
 
 def _grant_row(one: _Proposal, now: datetime) -> tuple[Any, ...]:

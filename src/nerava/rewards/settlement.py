@@ -27,6 +27,7 @@ from nerava.rewards.decisions import from_document
 from nerava.rewards.evaluation import NOTHING_BEFORE, History, Outcome
 from nerava.rewards.model import RewardDecision, RewardGrant
 from nerava.rewards.past import Past
+from nerava.rewards.telling import Became, Moved, tell
 from nerava.rewards.usage import CapUse
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def resolve_review(session: Session, session_id: UUID, *, accepted: bool, now: d
         UnknownSession: No session has this id (404).
         WrongSessionState: It is not under review (409).
     """
-    charging.resolve_review(session, session_id, accepted=accepted)
+    charging.resolve_review(session, session_id, accepted=accepted, now=now)
     hasten(session, [session_id], now)
 
 
@@ -208,6 +209,7 @@ def _post(
     stopped: list[_Ending] = []
     verdicts = ledger.post_many(session, [one.chain for one in endings])
     ended: list[tuple[Any, ...]] = []
+    told: list[Moved] = []
     returned: list[CapUse] = []
     for one, verdict in zip(endings, verdicts, strict=True):
         if verdict.status is Status.SWITCHED_OFF:
@@ -218,6 +220,9 @@ def _post(
             continue
         state = SETTLED if points else RELEASED
         ended.append((one.row.id, PROVISIONAL, state, points, key, reason, None, now))
+        became: Became = "granted" if points else "released"
+        what = (one.row.campaign_id, one.row.session_id, one.row.driver_id, points or one.row.points)
+        told.append(Moved(became, *what))
         back = one.row.points - points
         if back:
             returned.append(CapUse(one.row.driver_id, one.campaign, one.row.local_date, back))
@@ -228,6 +233,7 @@ def _post(
         report.points_returned += back
     _END.run(session, ended)
     usage.give_back(session, returned)
+    tell(session, told, now)
     return stopped
 
 

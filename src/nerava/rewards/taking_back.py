@@ -28,6 +28,7 @@ from nerava.rewards.model import RewardGrant
 from nerava.rewards.return_store import RewardClawback, RewardReceivable
 from nerava.rewards.returns import lot_key_of, returned
 from nerava.rewards.settlement import pasts_of
+from nerava.rewards.telling import Moved, tell
 from nerava.rewards.usage import CapUse
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def take_back(
     session.execute(update(_T).where(_G.id == grant_id).values(points=left, state=state, review_at=None))
     campaign = campaigns_by_id(session, [row.campaign_id])[row.campaign_id]
     usage.give_back(session, [CapUse(row.driver_id, campaign, row.local_date, decision.points)])
+    gone = Moved("clawed_back", row.campaign_id, row.session_id, row.driver_id, decision.points)
+    tell(session, [gone], now)
     if done.receivable:
         owed = RewardReceivable(
             id=new_id(),

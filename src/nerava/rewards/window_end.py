@@ -10,6 +10,7 @@ from sqlalchemy import exists, select, update
 from nerava.audit.entries import ActorKind, Entry
 from nerava.rewards.campaigns import CampaignState
 from nerava.rewards.model import Campaign, RewardGrant
+from nerava.rewards.telling import tell_ended
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +46,7 @@ def end_those_over(session: Session, audit: AuditLog, now: datetime, limit: int 
         if result.rowcount != 1:
             continue
         ended += 1
+        tell_ended(session, row.id, now)
         entry = Entry(
             actor_kind=ActorKind.SYSTEM,
             actor_id=ACTOR,

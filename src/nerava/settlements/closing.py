@@ -21,6 +21,8 @@ from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.templates.merchant_settlement import merchant_settlement
 from nerava.merchants.model import Merchant
 from nerava.merchants.service import MerchantView, merchant
+from nerava.outbox.catalogue import SettlementEvent
+from nerava.outbox.publishing import publish
 from nerava.payouts.interruptions import Interruptions
 from nerava.settlements import invoicing
 from nerava.settlements.lines import Lines, lines_until
@@ -172,6 +174,10 @@ class Closing:
             told.append((NoticeKind.INVOICED, invoice.id))
         if nets:
             settlement.netted_minor = invoicing.net(session, self.ledger, whose.id, settlement.id, now)
+        closed = SettlementEvent(
+            state="closed", settlement_id=settlement.id, period=period.name, merchant_id=whose.id
+        )
+        publish(session, [closed], now)
         for kind, subject in told:
             tell(session, self.send, whose.id, kind, subject, now=now)
         session.flush()

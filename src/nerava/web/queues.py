@@ -7,6 +7,7 @@ from typing import Any, Final
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
 from nerava.merchants.model import Redemption
+from nerava.outbox.model import OutboxConsumer
 from nerava.payouts.model import Payout
 from nerava.platform.standing_still import Line
 from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
@@ -35,6 +36,7 @@ QUEUES: Final = (
     Line("points still owed by drivers", RewardReceivable.next_at, RewardReceivable.state == "open"),
     Line("periods of merchants", SettlementPlan.next_at, SettlementPlan.next_at.is_not(None)),
     Line("invoices to remind of", Invoice.next_at, Invoice.next_at.is_not(None)),
+    Line("readers of events", OutboxConsumer.next_at, OutboxConsumer.trouble.is_not(None)),
     Line(
         "messages",
         MessageJob.due_at,

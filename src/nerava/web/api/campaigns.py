@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
@@ -333,8 +334,9 @@ def end(
     campaign_id: UUID, sponsor_id: TenantId, actor: Acting, *, request: Keyed, wired: Wired, now: Now
 ) -> Response:
     """Nothing is earned any more; what is held is still settled."""
+    change = partial(rewards.end, now=now)
     return _changed(
-        wired, request, rewards.end, sponsor_id=sponsor_id, actor=actor, campaign_id=campaign_id, now=now
+        wired, request, change, sponsor_id=sponsor_id, actor=actor, campaign_id=campaign_id, now=now
     )
 
 

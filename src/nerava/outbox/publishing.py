@@ -1,0 +1,82 @@
+"""Writing events in the transaction of what happened, and ordering them after its commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select, update
+
+from nerava.kernel.ids import fact_id, new_id
+from nerava.outbox.model import OutboxEvent, OutboxHead
+from nerava.platform.db.bulk import BulkInsert, BulkUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from nerava.outbox.catalogue import Event
+
+ORDERED_AT_ONCE: Final = 2_000
+_T: Final[Any] = OutboxEvent.__table__
+_C: Final[Any] = _T.c
+_NEW: Final = BulkInsert(
+    _T,
+    (
+        "id",
+        "fact",
+        "type",
+        "version",
+        "subject_id",
+        "driver_id",
+        "merchant_id",
+        "sponsor_id",
+        "partner_id",
+        "data",
+        "happened_at",
+    ),
+    if_new=True,
+)
+_ORDER: Final = BulkUpdate(_T, match=("number",), assign=("position",))
+
+
+def publish(session: Session, events: Sequence[Event], now: datetime) -> None:
+    """Write down what happened, in the caller's transaction: with its commit there is one event, or none.
+
+    Nothing is sent here and nobody is waited for. The order of the list is the order of the events.
+    """
+    _NEW.run(session, [_row(one, now) for one in events])
+
+
+def give_positions(session: Session, limit: int = ORDERED_AT_ONCE) -> int:
+    """Give committed events their positions, in the order of their numbers, and return how many.
+
+    Two at once wait for each other. An event is seen here no earlier than every event about its
+    subject that was committed before it was written, so positions keep the order of each subject.
+    """
+    if session.scalar(select(_C.number).where(_C.position.is_(None)).limit(1)) is None:
+        return 0
+    head = session.execute(select(OutboxHead.position).with_for_update()).scalar_one()
+    # Read under the lock, as everything that another round has just ordered is.
+    waiting = select(_C.number).where(_C.position.is_(None)).order_by(_C.number).limit(limit)
+    numbers = session.scalars(waiting).all()
+    _ORDER.run(session, [(number, head + ahead) for ahead, number in enumerate(numbers, start=1)])
+    session.execute(update(OutboxHead).values(position=head + len(numbers)))
+    return len(numbers)
+
+
+def _row(one: Event, now: datetime) -> tuple[Any, ...]:
+    return (
+        new_id(),
+        None if one.once is None else fact_id(f"event:{one.once}"),
+        one.type,
+        one.version,
+        one.subject_id,
+        one.driver_id,
+        one.merchant_id,
+        one.sponsor_id,
+        one.partner_id,
+        one.model_dump_json(),
+        now,
+    )
