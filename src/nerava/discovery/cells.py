@@ -98,3 +98,12 @@ def _along_the_curve(column: int, row: int) -> int:
         | _SPREAD[column >> 10] << 20
         | (_SPREAD[row & 1023] | _SPREAD[row >> 10] << 20) << 1
     )
+
+
+def point_of_cell(cell: int) -> Point:
+    """Return the north-west corner of a cell."""
+    column = sum((cell >> (2 * bit) & 1) << bit for bit in range(ZOOM))
+    row = sum((cell >> (2 * bit + 1) & 1) << bit for bit in range(ZOOM))
+    side = 1 << ZOOM
+    latitude = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / side))))
+    return Point(latitude, column / side * 360 - 180)

@@ -34,7 +34,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records that are staged together. `batches` goes on after them where `position`, in its own words, says."""
+    """Records that are staged together; `position` is where `batches` goes on after them."""
 
     records: Sequence[Record]
     position: str
