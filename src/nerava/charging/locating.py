@@ -28,4 +28,4 @@ class Description(NamedTuple):
 
 def describe_locations(session: Session, described: Sequence[Description]) -> int:
     """Give locations their current name and position; return how many there were. Repeats safely."""
-    return _DESCRIBE.run(session, sorted(described, key=lambda one: one.location_id))
+    return _DESCRIBE.run(session, sorted(described))
