@@ -67,7 +67,7 @@ def show_rejects(out: Output, installation: Installation, report: ImportReport) 
     )
     if report.rejected > SHOWN_MAX:
         reasons = installation.database.read(lambda session: reject_reasons(session, report.run_id))
-        out.table("… in all", ("reason", "rows"), sorted(reasons.items(), key=lambda item: -item[1]))
+        out.table("… in all", ("reason", "rows"), reasons.items())
 
 
 def document(installation: Installation, report: ImportReport) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from alembic import op
 
 from nerava.platform.db import JSONType, UtcDateTime, UUIDType
 
-revision: Final = "0023"
-down_revision: Final = "0022"
+revision: Final = "0024"
+down_revision: Final = "0023"
 branch_labels: Final = None
 depends_on: Final = None
 
