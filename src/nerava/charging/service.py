@@ -12,9 +12,10 @@ from sqlalchemy import literal_column, select, tuple_, union_all, update
 
 from nerava.charging import telling
 from nerava.charging.errors import DriverAlreadyCharging, SessionInvalid, UnknownSession, WrongSessionState
-from nerava.charging.evidence import EvidencedSession, EvidenceLevel, body_sha256
+from nerava.charging.evidence import EvidenceLevel, body_sha256
+from nerava.charging.evidenced import evidenced_query, session_of
 from nerava.charging.ingest import NEW_EVIDENCE, check_names
-from nerava.charging.model import ChargingLocation, ChargingSession, Connector
+from nerava.charging.model import ChargingSession
 from nerava.charging.states import SessionEvent, SessionState, transition
 from nerava.charging.telling import Found
 from nerava.charging.verification import (
@@ -38,15 +39,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Select
     from sqlalchemy.orm import Session
 
-    from nerava.charging.evidence import NewEvidence
+    from nerava.charging.evidence import EvidencedSession, NewEvidence
 
 LOOK_BACK: Final = timedelta(days=14)
 """How far before a session others are looked at: twice the longest session that can be recorded."""
 
 _T: Final[Any] = ChargingSession.__table__
 _S: Final[Any] = _T.c
-_LOCATION: Final[Any] = ChargingLocation.__table__
-_CONNECTOR: Final[Any] = Connector.__table__
 
 _OPEN: Final = BulkInsert(
     _T,
@@ -225,17 +224,17 @@ def claim_closed(session: Session, limit: int, *, without: Collection[UUID] = ()
     are left to the next call, so workers never wait for each other here. On SQLite there is one
     writer anyway. Sessions of the drivers in `without` stay where they are.
     """
-    query = _evidenced().where(literal_column("charging_session.state = 'closed'"))
+    query = evidenced_query().where(literal_column("charging_session.state = 'closed'"))
     if without:
         query = query.where(_S.driver_id.not_in(list(without)))
     claim = drivers.taking_turns(query, _S.driver_id, _T).order_by(_S.started_at, _S.id).limit(limit)
-    return [_session_of(row) for row in session.execute(claim)]
+    return [session_of(row) for row in session.execute(claim)]
 
 
 def evidenced(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[EvidencedSession, SessionState]]:
     """Return sessions that are over, each with its state; those still open are left out."""
-    query = _evidenced().where(_S.id.in_(ids), _S.ended_at.is_not(None))
-    return {row.id: (_session_of(row), SessionState(row.state)) for row in session.execute(query)}
+    query = evidenced_query().where(_S.id.in_(ids), _S.ended_at.is_not(None))
+    return {row.id: (session_of(row), SessionState(row.state)) for row in session.execute(query)}
 
 
 def judge(session: Session, claimed: Sequence[EvidencedSession]) -> list[JudgedSession]:
@@ -297,54 +296,6 @@ def _better(row: Row[Any], one: NewEvidence) -> tuple[Any, ...]:
     if energy_wh < 0 or (ended_at is not None and ended_at < started_at):
         raise SessionInvalid("a session ends after it starts and delivers no negative energy")
     return (row.id, row.state, following.value, int(one.level), started_at, ended_at, energy_wh)
-
-
-def _evidenced() -> Select[Any]:
-    return (
-        select(
-            _S.id,
-            _S.source,
-            _S.reference,
-            _S.driver_id,
-            _S.location_id,
-            _S.connector_id,
-            _LOCATION.c.timezone,
-            _S.started_at,
-            _S.ended_at,
-            _S.energy_wh,
-            _CONNECTOR.c.power_w_max,
-            _S.evidence_level,
-            *(_LOCATION.c[name] for name in ("is_test", "latitude", "longitude")),
-            _S.score,
-            _S.evaluations,
-            _S.state,
-        )
-        .join(_LOCATION, _LOCATION.c.id == _S.location_id)
-        .outerjoin(_CONNECTOR, _CONNECTOR.c.id == _S.connector_id)
-    )
-
-
-def _session_of(row: Row[Any]) -> EvidencedSession:
-    return EvidencedSession(
-        id=row.id,
-        source=row.source,
-        reference=row.reference,
-        driver_id=row.driver_id,
-        location_id=row.location_id,
-        connector_id=row.connector_id,
-        timezone=row.timezone,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        energy_wh=row.energy_wh,
-        power_w_max=row.power_w_max,
-        evidence_level=row.evidence_level,
-        is_test=row.is_test,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        score=row.score or 0,
-        under_review=row.state == SessionState.REVIEW,
-        evaluations=row.evaluations,
-    )
 
 
 def _contexts(session: Session, claimed: Sequence[EvidencedSession]) -> dict[UUID, Context]:

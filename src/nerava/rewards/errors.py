@@ -39,6 +39,23 @@ class TooManySessions(NeravaError):
     title = "Too many sessions for one answer"
 
 
+class TooSlow(NeravaError):
+    """An answer that took longer than anybody is let wait; nothing was changed."""
+
+    code = "too-slow"
+    status = HTTPStatus.CONFLICT
+    title = "It takes too long for one answer"
+
+
+class DryRunBusy(NeravaError):
+    """Another dry run is on its way in this process."""
+
+    code = "dry-run-busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Another dry run is on its way"
+    retry_after_s = 5
+
+
 class WrongCampaignState(NeravaError):
     """The campaign is not in a state from which this can happen."""
 

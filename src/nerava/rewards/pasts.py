@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
+from nerava.charging.evidence import MICROSECOND
 from nerava.charging.model import ChargingLocation, ChargingSession
 from nerava.charging.states import SessionState
 from nerava.rewards.local_time import local_date
@@ -69,6 +70,27 @@ class Pasts:
             pasts._load_points(session, drivers, (min(starts) - YEAR - timedelta(days=1)).date())
         return pasts
 
+    @classmethod
+    def asked_by(cls, campaign: RunningCampaign) -> Pasts:
+        """Return the pasts of nobody yet, for one campaign; `reach_back` adds drivers."""
+        return cls(campaign.asks)
+
+    def reach_back(
+        self, session: Session, drivers: set[UUID], until: datetime, *, without: Sequence[UUID]
+    ) -> None:
+        """Add what further drivers did before an instant, as it is known now.
+
+        Sessions count by their start, points by the session they were given for, without those of the
+        campaigns `without`; what any campaign granted before does not count as granted.
+        """
+        if Ask.FIRST in self.asks:
+            self._load_first(session, drivers, until)
+        if Ask.RUN in self.asks:
+            self._load_dates(session, drivers, until - _RUN_REACH, until - MICROSECOND)
+        if Ask.YEAR in self.asks:
+            since = (until - YEAR - timedelta(days=1)).date()
+            self._load_points(session, drivers, since, until=until, without=without)
+
     def before(self, session: EvidencedSession, on: str) -> Past:
         """Return the past of the session's driver, `on` its local date; grants are `grants_before`'s."""
         driver, today = session.driver_id, date.fromisoformat(on)
@@ -125,13 +147,15 @@ class Pasts:
         for row in session.execute(query):
             self._grants[row.driver_id][row.campaign_id] = row.sessions
 
-    def _load_first(self, session: Session, drivers: set[UUID]) -> None:
+    def _load_first(self, session: Session, drivers: set[UUID], until: datetime | None = None) -> None:
         query = (
             select(_SESSION.driver_id, func.min(_SESSION.started_at).label("first"))
             .where(_SESSION.driver_id.in_(drivers), _SESSION.state == SessionState.VERIFIED.value)
             .group_by(_SESSION.driver_id)
         )
-        self._first = {row.driver_id: row.first for row in session.execute(query)}
+        if until is not None:
+            query = query.where(_SESSION.started_at < until)
+        self._first.update({row.driver_id: row.first for row in session.execute(query)})
 
     def _load_dates(self, session: Session, drivers: set[UUID], since: datetime, until: datetime) -> None:
         query = (
@@ -150,7 +174,15 @@ class Pasts:
         for driver, days in dates.items():
             self._dates[driver] = sorted(days)
 
-    def _load_points(self, session: Session, drivers: set[UUID], since: date) -> None:
+    def _load_points(
+        self,
+        session: Session,
+        drivers: set[UUID],
+        since: date,
+        *,
+        until: datetime | None = None,
+        without: Sequence[UUID] = (),
+    ) -> None:
         query = (
             select(_GRANT.driver_id, _GRANT.local_date, func.sum(_GRANT.points).label("points"))
             .where(
@@ -160,6 +192,9 @@ class Pasts:
             )
             .group_by(_GRANT.driver_id, _GRANT.local_date)
         )
+        if until is not None:
+            query = query.join(ChargingSession, _SESSION.id == _GRANT.session_id)
+            query = query.where(_SESSION.started_at < until, _GRANT.campaign_id.not_in(without))
         for row in session.execute(query):
             self._points[row.driver_id][row.local_date] = int(row.points)
 

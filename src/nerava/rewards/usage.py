@@ -45,10 +45,10 @@ class CapUse(NamedTuple):
 class Usage:
     """The working copy of the caps of the drivers in a batch, whose rows the caller has locked."""
 
-    def __init__(self) -> None:
+    def __init__(self, pasts: Pasts | None = None) -> None:
         self._used: dict[tuple[UUID, str], dict[UUID, int]] = defaultdict(dict)
         self._granted: dict[UUID, dict[UUID, int]] = {}
-        self._pasts = Pasts()
+        self._pasts = pasts or Pasts()
 
     @classmethod
     def loaded(
