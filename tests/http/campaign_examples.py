@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
 
 from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
+from nerava.rewards.model import RewardGrant
 from tests.http.example import Example
 from tests.http.flows import campaign, partner_session, sponsor, work_off
 
@@ -34,10 +38,30 @@ def granted(house: House) -> Example:
     return Example(example.owner, names, {**example.names, "reference": str(new_id())})
 
 
+def seen_by_ops(house: House) -> Example:
+    """Return a campaign that gave one reward, for support."""
+    return replace(paid(house), owner=house.caller(Role.OPS_SUPPORT))
+
+
+def rewarded(house: House) -> Example:
+    """Return a session that earned and its driver, for support."""
+    example = paid(house)
+    query = select(RewardGrant.driver_id, RewardGrant.session_id)
+    row = house.installation.database.read(lambda session: session.execute(query).one())
+    names = {"driver_id": str(row.driver_id), "session_id": str(row.session_id)}
+    missing = {name: str(new_id()) for name in names}
+    return replace(example, owner=house.caller(Role.OPS_SUPPORT), names=names, missing=missing)
+
+
 CAMPAIGN_EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "GET /v1/campaigns/{campaign_id}/burn-down": paid,
     "GET /v1/campaigns/{campaign_id}/burn-down/csv": paid,
+    "GET /v1/campaigns/{campaign_id}/dry-run": paid,
     "GET /v1/campaigns/{campaign_id}/grants": paid,
     "GET /v1/campaigns/{campaign_id}/grants/{reference}": granted,
     "GET /v1/campaigns/{campaign_id}/incrementality": paid,
+    "GET /v1/ops/campaigns/{campaign_id}/dry-run": seen_by_ops,
+    "GET /v1/ops/drivers/{driver_id}/decisions": rewarded,
+    "GET /v1/ops/drivers/{driver_id}/grants": rewarded,
+    "GET /v1/ops/sessions/{session_id}/decision": rewarded,
 }

@@ -272,7 +272,7 @@ def test_a_dry_run_has_its_bounds(database: Database, ledger: Ledger, recording:
     one = draft(database, ledger, rules=(Fixed(points=1),))
     count = ask(database, one).points + sum(ask(database, one).reasons.values())
 
-    def bounded(sessions: int, seconds: float) -> None:
+    def bounded(sessions: int, seconds: int) -> None:
         database.read(lambda session: dry_run(session, one, WHOLE, Bounds(sessions, seconds)))
 
     bounded(count, 60)

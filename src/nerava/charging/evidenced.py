@@ -89,6 +89,14 @@ def count_decided(session: Session, since: datetime, until: datetime, most: int)
     return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 
+def latest_start(session: Session) -> datetime:
+    """Return when the last of all sessions began; there must be one."""
+    found: datetime = session.execute(
+        select(_S.started_at).order_by(_S.started_at.desc()).limit(1)
+    ).scalar_one()
+    return found
+
+
 def decided_pages(
     session: Session, since: datetime, until: datetime
 ) -> Generator[Sequence[DecidedSession], None, None]:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from nerava import migrations
 from nerava.app import create_app
+from nerava.charging.evidenced import latest_start
 from nerava.charging.recordings import Limits
 from nerava.commands.data import fetch_into
 from nerava.commands.errors import DemoRefused
@@ -25,7 +27,7 @@ from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve, write_log
 from nerava.demo.provider import running_provider, settings_of
 from nerava.demo.scene import Scene, staged
-from nerava.demo.script import FIELD, Step, acts, looks
+from nerava.demo.script import FIELD, Step, acts, dry_run, looks
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -34,10 +36,12 @@ from nerava.kernel.ids import fact_id
 from nerava.replay.run import ReplayOptions, first, read_all
 from nerava.replay.scenario import SCENARIOS
 from nerava.rewards import campaigns
+from nerava.rewards.queries import campaigns as campaigns_of
 from nerava.rewards.tally import examples
 from nerava.settings import DatabaseSettings, ServerSettings, Settings, TokenSettings
 
 if TYPE_CHECKING:
+    from datetime import date
     from uuid import UUID
 
     from nerava.installation import Installation
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
 
 CAMPAIGNS: Final = 3
 SESSIONS: Final = 5_000
+DRY_RUN_MINOR: Final = 1_000_00
 DATABASE: Final = "nerava.sqlite3"
 OPS: Final = fact_id("demo:ops")
 FINANCE: Final = fact_id("demo:finance")
@@ -58,6 +63,8 @@ class _Cast:
     earned: UUID
     refused: UUID | None
     sponsor: UUID
+    campaign: UUID
+    over_on: date
 
 
 def demo_command(
@@ -140,7 +147,13 @@ def _cast(installation: Installation) -> _Cast:
     if shown is None or sponsor is None:
         message = "the replay left nothing to show"
         raise AssertionError(message)
-    return _Cast(shown.driver_id, shown.earned_session_id, shown.refused_session_id, sponsor)
+    campaign, latest = installation.database.read(
+        lambda session: (campaigns_of(session, sponsor_id=sponsor, limit=1)[0], latest_start(session))
+    )
+    over_on = latest.date() + timedelta(days=1)
+    return _Cast(
+        shown.driver_id, shown.earned_session_id, shown.refused_session_id, sponsor, campaign.id, over_on
+    )
 
 
 def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str) -> None:
@@ -151,7 +164,11 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, sce
     typer.echo(f". {shlex.quote(str(tokens.absolute()))}")
     typer.echo(f"NERAVA={base}\n")
     fee_minor = installation.settings.payouts.fee_minor
-    _say(out, [*looks("SPONSOR", "DRIVER", cast.earned, cast.refused), *acts(scene, fee_minor)])
+    looked = [
+        *looks("SPONSOR", "DRIVER", cast.earned, cast.refused),
+        dry_run(cast.campaign, cast.over_on, DRY_RUN_MINOR),
+    ]
+    _say(out, [*looked, *acts(scene, fee_minor)])
     link = proving_of(installation).ops_links.make(OPS, installation.clock.now())
     enter = f"""curl -s -X POST -H "Content-Type: application/json" \\\n  -d '{{"token":"{link}"}}' \\\n"""
     enter += "  $NERAVA/v1/auth/ops-links/consume"

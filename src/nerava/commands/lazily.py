@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "ledger": "nerava.commands.ledger:app",
     "audit": "nerava.commands.audit:app",
+    "campaigns": "nerava.commands.campaigns:app",
     "reconcile": "nerava.commands.reconcile:reconcile_command",
     "erasures": "nerava.commands.erasures:app",
     "switch": "nerava.commands.switch:app",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from datetime import date
     from uuid import UUID
 
     from nerava.demo.scene import Scene
@@ -41,6 +42,14 @@ def looks(sponsor: str, driver: str, earned: UUID, refused: UUID | None) -> list
         path = f"/v1/sessions/{refused}/decision"
         steps.insert(3, Step("a session that earned nothing, and why", reading(driver, path)))
     return steps
+
+
+def dry_run(campaign_id: UUID, until: date, gross_minor: int) -> Step:
+    """Return how a sponsor asks what a campaign would have cost in the four weeks before a day."""
+    path = f"/v1/campaigns/{campaign_id}/dry-run?until={until}\\&gross_minor={gross_minor}"
+    return Step(
+        f"what it would have cost in four weeks, with {gross_minor:,} to spend", reading("SPONSOR", path)
+    )
 
 
 def acts(scene: Scene, fee_minor: int) -> list[Step]:

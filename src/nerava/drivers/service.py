@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from nerava.drivers.errors import UnknownDriver
 from nerava.drivers.model import Driver
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import driver_nova_account
@@ -48,6 +49,16 @@ def find(session: Session, references: list[str]) -> dict[str, UUID]:
     """Return the ids of the drivers who are known by these references."""
     query = select(_TABLE.c.reference, _TABLE.c.id).where(_TABLE.c.reference.in_(references))
     return {row.reference: row.id for row in session.execute(query)}
+
+
+def require(session: Session, driver_id: UUID) -> None:
+    """Make sure that a driver is known.
+
+    Raises:
+        UnknownDriver: No driver has this id (404).
+    """
+    if session.scalar(select(_TABLE.c.id).where(_TABLE.c.id == driver_id)) is None:
+        raise UnknownDriver(f"no driver {driver_id}")
 
 
 def taking_turns(claim: Select[Any], driver_id: ColumnElement[UUID], *locked: Any) -> Select[Any]:  # noqa: ANN401 - tables or mapped classes

@@ -36,6 +36,8 @@ _OPS: Final = (
     "switches:write",
     "merchants:read",
     "settlements:read",
+    "campaigns:read",
+    "rewards:read",
 )
 
 _STAFF: Final = ("staff:read", "staff:write")

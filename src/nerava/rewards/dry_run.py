@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nerava.charging.evidence import EvidencedSession
     from nerava.charging.evidenced import DecidedSession
+    from nerava.kernel.money import FeeRate
     from nerava.rewards.evaluation import RunningCampaign
 
 REJECTED: Final = "session.rejected"
@@ -71,6 +72,7 @@ class DryRunReport:
     Attributes:
         since, until: Sessions that began at or after the one and before the other, aware UTC.
         budget: What could be spent on points, in minor units; None for no end of it.
+        rate: What the platform earns with each unit of it.
         considered: Sessions that were decided. Those of nobody are not among them.
         unlinked: Sessions that no longer name a driver, so that no cap could be kept.
         earning: Sessions that would have earned.
@@ -86,6 +88,7 @@ class DryRunReport:
     since: datetime
     until: datetime
     budget: int | None
+    rate: FeeRate
     considered: Crowd = field(default_factory=Crowd)
     unlinked: int = 0
     earning: Crowd = field(default_factory=Crowd)
@@ -156,7 +159,7 @@ class DryRun:
 
     def _count(self, session: EvidencedSession, on: str, decision: CampaignDecision) -> None:
         report, points, driver = self._report, decision.points, session.driver_id
-        fee = self._campaign.fee_rate.share(points)
+        fee = self._report.rate.share(points)
         held = decision.outcome is Outcome.HELD
         self._usage.add(CapUse(driver, self._campaign, on, points, given=not held))
         report.earning.add(driver, points)

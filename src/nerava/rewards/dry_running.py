@@ -60,11 +60,11 @@ class Bounds:
     """How much one dry run may read and how long it may take."""
 
     sessions_max: int
-    seconds_max: float
+    seconds_max: int
 
 
-FOR_REQUESTS: Final = Bounds(sessions_max=100_000, seconds_max=15.0)
-FOR_COMMANDS: Final = Bounds(sessions_max=10_000_000, seconds_max=3_600.0)
+FOR_REQUESTS: Final = Bounds(sessions_max=100_000, seconds_max=15)
+FOR_COMMANDS: Final = Bounds(sessions_max=10_000_000, seconds_max=3_600)
 
 
 def dry_run(
@@ -94,14 +94,14 @@ def dry_run(
     others = _Others(session, campaign)
     pasts = Pasts.asked_by(campaign)
     usage = Usage(pasts)
-    report = DryRunReport(asked.since, asked.until, budget)
+    report = DryRunReport(asked.since, asked.until, budget, campaign.fee_rate)
     run = DryRun(campaign, usage, report)
     known: set[UUID] = set()
     done = 0
     with closing(decided_pages(session, asked.since, asked.until)) as pages:
         for page in pages:
             if time.monotonic() > until_s:
-                raise TooSlow(f"over {bounds.seconds_max:.0f} seconds; ask for a shorter time")
+                raise TooSlow(f"over {bounds.seconds_max} seconds; ask for a shorter time")
             new = {one.session.driver_id for one in page} - known
             if campaign.asks and new:
                 pasts.reach_back(session, new, asked.since, without=[campaign.id])

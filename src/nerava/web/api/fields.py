@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -25,8 +25,23 @@ def possible(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
+def possible_day(day: date) -> date:
+    """Return a day if it lies between the years 2000 and 2200.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if not EARLIEST.date() <= day < LATEST.date():
+        message = "a day must lie between the years 2000 and 2200"
+        raise ValueError(message)
+    return day
+
+
 AmountMinor = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
 """An amount of money in minor units; a string, a float, NaN, zero or less is 422."""
+
+Day = Annotated[date, AfterValidator(possible_day)]
+"""A day of the calendar, between the years 2000 and 2200."""
 
 EnergyWh = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Energy in watt-hours."""

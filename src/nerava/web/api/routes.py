@@ -10,6 +10,7 @@ from nerava.platform.openapi import document
 from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
     caller,
+    campaign_dry_runs,
     campaign_offers,
     campaign_reports,
     campaigns,
@@ -39,6 +40,7 @@ from nerava.web.api import (
     ops_payout_cases,
     ops_payouts,
     ops_queues,
+    ops_rewards,
     ops_roles,
     ops_settlements,
     ops_switches,
@@ -77,6 +79,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *partner.routes.routes,
     *campaigns.routes.routes,
     *campaign_reports.routes.routes,
+    *campaign_dry_runs.routes.routes,
     *campaign_offers.routes.routes,
     *sponsor_payments.routes.routes,
     *payouts.routes.routes,
@@ -96,6 +99,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *ops_payout_batches.routes.routes,
     *ops_payout_cases.routes.routes,
     *ops_approvals.routes.routes,
+    *ops_rewards.routes.routes,
     *ops_roles.routes.routes,
     *ops_merchants.routes.routes,
     *ops_settlements.routes.routes,
