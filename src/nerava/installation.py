@@ -36,8 +36,10 @@ from nerava.merchants.redeeming import Redeeming
 from nerava.payouts.events import payout_handlers
 from nerava.payouts.rules import PayoutRules
 from nerava.payouts.service import Payouts
+from nerava.platform.cache import Cache
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.limits import Limits
+from nerava.platform.outbound import PausesInDatabase, Surroundings
 from nerava.platform.secrets import Secrets
 from nerava.platform.vault import Vault
 from nerava.privacy.erasure_list import ErasureList
@@ -106,12 +108,15 @@ class Installation:
     paid_by: PayoutProvider | None
     payments: PaymentProvider | None
     intake: Intake
+    cache: Cache
+    surroundings: Surroundings
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
         self.ledger.close()
         if self.stripe is not None:
             self.stripe.close()
+        self.cache.close()
         self.database.close()
 
 
@@ -137,7 +142,9 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     database.ask_before_writing(switches.require_writable)
     messages = Messages(database, vault, _messengers(settings, clock))
     listed = ErasureList(settings.erasure_list, vault)
-    stripe = _stripe_of(settings, clock)
+    surroundings = Surroundings(pauses=PausesInDatabase(database))
+    stripe = _stripe_of(settings, clock, surroundings)
+    redis = settings.redis.url
     return Installation(
         settings=settings,
         clock=clock,
@@ -176,6 +183,8 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         paid_by=None if stripe is None else stripe.payouts,
         payments=None if stripe is None else stripe.payments,
         intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
+        cache=Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value()),
+        surroundings=surroundings,
     )
 
 
@@ -193,7 +202,7 @@ def _database_of(settings: Settings) -> Database:
     )
 
 
-def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
+def _stripe_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Stripe | None:
     given = settings.stripe
     if given.mode == "off" or given.key is None:
         return None
@@ -204,7 +213,7 @@ def _stripe_of(settings: Settings, clock: Clock) -> Stripe | None:
         base_url=given.base_url,
         is_live=given.mode == "live",
     )
-    return Stripe(access, now=clock.now)
+    return Stripe(access, now=clock.now, surroundings=surroundings)
 
 
 def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:

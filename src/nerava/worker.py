@@ -20,6 +20,7 @@ from nerava.merchants.expiring import expire_due
 from nerava.outbox.consumers import remove_old
 from nerava.outbox.publishing import give_positions
 from nerava.platform.idempotency_store import forget
+from nerava.platform.outbound.pauses import forget_pauses
 from nerava.platform.secrets import SecretKind
 from nerava.rewards.expiring import Expiring
 from nerava.rewards.referral_rewards import reward_qualified
@@ -233,9 +234,13 @@ def protection_jobs(database: Database, vault: Vault, limits: Limits) -> Sequenc
     def purge(now: datetime) -> int:
         return database.run(lambda session: limits.purge(session, now))
 
+    def forget_asked(now: datetime) -> int:
+        return database.run(lambda session: forget_pauses(session, now), essential=True)
+
     return (
         Job("wrap data keys under the newest key", MINUTELY, rewrap),
         Job("forget limits that no longer count", MINUTELY, purge),
+        Job("forget what providers asked for once", HOURLY, forget_asked),
     )
 
 

@@ -21,6 +21,7 @@ from nerava.settings.groups import (
     PayoutSettings,
     PrivacySettings,
     RedeemingSettings,
+    RedisSettings,
     SecretsSettings,
     ServerSettings,
     SignInSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "PrivacySettings",
     "Profile",
     "RedeemingSettings",
+    "RedisSettings",
     "SecretsSettings",
     "ServerSettings",
     "Settings",
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
         description="Kill switches to turn on at start, separated by commas; turns none off; unset: none",
     )
     database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
     server: ServerSettings = ServerSettings()
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()

@@ -38,6 +38,23 @@ class DatabaseSettings(Group):
     )
 
 
+class RedisSettings(Group):
+    """What the processes of an installation share beside the database; never needed, only quicker."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="Redis or Valkey for cached answers of providers: `redis://…`, `rediss://…` or `unix://…`",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            message = "begins with redis://, rediss:// or unix://"
+            raise ValueError(message)
+        return url
+
+
 class ServerSettings(Group):
     """The listening socket, and how the process ends."""
 

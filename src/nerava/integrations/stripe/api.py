@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply
+from nerava.platform.provider_calls import STRIPE_READ, STRIPE_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from nerava.platform.outbound import Surroundings
 
     Form = Mapping[str, Any]
     Query = Sequence[tuple[str, str]]
@@ -21,8 +24,6 @@ API_VERSION: Final = "2026-10-28.endive"
 BASE_URL: Final = "https://api.stripe.com"
 PAGE: Final = 100
 PAGES_MAX: Final = 1_000
-WRITE: Final = CallPolicy("stripe write", connect_s=1, read_s=8, total_s=10, gives_way=False)
-READ: Final = CallPolicy("stripe read", connect_s=1, read_s=8, total_s=10, gives_way=False)
 
 _OURS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
@@ -35,12 +36,18 @@ class StripeApi:
     """
 
     def __init__(
-        self, key: str, *, base_url: str = BASE_URL, is_live: bool, now: Callable[[], datetime]
+        self,
+        key: str,
+        *,
+        base_url: str = BASE_URL,
+        is_live: bool,
+        now: Callable[[], datetime],
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._key = key
         self._is_live = is_live
         self._now = now
-        self._outbound = Outbound(base_url, now=now, wants_retry=_wants_retry)
+        self._outbound = Outbound(base_url, now=now, wants_retry=_wants_retry, surroundings=surroundings)
 
     def close(self) -> None:
         """Close the connections."""
@@ -53,12 +60,14 @@ class StripeApi:
             "idempotency-key": key,
             "content-type": "application/x-www-form-urlencoded",
         }
-        result = self._outbound.ask("POST", path, WRITE, headers=headers, body=body)
+        result = self._outbound.ask("POST", path, STRIPE_WRITE.call, headers=headers, body=body)
         return self._outcome(result, is_write=True)
 
     def get(self, path: str, query: Query = (), *, account: str | None = None) -> Outcome[dict[str, Any]]:
         """Read one object."""
-        result = self._outbound.ask("GET", path, READ, query=query, headers=self._headers(account))
+        result = self._outbound.ask(
+            "GET", path, STRIPE_READ.call, query=query, headers=self._headers(account)
+        )
         return self._outcome(result, is_write=False)
 
     def every(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from nerava.platform.outbound import Surroundings
+
 
 @dataclass(frozen=True, slots=True)
 class StripeAccess:
@@ -41,10 +43,16 @@ class StripeAccess:
 class Stripe:
     """Stripe, as the ports of the product see it."""
 
-    def __init__(self, access: StripeAccess, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, access: StripeAccess, *, now: Callable[[], datetime], surroundings: Surroundings | None = None
+    ) -> None:
         """Prepare the connection; nothing is sent before the first call."""
         self._api = StripeApi(
-            access.key, base_url=access.base_url or BASE_URL, is_live=access.is_live, now=now
+            access.key,
+            base_url=access.base_url or BASE_URL,
+            is_live=access.is_live,
+            now=now,
+            surroundings=surroundings,
         )
         self.payments = StripePayments(self._api)
         self.payouts = StripePayouts(self._api)

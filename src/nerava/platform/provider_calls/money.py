@@ -1,0 +1,45 @@
+"""Payments and registers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nerava.platform.cache import Region
+from nerava.platform.outbound import CallPolicy
+from nerava.platform.provider_calls.row import MINUTE, SECOND, ProviderCall, refusals
+
+STRIPE_WRITE: Final = ProviderCall(
+    CallPolicy("stripe write", connect_s=1, read_s=8, total_s=10, gives_way=False),
+    "none: queue",
+    "ids and states only",
+    once="by key",
+    note="the same key each time; `Stripe-Should-Retry` decides",
+)
+STRIPE_READ: Final = ProviderCall(
+    CallPolicy("stripe read", connect_s=1, read_s=8, total_s=10, gives_way=False),
+    "none: queue",
+    "ids and states only",
+    once="by id",
+    note="`Stripe-Should-Retry` decides",
+)
+SQUARE_READ: Final = ProviderCall(
+    CallPolicy("square read", connect_s=1, read_s=5, total_s=6),
+    "per seller",
+    "the seller's data under OAuth",
+    Region(
+        "square-order",
+        "square",
+        "seller",
+        fresh=30 * SECOND,
+        refusals=refusals(not_found=5 * MINUTE),
+    ),
+    once="by order",
+    note="a 404 within 2 minutes of the event is not kept",
+)
+SQUARE_WRITE: Final = ProviderCall(
+    CallPolicy("square write", connect_s=1, read_s=5, total_s=6),
+    "per seller",
+    "-",
+    once="by key",
+    note="the same `idempotency_key` each time",
+)
