@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from nerava.platform.cache import Region
-from nerava.platform.outbound import CallPolicy
+if TYPE_CHECKING:
+    from nerava.platform.cache import Region
+    from nerava.platform.outbound import CallPolicy
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -40,7 +40,7 @@ class ProviderCall:
     note: str = ""
 
 
-def refusals(**kept: timedelta) -> Mapping[str, timedelta]:
+def refusals(**kept: timedelta) -> MappingProxyType[str, timedelta]:
     """Return how long refusals are kept, by code; an underline is a hyphen."""
     return MappingProxyType({name.replace("_", "-"): span for name, span in kept.items()})
 
