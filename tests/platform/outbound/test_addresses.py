@@ -177,7 +177,12 @@ def test_a_dead_first_address_leaves_time_for_the_second(monkeypatch: pytest.Mon
 
 def test_a_resolver_that_does_not_answer_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     forever = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: forever.wait(5))
+
+    def silent(*_: Any, **__: Any) -> list[Any]:
+        forever.wait(5)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
     begun = time.monotonic()
     result = Outbound("http://partner.example", now=lambda: NOW).ask("GET", "/", SEND)
     assert result == NotSent("name-not-found")
