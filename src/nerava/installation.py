@@ -12,6 +12,7 @@ from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
 from nerava.identity.asking import Desk, SmsRules
 from nerava.identity.contacts import Channel
+from nerava.identity.endpoint_notices import EndpointNotice
 from nerava.identity.issuer_keys import IssuerKeys
 from nerava.identity.keys import KeyRing
 from nerava.identity.messages import Messages
@@ -33,6 +34,9 @@ from nerava.merchants.board import Board
 from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
 from nerava.merchants.redeeming import Redeeming
+from nerava.outbox import deliveries
+from nerava.outbox.endpoints import Endpoints
+from nerava.outbox.relay import HttpSender, Relay, RelayTools
 from nerava.payouts.events import payout_handlers
 from nerava.payouts.rules import PayoutRules
 from nerava.payouts.service import Payouts
@@ -110,9 +114,12 @@ class Installation:
     intake: Intake
     cache: Cache
     surroundings: Surroundings
+    endpoints: Endpoints
+    relay: Relay
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
+        self.relay.close()
         self.ledger.close()
         if self.stripe is not None:
             self.stripe.close()
@@ -145,6 +152,14 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     surroundings = Surroundings(pauses=PausesInDatabase(database))
     stripe = _stripe_of(settings, clock, surroundings)
     redis = settings.redis.url
+    endpoints = Endpoints(vault, allows_local=not settings.is_strict)
+    relayed = RelayTools(
+        database=database,
+        endpoints=endpoints,
+        clock=clock,
+        sender=HttpSender(endpoints.is_local, clock.now),
+        notice=EndpointNotice(messages.notify, audit),
+    )
     return Installation(
         settings=settings,
         clock=clock,
@@ -185,6 +200,8 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
         cache=Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value()),
         surroundings=surroundings,
+        endpoints=endpoints,
+        relay=Relay(relayed),
     )
 
 
@@ -285,7 +302,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),
         *inbound_jobs(events),
-        *outbox_jobs(installation.database, ()),
+        *outbox_jobs(installation.database, installation.relay, (deliveries.READER,)),
         *payout_jobs(payouts_of(installation)),
         *campaign_jobs(installation.database, installation.audit),
         *_payment_work(installation),

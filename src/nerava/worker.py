@@ -17,6 +17,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
 from nerava.merchants.expiring import expire_due
+from nerava.outbox import deliveries
 from nerava.outbox.consumers import remove_old
 from nerava.outbox.publishing import give_positions
 from nerava.platform.idempotency_store import forget
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from nerava.inbound.work import EventWork
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
+    from nerava.outbox.relay import Relay
     from nerava.payouts.service import Payouts
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
@@ -270,18 +272,31 @@ def inbound_jobs(work: EventWork) -> Sequence[Job]:
     )
 
 
-def outbox_jobs(database: Database, readers: Collection[str]) -> Sequence[Job]:
-    """Return the jobs that order events and forget those that everybody has read."""
+EVENTS: Final = "events"
+"""The share of jobs that bring events out of the house; nothing in it waits for an answer."""
+
+
+def outbox_jobs(database: Database, relay: Relay, readers: Collection[str]) -> Sequence[Job]:
+    """Return the jobs that order events, bring them to endpoints, and forget what everybody has read."""
 
     def order(_now: datetime) -> int:
         return database.run(give_positions)
+
+    def queue(now: datetime) -> int:
+        return database.run(lambda session: deliveries.fan_out(session, now))
+
+    def forget_deliveries(now: datetime) -> int:
+        return database.run(lambda session: deliveries.forget_old(session, now))
 
     def forget_events(now: datetime) -> int:
         return database.run(lambda session: remove_old(session, readers, now))
 
     return (
-        Job("order events", AT_ONCE, order),
+        Job("order events", AT_ONCE, order, EVENTS),
+        Job("queue events for endpoints", AT_ONCE, queue, EVENTS),
+        Job("bring events to endpoints", AT_ONCE, relay.run, EVENTS),
         Job("forget old events", HOURLY, forget_events),
+        Job("forget old deliveries", HOURLY, forget_deliveries),
     )
 
 

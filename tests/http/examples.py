@@ -39,6 +39,7 @@ from tests.http.merchant_examples import MERCHANT_EXAMPLES
 from tests.http.settlement_examples import SETTLEMENT_EXAMPLES
 from tests.http.test_exports import give_contact
 from tests.http.test_signing_in import inbox_of
+from tests.http.webhook_examples import WEBHOOK_EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -314,6 +315,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     | CORRECTION_EXAMPLES
     | MERCHANT_EXAMPLES
     | SETTLEMENT_EXAMPLES
+    | WEBHOOK_EXAMPLES
     | {
         "GET /v1/campaigns/{campaign_id}": _campaign,
         "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,

@@ -19,7 +19,10 @@ from tests.http.flows import sponsor
 from tests.http.paying import Counter, opened_counter
 
 DUE_COLUMNS = {"due_at", "next_at"}
-NOT_WORK = {"payout_method": "somebody who has not finished at the provider; nobody waits for it"}
+NOT_WORK = {
+    "payout_method": "somebody who has not finished at the provider; nobody waits for it",
+    "webhook_endpoint": "when the earliest of its deliveries is due, which have their own line",
+}
 """Tables with such a column whose rows nobody needs to look after, and why."""
 
 

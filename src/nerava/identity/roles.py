@@ -47,6 +47,7 @@ _SHOP: Final = ("merchant:read", "merchant:write", "redemptions:refund")
 _HOLDS: Final = ("holds:read", "holds:write")
 _APPROVALS: Final = ("approvals:read", "approvals:write")
 _PAID: Final = ("payouts:read", "payouts:write")
+_HOOKS: Final = ("webhooks:read", "webhooks:write")
 
 SCOPES: Final[dict[Role, frozenset[str]]] = {
     Role.DRIVER: frozenset(
@@ -62,10 +63,20 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
         }
     ),
     Role.SPONSOR: frozenset(
-        {"profile:read", "profile:write", "campaigns:read", "campaigns:write", "campaigns:fund", *_STAFF}
+        {
+            "profile:read",
+            "profile:write",
+            "campaigns:read",
+            "campaigns:write",
+            "campaigns:fund",
+            *_STAFF,
+            *_HOOKS,
+        }
     ),
-    Role.PARTNER: frozenset({"profile:read", "profile:write", "sessions:write", "cdrs:write"}),
-    Role.MERCHANT_OWNER: frozenset({"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP, *_PAID}),
+    Role.PARTNER: frozenset({"profile:read", "profile:write", "sessions:write", "cdrs:write", *_HOOKS}),
+    Role.MERCHANT_OWNER: frozenset(
+        {"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP, *_PAID, *_HOOKS}
+    ),
     Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write", *_TILL, *_SHOP}),
     Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write", *_TILL}),
     Role.OPS_SUPPORT: frozenset(

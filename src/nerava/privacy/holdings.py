@@ -22,6 +22,7 @@ from nerava.identity.user_store import AppUser, owner_of
 from nerava.ledger import switch_store as _switches
 from nerava.merchants import model as _merchants
 from nerava.outbox import model as _outbox
+from nerava.outbox import webhook_store as _webhooks
 from nerava.payouts.model import Payout
 from nerava.payouts.states import OwnerKind
 from nerava.platform import idempotency_store as _answers
@@ -50,6 +51,7 @@ DECLARING: Final = (
     _answers,
     _merchants,
     _outbox,
+    _webhooks,
     _rewards,
     _referrals,
     _returns,
@@ -326,8 +328,12 @@ NOBODYS: Final[dict[str, str]] = {
     "merchant_notice": "what a company was told",
     "merchant_register": "a till",
     "merchant_site": "a shop",
+    "outbound_pause": "until when a provider asked to be left alone",
     "outbox_consumer": "how far a reader of events is",
     "outbox_head": "a number",
+    "webhook_endpoint": "where a company is told what happens",
+    "webhook_delivery": "ids and states that a company is told, gone after 30 days",
+    "webhook_attempt": "what came back from a company",
     "offer": "a merchant's offer",
     "offer_code_batch": "numbers of codes",
     "offer_day": "numbers of codes",

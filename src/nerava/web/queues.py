@@ -8,6 +8,7 @@ from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
 from nerava.merchants.model import Redemption
 from nerava.outbox.model import OutboxConsumer
+from nerava.outbox.webhook_store import DeliveryState, WebhookDelivery
 from nerava.payouts.model import Payout
 from nerava.platform.standing_still import Line
 from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
@@ -36,6 +37,12 @@ QUEUES: Final = (
     Line("points still owed by drivers", RewardReceivable.next_at, RewardReceivable.state == "open"),
     Line("periods of merchants", SettlementPlan.next_at, SettlementPlan.next_at.is_not(None)),
     Line("invoices to remind of", Invoice.next_at, Invoice.next_at.is_not(None)),
+    Line(
+        "webhooks out",
+        WebhookDelivery.next_at,
+        WebhookDelivery.next_at.is_not(None),
+        WebhookDelivery.state == DeliveryState.FAILED.value,
+    ),
     Line("readers of events", OutboxConsumer.next_at, OutboxConsumer.trouble.is_not(None)),
     Line(
         "messages",

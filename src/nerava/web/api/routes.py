@@ -57,6 +57,7 @@ from nerava.web.api import (
     staff,
     wallet,
     ways_in,
+    webhook_endpoints,
     webhooks,
 )
 
@@ -89,6 +90,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *merchant_redemptions.routes.routes,
     *merchant_codes.routes.routes,
     *merchant_settlements.routes.routes,
+    *webhook_endpoints.routes.routes,
     *health.routes.routes,
     *idempotency_keys.routes.routes,
     *ops_ledger.routes.routes,

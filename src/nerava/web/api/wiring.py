@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nerava.ledger import Ledger
     from nerava.ledger.switches import SwitchBoard
     from nerava.merchants.redeeming import Redeeming
+    from nerava.outbox.endpoints import Endpoints
     from nerava.payouts.service import Payouts
     from nerava.platform.client_address import Network
     from nerava.platform.db import Database
@@ -76,6 +77,7 @@ class Wiring:
     wallets: Wallets
     payouts: Payouts
     intake: Intake
+    endpoints: Endpoints
     payments: PaymentProvider | None
     readiness: Readiness
     currency: str
