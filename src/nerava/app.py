@@ -162,7 +162,7 @@ def _wiring_of(
         wallets=Wallets(installation.database),
         payouts=payouts_of(installation),
         intake=installation.intake,
-        endpoints=installation.endpoints,
+        endpoints=installation.relay.endpoints,
         payments=installation.payments,
         readiness=readiness,
         currency=settings.money.currency,

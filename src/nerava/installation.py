@@ -114,7 +114,6 @@ class Installation:
     intake: Intake
     cache: Cache
     surroundings: Surroundings
-    endpoints: Endpoints
     relay: Relay
 
     def close(self) -> None:
@@ -152,14 +151,6 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     surroundings = Surroundings(pauses=PausesInDatabase(database))
     stripe = _stripe_of(settings, clock, surroundings)
     redis = settings.redis.url
-    endpoints = Endpoints(vault, allows_local=not settings.is_strict)
-    relayed = RelayTools(
-        database=database,
-        endpoints=endpoints,
-        clock=clock,
-        sender=HttpSender(endpoints.is_local, clock.now),
-        notice=EndpointNotice(messages.notify, audit),
-    )
     return Installation(
         settings=settings,
         clock=clock,
@@ -200,9 +191,16 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
         cache=Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value()),
         surroundings=surroundings,
-        endpoints=endpoints,
-        relay=Relay(relayed),
+        relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
     )
+
+
+def _relay_of(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, notice: EndpointNotice
+) -> Relay:
+    endpoints = Endpoints(vault, allows_local=not settings.is_strict)
+    sender = HttpSender(endpoints.is_local, clock.now)
+    return Relay(RelayTools(database, endpoints, clock, sender, notice))
 
 
 def _database_of(settings: Settings) -> Database:

@@ -181,6 +181,7 @@ class Relay:
 
     def __init__(self, tools: RelayTools, at_once: int = AT_ONCE) -> None:
         self._tools = tools
+        self.endpoints = tools.endpoints
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="webhooks")
         self._lock = threading.Lock()
