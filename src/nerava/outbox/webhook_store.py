@@ -87,7 +87,9 @@ class WebhookEndpoint(Base):
     __table_args__ = (
         CheckConstraint(_one_of("owner_kind", OwnerKind), name="owner_known"),
         CheckConstraint(_one_of("state", EndpointState), name="state_known"),
-        CheckConstraint("(state = 'disabled') = (disabled_because IS NOT NULL)", name="disabled_because"),
+        CheckConstraint(
+            "(state = 'disabled') = (disabled_because IS NOT NULL)", name="disabled_for_a_reason"
+        ),
         CheckConstraint("(state = 'removed') = (secret IS NULL)", name="removed_has_no_secret"),
         CheckConstraint("(old_secret IS NULL) = (old_until IS NULL)", name="old_secret_ends"),
         CheckConstraint("failures >= 0", name="failures_counted"),
