@@ -37,7 +37,7 @@ run: $(RUNTIME) ## Serve the product with your own settings (docs/settings.md).
 	@$(BIN)/python -m nerava migrate
 	@NERAVA_ENV=$${NERAVA_ENV:-development} $(BIN)/python -m nerava serve $(ARGS)
 
-data: $(RUNTIME) ## Fetch the recorded charging sessions and check their SHA-256.
+data: $(RUNTIME) ## Fetch recorded charging sessions and a map extract, checked by SHA-256.
 	@$(BIN)/python -m nerava data fetch $(ARGS)
 
 test: $(DEV) ## Run the quick suite on SQLite and on PostgreSQL, with coverage.

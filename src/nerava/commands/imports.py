@@ -1,0 +1,47 @@
+"""`nerava import`: places, charging sites and streets from files, each run again as often as you like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nerava.commands.importing import document, import_into
+from nerava.commands.opening import DatabaseUrl, opened
+from nerava.commands.output import AsJson, Output
+from nerava.discovery.linking import Linker
+
+app = typer.Typer(no_args_is_help=True, help="Places, charging sites and streets from files and services.")
+
+AllowShrink = Annotated[
+    bool,
+    typer.Option("--allow-shrink", help="Believe a file that has less than half of the rows that are known."),
+]
+Extract = Annotated[Path, typer.Argument(metavar="FILE.osm.pbf", exists=True, dir_okay=False)]
+
+
+@app.callback()
+def imports() -> None:
+    """Bring places, charging sites and streets in; a run that was interrupted goes on where it was."""
+
+
+@app.command("osm")
+def osm_command(
+    file: Extract,
+    database: DatabaseUrl = None,
+    allow_shrink: AllowShrink = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in an OpenStreetMap extract: places, chargers, streets, and the ways on foot between them."""
+    out = Output(as_json=as_json)
+    with opened(out, database, migrate=True) as installation:
+        from nerava.integrations.osm.feed import OsmFeed  # noqa: PLC0415 - who imports a list needs no map library
+
+        out.step(f"reading {file.name}")
+        report = import_into(out, installation, OsmFeed(file), allow_shrink=allow_shrink)
+        linker = Linker(installation.database)
+        with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
+            linked = linker.run(tell)
+        out.say(f"Ways on foot were counted for {linked:,} charging locations.")
+        out.document({**document(installation, report), "linked": linked})

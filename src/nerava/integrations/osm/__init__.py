@@ -1,0 +1,1 @@
+"""OpenStreetMap extracts: places, charging stations, the pedestrian network and the base map of a file."""
