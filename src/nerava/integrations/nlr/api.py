@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply, Surroundings
-from nerava.platform.outbound.policy import JOB_BACKOFF_MAX_S
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Surroundings
+from nerava.platform.provider_calls import NLR_BULK, NLR_NEAREST, NLR_STATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+
+    from nerava.platform.outbound import CallPolicy
 
     Query = Sequence[tuple[str, str]]
 
@@ -30,17 +32,9 @@ OLD_HOST: Final = "developer.nrel.gov"
 ROOT: Final = "/api/alt-fuel-stations"
 PROVIDER: Final = "nlr"
 
-NEAREST: Final = CallPolicy(f"{PROVIDER} nearest", connect_s=1, read_s=4, total_s=6, waits_when_told=False)
-STATION: Final = CallPolicy(f"{PROVIDER} station", connect_s=1, read_s=4, total_s=6, waits_when_told=False)
-BULK: Final = CallPolicy(
-    f"{PROVIDER} bulk",
-    connect_s=1,
-    read_s=60,
-    total_s=600,
-    waits_when_told=False,
-    bytes_max=512 * 1_024 * 1_024,
-    backoff_max_s=JOB_BACKOFF_MAX_S,
-)
+NEAREST: Final = NLR_NEAREST.call
+STATION: Final = NLR_STATION.call
+BULK: Final = NLR_BULK.call
 
 OVER_LIMIT: Final = timedelta(hours=1)
 """The key is blocked until its hour has rolled."""

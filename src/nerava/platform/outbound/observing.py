@@ -128,10 +128,10 @@ def request_id_in(headers: Mapping[str, str]) -> str | None:
 
 
 def log_attempt(attempt: Attempt) -> None:
-    """Write an attempt into the log: what went well for those who look closely, the rest as a warning."""
-    level = logging.INFO if attempt.ending in {Ending.OK, Ending.REFUSED} else logging.WARNING
+    """Write an attempt into the log; what failed as a warning, what was held back for those who look closely."""
+    well = attempt.ending in {Ending.OK, Ending.REFUSED}
     log.log(
-        level,
+        logging.DEBUG if attempt.number == 0 else logging.INFO if well else logging.WARNING,
         "external call: %s",
         attempt.ending,
         extra={
