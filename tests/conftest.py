@@ -13,9 +13,12 @@ from nerava.ledger import Ledger
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from tests.helpers.databases import DatabaseUrl, fresh_databases
+from tests.helpers.thrift import share_compiled_statements
 from tests.helpers.town import Town, living_town
 
 DIALECTS = ("sqlite", "postgresql")
+
+share_compiled_statements()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -102,7 +103,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         lifespan=_lifespan(installation, (readiness, revocations), background, close=mine),
     )
     app.router.routes[:] = ALL_ROUTES
-    policy.compare(policy.walk(app.router.routes), reviewed_policies())
+    _check_policies(reviewed_policies())
     app.state.wiring = _wiring_of(installation, readiness, key_mode, head)
     app.state.guard = _guard_of(installation, revocations, KeyRules(key_mode, trusted_proxies))
     throttle = Throttle(installation.limits, installation.clock, trusted_proxies)
@@ -200,6 +201,12 @@ def _own_origins(settings: Settings) -> set[str]:
 def reviewed_policies() -> str:
     """Return the table of who may call what, as it was reviewed."""
     return resources.files("nerava").joinpath("policy.toml").read_text("utf-8")
+
+
+@cache
+def _check_policies(reviewed: str) -> None:
+    """Compare the routes with the reviewed table; both stand still while a process lives."""
+    policy.compare(policy.walk(ALL_ROUTES), reviewed)
 
 
 def _lifespan(

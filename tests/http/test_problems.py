@@ -72,7 +72,7 @@ def test_wrong_input_names_the_place_and_not_the_value(sqlite_house: House) -> N
 
 
 def test_a_field_that_nobody_asked_for_is_named_unless_its_name_tells_something(sqlite_house: House) -> None:
-    token = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
+    token = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"  # noqa: S105 - nobody has it
     odd = ("eve@example.org", "+12025550187", "JHGCM82633A004352", "30.267153", token, "a b")
     body = {"refresh_token": "x", "role": 1} | dict.fromkeys(odd, 1)
     answer = sqlite_house.client.post("/v1/auth/refresh", json=body)
