@@ -1,0 +1,259 @@
+"""Finding a charger, and what to do while it charges."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime
+
+from nerava.discovery import queries
+from nerava.discovery.errors import UnknownLocation
+from nerava.discovery.opening import OpenState
+from nerava.discovery.queries import ChargerFilter, ChargerView, Nearness, PlaceFilter, Walk
+from nerava.discovery.records import Access, Category, PlugKind
+from nerava.kernel.geography import Box, Point
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, decode_cursor, encode_cursor
+from nerava.platform.policy import Policy, guarded
+from nerava.platform.problem import InputError, InvalidInput, problems
+from nerava.web.api.discovery_models import (
+    AttributionOut,
+    ChargerOut,
+    ChargerPageOut,
+    ChargersOut,
+    ChargingStopOut,
+    PlaceOut,
+    PlacesOut,
+    WhileYouChargeOut,
+)
+from nerava.web.api.fields import possible
+from nerava.web.api.places import after_id, id_cursor
+from nerava.web.api.wiring import Now, Wired, router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import Session
+
+routes: Final = router("discovery")
+
+RADIUS_M_DEFAULT: Final = 5_000
+BOX_DEGREES_MAX: Final = 5
+STOPS_MAX: Final = 10
+STOP_PLACES_MAX: Final = 20
+
+_OPEN: Final = Policy(public="where one can charge and what is around it is told to everybody")
+
+Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
+GivenLatitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False)]
+GivenLongitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False)]
+Radius = Annotated[int, Query(ge=1, le=50_000, description="Metres, as the crow flies")]
+BoxText = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="west,south,east,north in degrees, at most 5 on a side; west may lie above east "
+        "where the box crosses the 180th meridian",
+    ),
+]
+PowerMin = Annotated[int | None, Query(ge=1, le=10_000_000, description="Watts, of a plug of the asked kind")]
+Network = Annotated[str | None, Query(min_length=1, max_length=120)]
+Instant = Annotated[AwareDatetime, AfterValidator(possible)]
+At = Annotated[Instant | None, Query(description="The instant of which `opening` speaks; now, if absent")]
+MinutesMax = Annotated[int | None, Query(ge=1, le=10, description="On foot")]
+
+
+@routes.get("/chargers", summary="Chargers around a point or in a box")
+@guarded(_OPEN)
+def chargers(
+    wired: Wired,
+    *,
+    lat: Latitude = None,
+    lng: Longitude = None,
+    radius_m: Radius = RADIUS_M_DEFAULT,
+    bbox: BoxText = None,
+    plug: PlugKind | None = None,
+    power_w_min: PowerMin = None,
+    access: Access | None = None,
+    network: Network = None,
+    cursor: CursorText = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> ChargersOut:
+    """Return chargers: around a point the nearest first, in a box by id."""
+    wanted = ChargerFilter(plug=plug, power_w_min=power_w_min, access=access, network=network)
+    if bbox is not None and lat is None and lng is None:
+        box, after = _box(bbox), after_id(cursor)
+        return wired.database.read(
+            lambda session: _listed(
+                session, queries.chargers_in(session, box, wanted=wanted, after=after, limit=limit), limit
+            )
+        )
+    if lat is None or lng is None or bbox is not None:
+        raise _wrong("query/lat", "send either lat and lng, or bbox", "missing")
+    point, near = Point(lat, lng), _nearness(cursor)
+    return wired.database.read(
+        lambda session: _listed(
+            session,
+            queries.chargers_around(
+                session, point, radius_m=radius_m, wanted=wanted, after=near, limit=limit
+            ),
+            limit,
+        )
+    )
+
+
+@routes.get("/chargers/{location_id}", summary="One charger", responses=problems(UnknownLocation))
+@guarded(_OPEN)
+def one_charger(location_id: UUID, wired: Wired) -> ChargerPageOut:
+    """Return a charger with the references of every source that knows it."""
+
+    def work(session: Session) -> ChargerPageOut:
+        found = queries.charger(session, location_id)
+        named = _attributions(session, (one.source for one in found.references))
+        return ChargerPageOut(charger=ChargerOut.of(found), attributions=named)
+
+    return wired.database.read(work)
+
+
+@routes.get(
+    "/chargers/{location_id}/places",
+    summary="What one can walk to from a charger",
+    responses=problems(UnknownLocation),
+)
+@guarded(_OPEN)
+def places_of_charger(
+    location_id: UUID,
+    wired: Wired,
+    now: Now,
+    *,
+    category: Category | None = None,
+    minutes_max: MinutesMax = None,
+    state: OpenState | None = None,
+    at: At = None,
+    cursor: CursorText = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> PlacesOut:
+    """Return places within ten minutes on foot, the shortest way first. Unknown hours stay unknown."""
+    wanted = PlaceFilter(category=category, minutes_max=minutes_max, state=state)
+    after, instant = _walk(cursor), at or now
+
+    def work(session: Session) -> PlacesOut:
+        location = queries.charger(session, location_id)
+        found = queries.places_from(session, location, instant, wanted=wanted, after=after, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        return PlacesOut(
+            items=[PlaceOut.of(one) for one in found],
+            next_cursor=None if last is None else encode_cursor(last.metres, str(last.place["id"])),
+            attributions=_attributions(session, (one.place["source"] for one in found)),
+        )
+
+    return wired.database.read(work)
+
+
+@routes.get("/while-you-charge", summary="Chargers near me, and what to do meanwhile")
+@guarded(_OPEN)
+def while_you_charge(
+    wired: Wired,
+    now: Now,
+    lat: GivenLatitude,
+    lng: GivenLongitude,
+    *,
+    radius_m: Radius = RADIUS_M_DEFAULT,
+    plug: PlugKind | None = None,
+    power_w_min: PowerMin = None,
+    network: Network = None,
+    category: Category | None = None,
+    at: At = None,
+    limit: Annotated[int, Query(ge=1, le=STOPS_MAX, description="How many chargers at most")] = 5,
+    places: Annotated[int, Query(ge=1, le=STOP_PLACES_MAX, description="How many places at most each")] = 5,
+) -> WhileYouChargeOut:
+    """Return the nearest chargers, each with the places that are the fewest steps away."""
+    wanted = ChargerFilter(plug=plug, power_w_min=power_w_min, network=network)
+    instant = at or now
+
+    def work(session: Session) -> WhileYouChargeOut:
+        here = Point(lat, lng)
+        near = queries.chargers_around(session, here, radius_m=radius_m, wanted=wanted, limit=limit)
+        stops = [(one, _places(session, one, instant, category, places)) for one in near]
+        named = {name for one, _ in stops for name in _sources_of(one)}
+        named |= {place.source for _, found in stops for place in found}
+        return WhileYouChargeOut(
+            items=[ChargingStopOut(charger=ChargerOut.of(one), places=found) for one, found in stops],
+            attributions=_attributions(session, named),
+        )
+
+    return wired.database.read(work)
+
+
+@routes.get("/attributions", summary="Whom to name beside maps and lists")
+@guarded(_OPEN)
+def attributions(wired: Wired) -> list[AttributionOut]:
+    """Return what has to be shown for every source of places and chargers."""
+    return wired.database.read(lambda session: _attributions(session, None))
+
+
+def _places(
+    session: Session, location: ChargerView, at: datetime, category: Category | None, limit: int
+) -> list[PlaceOut]:
+    wanted = PlaceFilter(category=category)
+    found = queries.places_from(session, location, at, wanted=wanted, limit=limit)
+    return [PlaceOut.of(one) for one in found]
+
+
+def _listed(session: Session, found: list[ChargerView], limit: int) -> ChargersOut:
+    last = found[-1] if len(found) == limit else None
+    return ChargersOut(
+        items=[ChargerOut.of(one) for one in found],
+        next_cursor=None if last is None else _cursor(last),
+        attributions=_attributions(session, (name for one in found for name in _sources_of(one))),
+    )
+
+
+def _cursor(last: ChargerView) -> str:
+    if last.distance_m is None:
+        return id_cursor(last.location_id)
+    return encode_cursor(last.distance_m, str(last.location_id))
+
+
+def _sources_of(found: ChargerView) -> Iterable[str]:
+    return (one.source for one in found.references)
+
+
+def _attributions(session: Session, names: Iterable[str] | None) -> list[AttributionOut]:
+    return [AttributionOut.of(one) for one in queries.sources(session, names)]
+
+
+def _nearness(cursor: str | None) -> Nearness | None:
+    place = decode_cursor(cursor, int, str)
+    return None if place is None else Nearness(int(place[0]), _uuid(place[1]))
+
+
+def _walk(cursor: str | None) -> Walk | None:
+    place = decode_cursor(cursor, int, str)
+    return None if place is None else Walk(int(place[0]), _uuid(place[1]))
+
+
+def _uuid(text: object) -> UUID:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        raise _wrong("query/cursor", "the cursor does not come from this list", "cursor") from None
+
+
+def _box(text: str) -> Box:
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise _wrong("query/bbox", "a box is west,south,east,north", "box") from None
+    inside = -90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180  # noqa: PLR2004 - degrees
+    if not inside or north - south > BOX_DEGREES_MAX or (east - west) % 360 > BOX_DEGREES_MAX:
+        message = f"a box lies on the globe and has at most {BOX_DEGREES_MAX} degrees on a side"
+        raise _wrong("query/bbox", message, "box")
+    return Box(south, north, west, east)
+
+
+def _wrong(pointer: str, message: str, kind: str) -> InvalidInput:
+    return InvalidInput(message, errors=[InputError(pointer=pointer, message=message, kind=kind)])
