@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from starlette.exceptions import HTTPException
 
 from nerava import __version__, migrations
+from nerava.discovery.map_files import MapFiles
 from nerava.identity.api_key_text import Mode
 from nerava.identity.challenges import Codes
 from nerava.identity.denials import Denials
@@ -38,6 +39,7 @@ from nerava.installation import (
     proving_of,
     redeeming_of,
 )
+from nerava.integrations.datasets import maps_folder
 from nerava.kernel.errors import NeravaError
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
@@ -166,6 +168,7 @@ def _wiring_of(
         endpoints=installation.relay.endpoints,
         payments=installation.payments,
         readiness=readiness,
+        maps=MapFiles(maps_folder(settings.data_dir)),
         currency=settings.money.currency,
         build=__version__,
         schema_head=schema_head,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +13,15 @@ from nerava.discovery.importing import run_import
 from nerava.discovery.linking import Linker
 from nerava.discovery.model import ChargingSite
 from nerava.discovery.records import Access, Category, Plug, PlugKind
+from nerava.integrations.extracts import HELSINKI as HELSINKI_EXTRACT
+from nerava.integrations.osm.base_map import draw_map
 from nerava.kernel.geography import Point, box_around
 from nerava.kernel.ids import new_id
+from tests.discovery.conftest import stored_or_skipped
 from tests.discovery.feed import HELSINKI, ListFeed, place, site
+from tests.discovery.tile_reader import read_tile
+from tests.helpers.databases import DatabaseUrl
+from tests.http.conftest import opened_house
 
 if TYPE_CHECKING:
     from tests.http.conftest import House
@@ -162,3 +169,24 @@ def _get(house: House, path: str, **asked: object) -> Any:
     answer = house.client.get(path, params={name: str(value) for name, value in asked.items()})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+@pytest.mark.needs_data
+def test_the_map_is_described_and_served_tile_by_tile(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    helsinki = stored_or_skipped(HELSINKI_EXTRACT)
+    with database_url("sqlite") as url, opened_house(url, tmp_path, data_dir=tmp_path) as house:
+        none = house.client.get("/v1/map")
+        assert (none.status_code, none.json()["code"]) == (404, "no-map")
+
+        draw_map(helsinki, tmp_path / "maps" / "helsinki.mbtiles", "helsinki")
+
+        described = house.client.get("/v1/map").json()
+        assert {layer["id"] for layer in described["vector_layers"]} >= {"road", "building", "sea"}
+        assert "openstreetmap.org/copyright" in described["attribution"]
+        [address] = described["tiles"]
+        tile = house.client.get(address.format(z=15, x=18655, y=9483).removeprefix("http://127.0.0.1:8000"))
+        assert tile.status_code == 200
+        assert tile.headers["content-type"] == "application/vnd.mapbox-vector-tile"
+        assert tile.headers["content-encoding"] == "gzip"
+        assert read_tile(tile.content)["road"]
+        assert house.client.get("/v1/map/tiles/15/0/0").status_code == 204

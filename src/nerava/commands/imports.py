@@ -11,6 +11,7 @@ from nerava.commands.importing import document, import_into
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import AsJson, Output
 from nerava.discovery.linking import Linker
+from nerava.discovery.map_files import SUFFIX
 
 app = typer.Typer(no_args_is_help=True, help="Places, charging sites and streets from files and services.")
 
@@ -40,8 +41,21 @@ def osm_command(
 
         out.step(f"reading {file.name}")
         report = import_into(out, installation, OsmFeed(file), allow_shrink=allow_shrink)
+        drawn = _drawn(out, file, installation.settings.data_dir)
         linker = Linker(installation.database)
         with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
             linked = linker.run(tell)
         out.say(f"Ways on foot were counted for {linked:,} charging locations.")
-        out.document({**document(installation, report), "linked": linked})
+        out.document({**document(installation, report), "linked": linked, **drawn})
+
+
+def _drawn(out: Output, file: Path, data_dir: Path | None) -> dict[str, object]:
+    from nerava.integrations.datasets import maps_folder  # noqa: PLC0415 - as above
+    from nerava.integrations.osm.base_map import draw_map  # noqa: PLC0415 - as above
+
+    name = file.name.removesuffix(".pbf").removesuffix(".osm")
+    target = maps_folder(data_dir) / f"{name}{SUFFIX}"
+    with out.progress("drawing the base map, object by object") as tell:
+        tiles = draw_map(file, target, name, tell)
+    out.say(f"The base map has {tiles:,} tiles: {target}")
+    return {"map": str(target), "tiles": tiles}

@@ -166,6 +166,11 @@ def default_data_dir(environment: Mapping[str, str] = os.environ) -> Path:
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "nerava"
 
 
+def maps_folder(data_dir: Path | None = None) -> Path:
+    """Return the folder of base maps within a data folder, the default one if none is named."""
+    return (data_dir or default_data_dir()) / "maps"
+
+
 def mapping_of(name: str) -> ColumnMapping:
     """Return the column mapping of a data set.
 

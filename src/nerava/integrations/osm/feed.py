@@ -53,7 +53,7 @@ class OsmFeed:
         self._path = path
         self._tell = tell or (lambda _step, _done, _total: None)
         self.fingerprint = f"{_VERSION}:{_hash(path)}"
-        self.coverage = _coverage(path)
+        self.coverage = coverage_of(path)
 
     def batches(self, resume_at: str | None) -> Iterator[Batch]:
         """Yield sites, places and squares of the network; `position` counts them."""
@@ -113,7 +113,12 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _coverage(path: Path) -> Box:
+def coverage_of(path: Path) -> Box:
+    """Return the box that an extract says it covers.
+
+    Raises:
+        FileUnreadable: It is no extract, or does not say (422).
+    """
     try:
         box = osmium.io.Reader(str(path)).header().box()
     except RuntimeError as error:

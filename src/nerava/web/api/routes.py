@@ -9,6 +9,7 @@ from nerava import __version__
 from nerava.platform.openapi import document
 from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
+    base_map,
     caller,
     campaign_dry_runs,
     campaign_offers,
@@ -77,6 +78,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *register.routes.routes,
     *offers.routes.routes,
     *chargers.routes.routes,
+    *base_map.routes.routes,
     *sessions.routes.routes,
     *referrals.routes.routes,
     *partner.routes.routes,

@@ -12,6 +12,7 @@ from nerava.platform.policy import GuardedRoute
 
 if TYPE_CHECKING:
     from nerava.audit import AuditLog
+    from nerava.discovery.map_files import MapFiles
     from nerava.identity.api_key_text import Mode
     from nerava.identity.challenges import Codes
     from nerava.identity.invites import Invites
@@ -80,6 +81,7 @@ class Wiring:
     endpoints: Endpoints
     payments: PaymentProvider | None
     readiness: Readiness
+    maps: MapFiles
     currency: str
     build: str
     schema_head: str | None
