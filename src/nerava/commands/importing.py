@@ -32,9 +32,13 @@ def import_into(
     if report.is_resumed:
         out.say("This import was interrupted before; it went on where it was.")
     out.table(
-        f"Rows of {feed.source}: {report.staged:,} read, {report.rejected:,} rejected",
+        f"Rows of {feed.source}",
         ("", "rows"),
-        [(WORDS[name], number) for name, number in report.counts.items() if number],
+        [
+            ("read", report.staged),
+            ("rejected", report.rejected),
+            *((WORDS[name], number) for name, number in report.counts.items() if number),
+        ],
     )
     show_rejects(out, installation, report)
     out.say(f"{feed.attribution.text} ({feed.attribution.licence}), {feed.attribution.url}")

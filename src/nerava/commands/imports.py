@@ -10,8 +10,10 @@ import typer
 from nerava.commands.importing import document, import_into
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import AsJson, Output
+from nerava.discovery.feeds import Attribution
 from nerava.discovery.linking import Linker
 from nerava.discovery.map_files import SUFFIX
+from nerava.integrations.delimited_places import ListFeed
 
 app = typer.Typer(no_args_is_help=True, help="Places, charging sites and streets from files and services.")
 
@@ -59,3 +61,25 @@ def _drawn(out: Output, file: Path, data_dir: Path | None) -> dict[str, object]:
         tiles = draw_map(file, target, name, tell)
     out.say(f"The base map has {tiles:,} tiles: {target}")
     return {"map": str(target), "tiles": tiles}
+
+
+@app.command("csv")
+def csv_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False)],
+    name: Annotated[str, typer.Option(help="What this list is called; rows of it replace its older ones.")],
+    attribution: Annotated[str, typer.Option(help="What has to be shown beside its rows.")] = "own data",
+    url: Annotated[str, typer.Option(help="Where that links to.")] = "",
+    licence: Annotated[str, typer.Option(help="On what terms the rows may be used.")] = "own",
+    database: DatabaseUrl = None,
+    allow_shrink: AllowShrink = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in a list of charging sites and places of your own. A row that is no longer in it is gone."""
+    out = Output(as_json=as_json)
+    with opened(out, database, migrate=True) as installation:
+        feed = ListFeed(file, name, Attribution(attribution, url, licence))
+        report = import_into(out, installation, feed, allow_shrink=allow_shrink)
+        linker = Linker(installation.database)
+        with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
+            linked = linker.run(tell)
+        out.document({**document(installation, report), "linked": linked})
