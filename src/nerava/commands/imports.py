@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from nerava.discovery.feeds import Attribution
 from nerava.discovery.linking import Linker
 from nerava.discovery.map_files import SUFFIX
 from nerava.integrations.delimited_places import ListFeed
+
+if TYPE_CHECKING:
+    from nerava.installation import Installation
 
 app = typer.Typer(no_args_is_help=True, help="Places, charging sites and streets from files and services.")
 
@@ -39,16 +42,31 @@ def osm_command(
     """Bring in an OpenStreetMap extract: places, chargers, streets, and the ways on foot between them."""
     out = Output(as_json=as_json)
     with opened(out, database, migrate=True) as installation:
-        from nerava.integrations.osm.feed import OsmFeed  # noqa: PLC0415 - who imports a list needs no map library
+        out.document(bring_extract(out, installation, file, allow_shrink=allow_shrink))
 
-        out.step(f"reading {file.name}")
-        report = import_into(out, installation, OsmFeed(file), allow_shrink=allow_shrink)
-        drawn = _drawn(out, file, installation.settings.data_dir)
-        linker = Linker(installation.database)
-        with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
-            linked = linker.run(tell)
-        out.say(f"Ways on foot were counted for {linked:,} charging locations.")
-        out.document({**document(installation, report), "linked": linked, **drawn})
+
+def bring_extract(
+    out: Output, installation: Installation, file: Path, *, allow_shrink: bool = False
+) -> dict[str, Any]:
+    """Bring an extract in, draw its map, count the ways on foot, and return what that did.
+
+    Raises:
+        NeravaError: As `run_import` and `draw_map`.
+    """
+    from nerava.integrations.osm.feed import OsmFeed  # noqa: PLC0415 - who imports a list needs no map library
+
+    out.step(f"reading {file.name}")
+    report = import_into(out, installation, OsmFeed(file), allow_shrink=allow_shrink)
+    drawn = _drawn(out, file, installation.settings.data_dir)
+    linked = _linked(out, installation)
+    out.say(f"Ways on foot were counted for {linked:,} charging locations.")
+    return {**document(installation, report), "linked": linked, **drawn}
+
+
+def _linked(out: Output, installation: Installation) -> int:
+    linker = Linker(installation.database)
+    with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
+        return linker.run(tell)
 
 
 def _drawn(out: Output, file: Path, data_dir: Path | None) -> dict[str, object]:
@@ -79,7 +97,5 @@ def csv_command(
     with opened(out, database, migrate=True) as installation:
         feed = ListFeed(file, name, Attribution(attribution, url, licence))
         report = import_into(out, installation, feed, allow_shrink=allow_shrink)
-        linker = Linker(installation.database)
-        with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
-            linked = linker.run(tell)
+        linked = _linked(out, installation)
         out.document({**document(installation, report), "linked": linked})

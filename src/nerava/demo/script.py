@@ -44,6 +44,19 @@ def looks(sponsor: str, driver: str, earned: UUID, refused: UUID | None) -> list
     return steps
 
 
+def walks() -> list[Step]:
+    """Return what there is to be seen in the city."""
+    near = "lat=60.1717\\&lng=24.9391"
+    return [
+        Step("chargers around Helsinki's main station", f"curl -s $NERAVA/v1/chargers?{near}"),
+        Step(
+            "… and where to have a coffee meanwhile: minutes on foot, open or not",
+            f"curl -s $NERAVA/v1/while-you-charge?{near}\\&category=cafe",
+        ),
+        Step("the map of it, as vector tiles", "curl -s $NERAVA/v1/map"),
+    ]
+
+
 def dry_run(campaign_id: UUID, until: date, gross_minor: int) -> Step:
     """Return how a sponsor asks what a campaign would have cost in the four weeks before a day."""
     path = f"/v1/campaigns/{campaign_id}/dry-run?until={until}\\&gross_minor={gross_minor}"

@@ -68,9 +68,9 @@ def draw_map(path: Path, target: Path, name: str, tell: Callable[[int], None] | 
             closing(sqlite3.connect(made)) as out,
         ):
             _cut(path, Path(scratch), pieces, box, tell or (lambda _: None))
-            number = _put_together(pieces, out)
-            _describe(out, name, box)
-            out.commit()
+            with out:
+                number = _put_together(pieces, out)
+                _describe(out, name, box)
         with made.open("rb") as file:
             os.fsync(file.fileno())
         made.replace(target)

@@ -108,6 +108,9 @@ def _take_way(found: Extract, way: Any, entrances: set[int]) -> None:  # noqa: A
         return
     present = [(one.ref, Point(one.lat, one.lon)) for one in way.nodes if one.location.valid()]
     if not present:
+        if category_of(tags) is not None:
+            lost = "every node of it lies outside of the extract"
+            found.rejects.append(Reject(None, f"w{way.id}", "no-position", lost))
         return
     # Where the outline is cut at the border (O1), what is left of it says where the place is.
     middle = Point(
@@ -146,10 +149,7 @@ def _take(
             return
         name = tags.get("name")
         if not name:
-            found.rejects.append(
-                Reject(None, reference, "no-name", f"a {category[1] or category[0]} without name")
-            )
-            return
+            return  # Nothing to show on a list: half of the toilets of a city, and empty shops.
         found.places[reference] = PlaceRecord(
             reference=reference,
             name=name,
