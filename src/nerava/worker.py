@@ -17,6 +17,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.ledger.sealing import seal_day
 from nerava.ledger.stops import SwitchedOff
 from nerava.merchants.expiring import expire_due
+from nerava.merchants.purchases import match_orders
 from nerava.outbox import deliveries
 from nerava.outbox.consumers import remove_old
 from nerava.outbox.publishing import give_positions
@@ -179,10 +180,14 @@ def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequen
     def expire_codes(now: datetime) -> int:
         return database.run(lambda session: expire_due(session, ledger, now, settings.batch_size))
 
+    def match_purchases(now: datetime) -> int:
+        return database.run(lambda session: match_orders(session, now))
+
     return (
         Job("evaluate closed sessions", AT_ONCE, evaluate),
         Job("settle provisional rewards", SECONDLY, settle_due),
         Job("expire codes that nobody took", SECONDLY, expire_codes),
+        Job("match purchases with charging sessions", SECONDLY, match_purchases),
         Job("link postings into the hash chain", SECONDLY, lambda _now: ledger.seal()),
         Job("seal the day", HOURLY, daily_seal),
         Job("forget old answers", HOURLY, forget_answers),

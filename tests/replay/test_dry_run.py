@@ -203,7 +203,7 @@ def test_a_draft_costs_what_its_dry_run_said_before_it_was_activated(
         done = database.read(lambda session, one=one: real(session, one, decided(session)))
         assert done.points > 0, name
         assert dry[name] == done
-        database.run(lambda session, one=one: campaigns.end(session, one))
+        database.run(lambda session, one=one: campaigns.end(session, one, CLOCK.now()))
         database.run(lambda session: session.execute(delete(RewardGrant)))
 
 

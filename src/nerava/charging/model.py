@@ -124,6 +124,28 @@ class ChargingSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
 
+class SessionPurchase(Base):
+    """A purchase near a charging session; each belongs to one session, for good.
+
+    `source` and `reference` name the purchase. `seconds_apart` is 0 for one during the session, and
+    `metres_apart` the distance of the shop. It goes when the session no longer names its driver.
+    """
+
+    __tablename__ = "session_purchase"
+    __table_args__ = (
+        CheckConstraint("seconds_apart >= 0 AND metres_apart >= 0", name="apart_not_negative"),
+        CheckConstraint("bill_minor > 0", name="bill_positive"),
+    )
+
+    source: Mapped[str] = mapped_column(String(80), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(200), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_session.id"), index=True)
+    bought_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    seconds_apart: Mapped[int] = mapped_column(Integer())
+    metres_apart: Mapped[int] = mapped_column(Integer())
+    bill_minor: Mapped[int] = mapped_column(BigInteger())
+
+
 class SessionEvidence(Base):
     """One piece of evidence as it came; the product changes nothing of it but empties its body in time.
 

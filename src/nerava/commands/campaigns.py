@@ -1,4 +1,4 @@
-"""`nerava campaigns`: what a campaign would have cost, before anybody lets it run."""
+"""`nerava campaigns`: examples to begin with, and what a campaign would have cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import AsJson, Output
 
-app = typer.Typer(no_args_is_help=True, help="What a campaign would have cost.")
+app = typer.Typer(no_args_is_help=True, help="Campaigns to begin with, and what one would have cost.")
 
 DAYS = 28
 _DAY = ["%Y-%m-%d"]
@@ -20,6 +20,16 @@ _DAY = ["%Y-%m-%d"]
 @app.callback()
 def campaigns() -> None:
     """Look at campaigns."""
+
+
+@app.command("examples")
+def examples_command() -> None:
+    """Print the campaigns of the house, from today for 90 days, as bodies for `POST /v1/campaigns`."""
+    from nerava.kernel.clock import SystemClock  # noqa: PLC0415 - asking for help need not wait for it
+    from nerava.web.api.campaign_examples import examples_from  # noqa: PLC0415
+
+    found = examples_from(SystemClock().now())
+    Output(as_json=True).document([one.model_dump(mode="json") for one in found])
 
 
 @app.command("dry-run")

@@ -21,6 +21,7 @@ from nerava.merchants.errors import (
     UnknownCode,
 )
 from nerava.merchants.model import PosOrder, Redemption
+from nerava.merchants.purchases import FIRST_LOOK
 from nerava.merchants.queries import RedemptionState
 from nerava.outbox.catalogue import RedemptionEvent
 from nerava.outbox.publishing import publish
@@ -45,7 +46,7 @@ _CAPTURE: Final = BulkUpdate(
 )
 _ORDER: Final = BulkInsert(
     PosOrder.__table__,  # type: ignore[arg-type]
-    ("merchant_id", "pos_order_id", "redemption_id"),
+    ("merchant_id", "pos_order_id", "redemption_id", "next_at"),
     if_new=True,
 )
 
@@ -133,7 +134,7 @@ class MarkCaptured(Effect):
             PosOrderTaken: An order has a code already (409).
             EffectRefused: A row does not say what the ledger says.
         """
-        orders = [_order(effect.taking) for effect, _ in items if effect.taking.pos_order_id is not None]
+        orders = [_order(*each) for each in items if each[0].taking.pos_order_id is not None]
         if _ORDER.run(session, orders) < len(orders):
             raise PosOrderTaken(f"order {orders[0][1]} has a code already", pos_order_id=orders[0][1])
         if _CAPTURE.run(session, [_row(effect.taking, verdict) for effect, verdict in items]) < len(items):
@@ -167,8 +168,10 @@ def _event(one: Taking) -> RedemptionEvent:
     )
 
 
-def _order(one: Taking) -> tuple[Any, ...]:
-    return (one.code.merchant_id, one.pos_order_id, one.code.redemption_id)
+def _order(one: MarkCaptured, verdict: Verdict) -> tuple[Any, ...]:
+    taking, code = one.taking, one.taking.code
+    due_at = None if verdict.posted_at is None else verdict.posted_at + FIRST_LOOK
+    return (code.merchant_id, taking.pos_order_id, code.redemption_id, due_at)
 
 
 def _row(one: Taking, verdict: Verdict) -> tuple[Any, ...]:

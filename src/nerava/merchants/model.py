@@ -223,14 +223,25 @@ class RedemptionRefund(Base):
 class PosOrder(Base):
     """An order of a merchant's point of sale that a code was redeemed for: one code an order.
 
-    The row goes when the redemption is voided, so that the order can be paid again.
+    The row goes when the redemption is voided, so that the order can be paid again. `next_at` is when a
+    charging session near it is looked for, None once it has one or none is to be expected any more.
     """
 
     __tablename__ = "pos_order"
+    __table_args__ = (
+        Index(
+            "ix_pos_order_due",
+            "next_at",
+            "redemption_id",
+            sqlite_where=text("next_at IS NOT NULL"),
+            postgresql_where=text("next_at IS NOT NULL"),
+        ),
+    )
 
     merchant_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("merchant.id"), primary_key=True)
     pos_order_id: Mapped[str] = mapped_column(String(80), primary_key=True)
     redemption_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("redemption.id"), index=True)
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
 class PerkClaim(Base):

@@ -106,6 +106,7 @@ def dry_run(
             if campaign.asks and new:
                 pasts.reach_back(session, new, asked.since, without=[campaign.id])
             known |= new
+            pasts.look_at(session, [one.session for one in page])
             others.load(page)
             for one in page:
                 on = local_date(one.session.started_at, one.session.timezone).isoformat()

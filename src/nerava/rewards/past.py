@@ -18,6 +18,7 @@ class Ask(StrEnum):
     FIRST = "first"
     RUN = "run"
     YEAR = "year"
+    PURCHASE = "purchase"
 
 
 class Past(NamedTuple):
@@ -31,6 +32,9 @@ class Past(NamedTuple):
         run_weeks: The same in weeks that begin on Monday.
         year_points: Points that all campaigns gave for sessions of the twelve months up to this one;
             those held are not among them.
+        purchase_seconds: Between the session and the purchase that belongs to it; -1 where there is none.
+        purchase_m: Metres between them.
+        purchase_minor: What it came to, in minor units.
         earned: Points that the campaign's other rules gave for this session.
     """
 
@@ -39,6 +43,9 @@ class Past(NamedTuple):
     run_days: int = 1
     run_weeks: int = 1
     year_points: int = 0
+    purchase_seconds: int = -1
+    purchase_m: int = 0
+    purchase_minor: int = 0
     earned: int = 0
 
     def facts(self) -> dict[str, int | str]:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from nerava.charging.evidence import MICROSECOND
 from nerava.charging.model import ChargingLocation, ChargingSession
+from nerava.charging.purchases import NearPurchase, near_purchases
 from nerava.charging.states import SessionState
 from nerava.rewards.local_time import local_date
 from nerava.rewards.model import RewardGrant
@@ -48,6 +49,7 @@ class Pasts:
         self._first: dict[UUID, datetime] = {}
         self._dates: dict[UUID, list[int]] = defaultdict(list)
         self._points: dict[UUID, Counter[str]] = defaultdict(Counter)
+        self._purchases: dict[UUID, NearPurchase] = {}
 
     @classmethod
     def loaded(
@@ -63,6 +65,7 @@ class Pasts:
             pasts._load_grants(session, drivers, [one.id for one in asking if Ask.GRANTS in one.asks])
         if Ask.FIRST in pasts.asks:
             pasts._load_first(session, drivers)
+        pasts.look_at(session, sessions)
         starts = [one.started_at for one in sessions]
         if Ask.RUN in pasts.asks:
             pasts._load_dates(session, drivers, min(starts) - _RUN_REACH, max(starts))
@@ -74,6 +77,11 @@ class Pasts:
     def asked_by(cls, campaign: RunningCampaign) -> Pasts:
         """Return the pasts of nobody yet, for one campaign; `reach_back` adds drivers."""
         return cls(campaign.asks)
+
+    def look_at(self, session: Session, sessions: Sequence[EvidencedSession]) -> None:
+        """Read what belongs to sessions and not to their drivers; what was read of others is forgotten."""
+        if Ask.PURCHASE in self.asks:
+            self._purchases = near_purchases(session, [one.id for one in sessions])
 
     def reach_back(
         self, session: Session, drivers: set[UUID], until: datetime, *, without: Sequence[UUID]
@@ -109,6 +117,13 @@ class Pasts:
             since = (today - YEAR).isoformat()
             points = self._points[driver]
             past = past._replace(year_points=sum(n for day, n in points.items() if since < day <= on))
+        bought = self._purchases.get(session.id)
+        if bought is not None:
+            past = past._replace(
+                purchase_seconds=bought.seconds_apart,
+                purchase_m=bought.metres_apart,
+                purchase_minor=bought.bill_minor,
+            )
         return past
 
     def grants_before(self, driver_id: UUID) -> Counter[UUID]:

@@ -68,6 +68,13 @@ TEXTS: Final[Mapping[str, str]] = {
     "new_driver.first": "It is the driver's first session.",
     "new_driver.new": "The driver's first session was {days} days before; less than {most_days} are new.",
     "new_driver.known": "The driver's first session was {days} days before; only less than {most_days} are.",
+    "purchase_match.near": "Something was bought {minutes} minutes and {metres} m from the session.",
+    "purchase_match.none": "Nothing was bought within {most_minutes} minutes and {most_m} m of the session.",
+    "purchase_match.too_far": (
+        "What was bought is {minutes} minutes and {metres} m from the session; "
+        "{most_minutes} minutes and {most_m} m count."
+    ),
+    "purchase_match.too_small": "The purchase came to {bill_minor} minor units, less than {least_minor}.",
     "streak.kept": "The driver charged in {run} {unit} in a row; {least} are needed.",
     "streak.short": "The driver charged in {run} {unit} in a row, and {least} are needed.",
     "tier.reached": "The driver has the tier {tier}; {least} is needed.",

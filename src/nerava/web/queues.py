@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
-from nerava.merchants.model import Redemption
+from nerava.merchants.model import PosOrder, Redemption
 from nerava.outbox.model import OutboxConsumer
 from nerava.outbox.webhook_store import DeliveryState, WebhookDelivery
 from nerava.payouts.model import Payout
@@ -32,6 +32,7 @@ QUEUES: Final = (
     Line("payouts", _PAYOUT.next_at, _PAYOUT.next_at.is_not(None)),
     Line("settlements to pay", Settlement.next_at, Settlement.next_at.is_not(None)),
     Line("provisional rewards", RewardGrant.due_at, RewardGrant.due_at.is_not(None)),
+    Line("purchases near sessions", PosOrder.next_at, PosOrder.next_at.is_not(None)),
     Line("codes shown", _REDEMPTION.due_at, _REDEMPTION.state == "held"),
     Line("referrals to reward", Referral.next_at, Referral.next_at.is_not(None)),
     Line("points still owed by drivers", RewardReceivable.next_at, RewardReceivable.state == "open"),

@@ -29,6 +29,7 @@ from nerava.rewards.rules.new_driver import NewDriver
 from nerava.rewards.rules.off_peak import OffPeak
 from nerava.rewards.rules.off_peak_bonus import OffPeakBonus
 from nerava.rewards.rules.per_kwh import PerKwh
+from nerava.rewards.rules.purchase_match import PurchaseMatch
 from nerava.rewards.rules.streak import Streak
 from nerava.rewards.rules.tier import Tier
 from nerava.rewards.rules.zone import Zone
@@ -52,6 +53,7 @@ __all__ = [
     "OffPeakBonus",
     "PastRule",
     "PerKwh",
+    "PurchaseMatch",
     "Rule",
     "Rules",
     "Streak",
@@ -78,6 +80,7 @@ AnyRule = Annotated[
     | Zone
     | FirstSessions
     | NewDriver
+    | PurchaseMatch
     | Streak
     | Tier,
     Field(discriminator="kind"),
@@ -97,6 +100,7 @@ ALL_RULES: Final[tuple[type[Rule], ...]] = (
     Zone,
     FirstSessions,
     NewDriver,
+    PurchaseMatch,
     Streak,
     Tier,
 )
