@@ -55,7 +55,7 @@ def test_what_the_bank_sends_back_after_it_was_paid_is_returned_and_the_next_pay
     assert till.state(payout_id) == "paid"
 
     till.bank.bank_says(payout_id, BankState.FAILED, "account_closed")
-    till.wait(hours=6)
+    till.wait(days=1)
     till.drive()
 
     assert till.state(payout_id) == "returned"

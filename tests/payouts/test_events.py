@@ -123,6 +123,25 @@ def test_an_account_is_read_when_it_changes_and_blocked_when_it_leaves(till: Til
     assert method_state(till, owner_id) == ["ready"]
 
 
+def test_without_a_hint_a_good_account_and_a_paid_payout_are_read_once_a_day(till: Till) -> None:
+    person = till.person()
+    payout_id = till.approved(person)
+    till.drive()
+    assert till.state(payout_id) == "paid"
+    account = till.bank.recipients[person.account]
+    looks = drives = 0
+    till.payouts.methods.look(till.now)
+    for _ in range(3 * 8):
+        till.wait(hours=3)
+        looks += till.payouts.methods.look(till.now)
+        drives += till.drive()
+
+    assert (looks, drives) == (3, 3)
+    assert account.may_be_paid
+    assert tell(till, "account.updated", person.account, person.account) is Handled.DONE
+    assert till.payouts.methods.look(till.now) == 1
+
+
 def method_state(till: Till, owner_id: UUID) -> list[str]:
     """Return the states of somebody's methods."""
     return till.database.read(

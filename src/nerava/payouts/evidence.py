@@ -20,6 +20,7 @@ from nerava.payouts.rules import (
     READ_EVERY,
     READ_GAPS,
     WAITS_FOR_FUNDS,
+    WATCHED_EVERY,
     WATCHED_FOR,
     is_stored_error,
     read_again_at,
@@ -233,7 +234,7 @@ def _bank_seen(session: Session, ledger: Ledger, payout: Payout, bank: BankPayou
         payout.state, payout.paid_at, payout.overdue_at = PayoutState.PAID.value, now, None
         payout.reason = None
         tell(session, payout, now)
-        change_step(payout, Step.WATCH, now + READ_EVERY)
+        change_step(payout, Step.WATCH, now + WATCHED_EVERY)
     else:
         payout.state = PayoutState.SUBMITTED.value
         if is_new:
@@ -327,7 +328,7 @@ def look_later(payout: Payout, now: datetime) -> None:
 def _reschedule(payout: Payout, now: datetime) -> None:
     if payout.step == Step.WATCH:
         over = payout.paid_at is not None and now >= payout.paid_at + WATCHED_FOR
-        payout.next_at = None if over else now + READ_EVERY
+        payout.next_at = None if over else now + WATCHED_EVERY
         if over:
             payout.step = Step.OVER.value
     else:

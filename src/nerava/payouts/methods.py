@@ -17,7 +17,7 @@ from nerava.payouts.errors import (
     UnknownPayoutMethod,
 )
 from nerava.payouts.model import Payout, PayoutMethod
-from nerava.payouts.rules import METHOD_READ_EVERY, METHOD_READ_GAPS
+from nerava.payouts.rules import METHOD_READ_EVERY, METHOD_READ_GAPS, METHOD_READY_READ_EVERY
 from nerava.payouts.states import OPEN, MethodState, OwnerKind, PayoutState, Step
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ def _learn(method: PayoutMethod, recipient: Recipient, now: datetime) -> None:
     method.looks += 1
     if method.state == MethodState.ONBOARDING and method.looks <= len(METHOD_READ_GAPS):
         method.next_at = now + METHOD_READ_GAPS[method.looks - 1]
-    elif method.state == MethodState.READY or now < method.created_at + _GIVEN_UP_AFTER:
+    elif method.state == MethodState.READY:
+        method.next_at = now + METHOD_READY_READ_EVERY
+    elif now < method.created_at + _GIVEN_UP_AFTER:
         method.next_at = now + METHOD_READ_EVERY
     else:
         method.next_at = None

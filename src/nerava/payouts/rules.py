@@ -37,6 +37,9 @@ STUCK_AFTER: Final = timedelta(hours=24)
 BANK_TAKES: Final = timedelta(days=5)
 """What the provider has handed to a bank arrives after two business days, and a weekend may be among them."""
 
+WATCHED_EVERY: Final = timedelta(days=1)
+"""What a bank sends back is told by the provider at once; reading is for what was not told."""
+
 WATCHED_FOR: Final = timedelta(days=10)
 """Banks send money back for five business days, and there are weekends and holidays among them."""
 
@@ -52,6 +55,8 @@ METHOD_READ_GAPS: Final = (
     timedelta(minutes=30),
 )
 METHOD_READ_EVERY: Final = timedelta(hours=6)
+METHOD_READY_READ_EVERY: Final = timedelta(days=1)
+"""Of one that can be paid; the provider tells of changes, and reading is for what was not told."""
 
 WAITS_FOR_FUNDS: Final = frozenset({"balance_insufficient", "insufficient_funds", "insufficient-funds"})
 """Words of providers for a refusal that passes when money arrives."""
