@@ -21,6 +21,31 @@ DIALECTS = ("sqlite", "postgresql")
 share_compiled_statements()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long forms to `pytest -m chaos`, which `make chaos` runs.
+
+    Of a test marked `in_turn`, the cases take turns on the two databases: each runs on one of them
+    in the quick form, and on the other in the long one.
+    """
+    turns: dict[str, list[str]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("in_turn"):
+            dialect = item.callspec.params["url"]
+            cases = turns.setdefault(f"{item.path}::{item.originalname}", [])
+            case = item.callspec.id.replace(dialect, "", 1)
+            if case not in cases:
+                cases.append(case)
+            if DIALECTS[cases.index(case) % 2] != dialect:
+                item.add_marker(pytest.mark.chaos)
+    if "chaos" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("chaos")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("chaos")]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """One PostgreSQL server per test process; no fsync, because no test here cuts the power."""

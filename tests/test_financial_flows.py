@@ -780,6 +780,7 @@ def test_from_the_code_to_the_settlement_every_point_is_where_it_belongs(url: st
         assert house.findings() == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("amount", [0, -1, 1.5, "10", 10**16, None])
 def test_no_impossible_amount_passes_the_register_or_a_refund(
     url: str, tmp_path: Path, amount: object

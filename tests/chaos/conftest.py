@@ -20,16 +20,6 @@ SEED: Final = 20_261_122
 """What every random choice of these tests comes from; a failure repeats."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long forms to `pytest -m chaos`, which `make chaos` runs."""
-    if "chaos" in config.option.markexpr:
-        return
-    long = [item for item in items if item.get_closest_marker("chaos")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if not item.get_closest_marker("chaos")]
-
-
 @pytest.fixture
 def books(database: Database, ledger: Ledger) -> Books:
     """The books of a new house, on both engines."""

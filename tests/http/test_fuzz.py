@@ -17,10 +17,11 @@ from nerava.identity.roles import Role
 from nerava.platform.policy import ANY_ROLE, walk
 from nerava.settings import IssuerSettings
 from nerava.web.api.routes import openapi_document
+from tests.conftest import DIALECTS
 from tests.http.conftest import Caller, House, opened_house
 from tests.http.flows import campaign, partner_session, sponsor, work_off
 
-EXAMPLES = 12
+FEW, MANY = 6, 60
 TAKEN = IssuerSettings(client_ids="a.client", keys_url="http://127.0.0.1:9/keys")
 """Every way to sign in is open: whoever is switched off answers 503, and nothing else."""
 
@@ -64,7 +65,7 @@ def _is_uuid(value: object) -> bool:
     return True
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def fuzzed(
     request: pytest.FixtureRequest,
     database_url_of_module: Callable[[str], AbstractContextManager[str]],
@@ -79,7 +80,7 @@ def fuzzed(
 
 
 RUNS = [
-    pytest.param(method, path, mode, id=f"{method} {path} {mode.value}")
+    (method, path, mode)
     for path, item in openapi_document()["paths"].items()
     if path != "/readyz"  # Its 503 is an answer, and nobody has started the checks here.
     for method, operation in item.items()
@@ -89,18 +90,37 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "mode"), RUNS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every run one of the two databases, in turn; in the long form, both."""
+    if "mode" not in metafunc.fixturenames:
+        return
+    long = _is_long(metafunc.config)
+    runs = [
+        pytest.param(dialect, *run, id=f"{dialect} {run[0]} {run[1]} {run[2].value}", marks=marks)
+        for at, run in enumerate(RUNS)
+        for dialect, marks in ((DIALECTS[at % 2], ()), (DIALECTS[1 - at % 2], (pytest.mark.chaos,)))
+    ]
+    if long:
+        runs = [pytest.param(*run.values, id=run.id, marks=pytest.mark.chaos) for run in runs]
+    metafunc.parametrize(("fuzzed", "method", "path", "mode"), runs, indirect=["fuzzed"], scope="module")
+
+
+def _is_long(config: pytest.Config) -> bool:
+    return "chaos" in config.option.markexpr
+
+
 def test_every_answer_is_one_that_the_document_promises(
-    fuzzed: Fuzzed, method: str, path: str, mode: GenerationMode
+    fuzzed: Fuzzed, method: str, path: str, mode: GenerationMode, pytestconfig: pytest.Config
 ) -> None:
+    long = _is_long(pytestconfig)
     operation = fuzzed.schema[path][method]
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=MANY if long else FEW,
         deadline=None,
         database=None,
-        derandomize=True,  # The same requests every time; the long fuzz draws new ones.
+        derandomize=not long,  # The same requests every time; the long form draws new ones.
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

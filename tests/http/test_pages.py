@@ -338,6 +338,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 @pytest.mark.parametrize(("method", "path"), [("POST", "/me"), ("PUT", "/me"), ("POST", "/sign-in")])
 def test_what_does_not_come_from_our_origin_changes_nothing(

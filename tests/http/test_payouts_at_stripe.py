@@ -103,6 +103,7 @@ def test_a_driver_is_paid_by_stripe_when_the_bank_has_it(counter: Counter) -> No
     assert again.get(f"/v1/payouts/{payout_id}").json()["state"] == "paid"
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("kind", "path", "details"),
     [

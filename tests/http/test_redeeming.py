@@ -134,6 +134,7 @@ def test_a_replay_after_the_answer_was_forgotten_has_one_effect(house: House) ->
     assert nova_of(house, driver) == (1_000, 700)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("bill", "points"), [(1, 1), (299, 299), (300, 300), (301, 300), (10**9, 300)])
 def test_never_more_than_the_bill_is_taken_nor_more_than_the_code(
     house: House, bill: int, points: int

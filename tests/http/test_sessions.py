@@ -148,6 +148,7 @@ def test_a_partner_who_may_not_send_cdrs_cannot(house: House) -> None:
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "change",
     [

@@ -173,6 +173,7 @@ def test_a_page_that_nobody_uses_expires(counter: Counter) -> None:
     assert (seen(owner, checkout_id)["state"], prepaid(owner)) == ("expired", 0)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "fault",
     [
@@ -303,6 +304,7 @@ def test_a_refund_that_fails_after_it_succeeded_brings_the_money_back(counter: C
     assert counter.house.findings() == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("fault", ["answer_lost", pytest.param("cut", marks=pytest.mark.chaos), "rate"])
 def test_trouble_while_a_refund_is_sent_refunds_once(counter: Counter, fault: str) -> None:
     owner = sponsor(counter.house)

@@ -88,6 +88,7 @@ def busy(url: str, tmp_path: Path) -> Iterator[House]:
         yield house
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_break_is_found_by_the_check_that_looks_for_it(busy: House, name: str) -> None:
     check, statement = BREAKS[name]

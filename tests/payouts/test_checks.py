@@ -63,6 +63,7 @@ def busy(till: Till) -> None:
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_break_is_found_by_the_check_that_looks_for_it(till: Till, name: str) -> None:
     busy(till)

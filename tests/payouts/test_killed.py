@@ -77,6 +77,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", FAULTS)
 def test_killed_anywhere_it_ends_once_with_one_effective_transfer(till: Till, name: str) -> None:
     fault, bank_fails = FAULTS[name], "will not" in name

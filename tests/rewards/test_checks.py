@@ -132,6 +132,7 @@ def found_after(house: House, statement: str) -> list[Finding]:
         engine.dispose()
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_break_is_found_by_the_check_that_looks_for_it(house: House, name: str) -> None:
     capped(house)

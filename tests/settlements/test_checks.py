@@ -42,6 +42,7 @@ BREAKS: dict[str, Callable[[Counter], None]] = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("check", BREAKS)
 def test_a_break_is_found_by_the_check_that_looks_for_it(database: Database, check: str) -> None:
     with open_counter(database) as counter:

@@ -216,6 +216,7 @@ def _through(counter: Counter, killer: KilledAt) -> None:
         at += timedelta(minutes=2)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("number", range(9))
 def test_a_process_that_ends_at_any_place_leaves_one_settlement_and_one_payout(
     counter: Counter, number: int

@@ -11,16 +11,6 @@ import pytest
 from tests.startup.booting import Configuration, production
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long forms to `pytest -m chaos`, which `make chaos` runs."""
-    if "chaos" in config.option.markexpr:
-        return
-    long = [item for item in items if item.get_closest_marker("chaos")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if not item.get_closest_marker("chaos")]
-
-
 @pytest.fixture
 def sqlite_url(database_url: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """Address of a fresh migrated SQLite file."""
