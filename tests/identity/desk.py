@@ -22,11 +22,12 @@ from nerava.identity.challenges import Asked, Codes
 from nerava.identity.contacts import Channel
 from nerava.identity.keys import KeyRing
 from nerava.identity.links import Links
-from nerava.identity.messages import Messages
+from nerava.identity.messages import Messages, Outgoing
 from nerava.identity.one_time import Guess, Pepper
 from nerava.identity.sessions import Opened, Sessions
 from nerava.identity.tokens import AccessTokens
 from nerava.kernel.clock import FixedClock
+from nerava.kernel.outcomes import Ok, Outcome
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
 from nerava.platform.client_address import Client
@@ -48,11 +49,12 @@ class Pigeon:
     brought: list[tuple[Channel, str, str]] = field(default_factory=list)
     is_ill: bool = False
 
-    def send(self, channel: Channel, to: str, text: str) -> None:
+    def bring(self, message: Outgoing) -> Outcome[str]:
         """Keep a message."""
         if self.is_ill:
-            raise OSError(f"cannot reach {to}")
-        self.brought.append((channel, to, text))
+            raise OSError(f"cannot reach {message.to}")
+        self.brought.append((message.channel, message.to, message.text))
+        return Ok("")
 
 
 def asker(number: int = 1) -> Asker:

@@ -12,7 +12,8 @@ import pytest
 
 from nerava.identity import challenge_store, message_store
 from nerava.identity.contacts import Channel
-from nerava.identity.messages import Messages
+from nerava.identity.messages import Messages, Outgoing
+from nerava.kernel.outcomes import Outcome
 from nerava.ledger.switches import turn_on
 from nerava.platform.db import Database
 from tests.helpers.parallel import in_parallel
@@ -37,9 +38,9 @@ class Killed:
 
     brought: list[str] = field(default_factory=list)
 
-    def send(self, channel: Channel, to: str, text: str) -> None:
+    def bring(self, message: Outgoing) -> Outcome[str]:
         """Send and die."""
-        self.brought.append(to)
+        self.brought.append(message.to)
         raise KeyboardInterrupt
 
 

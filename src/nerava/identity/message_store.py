@@ -47,11 +47,25 @@ class MessageState(StrEnum):
     FAILED = "failed"
 
 
+class MessageKind(StrEnum):
+    """What a message is for."""
+
+    CODE = "code"
+    """Somebody waits for it: a code, a link, an invitation. Sent twice at most where it may have arrived."""
+    NOTICE = "notice"
+
+
 _STATES: Final = ", ".join(f"'{one.value}'" for one in MessageState)
 
 
 class MessageJob(Base):
-    """A message to one contact. Address and text are sealed, and wiped when the job is over."""
+    """A message to one contact. Address and text are sealed, and wiped when the job is over.
+
+    Attributes:
+        provider_id: The provider's name for it, by which is told what became of it.
+        trouble: Why it was not sent, or not yet, as one word.
+        receipt: What the provider told later: accepted is not delivered.
+    """
 
     __tablename__ = "message_job"
     __table_args__ = (
@@ -65,6 +79,12 @@ class MessageJob(Base):
             "due_at",
             sqlite_where=_WAITING,
             postgresql_where=_WAITING,
+        ),
+        Index(
+            "ix_message_job_provider_id",
+            "provider_id",
+            sqlite_where=text("provider_id IS NOT NULL"),
+            postgresql_where=text("provider_id IS NOT NULL"),
         ),
         Index(None, "contact_ix"),
         Index(None, "created_at"),
@@ -82,6 +102,10 @@ class MessageJob(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    kind: Mapped[str] = mapped_column(String(6), server_default=text("'code'"))
+    provider_id: Mapped[str | None] = mapped_column(String(120))
+    trouble: Mapped[str | None] = mapped_column(String(60))
+    receipt: Mapped[str | None] = mapped_column(String(20))
 
 
 def lease(session: Session, now: datetime, *, channels: Iterable[str], limit: int) -> list[MessageJob]:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from nerava.identity import message_store
 from nerava.identity.contacts import Channel, Contact, ContactKind
-from nerava.identity.message_store import ATTEMPTS_MAX, MessageJob, MessageState
+from nerava.identity.message_store import ATTEMPTS_MAX, MessageJob, MessageKind, MessageState
+from nerava.identity.suppression_store import SUPPRESSED, is_held_back, suppress
 from nerava.identity.user_store import UserContact, contacts_of, owner_of
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
+from nerava.kernel.outcomes import Ok, Refused, RetryLater, Unknown
 from nerava.ledger.switches import switches_on
 from nerava.platform.vault import KeyDestroyed, Place, Unreadable
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from nerava.kernel.outcomes import Outcome
     from nerava.platform.db import Database
     from nerava.platform.vault import Vault
 
@@ -35,6 +38,10 @@ OWNER: Final = "messages"
 
 SMS_SWITCH: Final = "sms"
 BATCH: Final = 20
+PROVIDER_ID_MAX: Final = 120
+UNREACHABLE: Final = frozenset({"unreachable", "unsubscribed"})
+"""Refusals that are about the contact: nothing arrives there, or nothing is wanted."""
+
 BEGUN_WITHIN_S: Final = 10.0
 """A round begins no message later than this, so that each is sent within its lease."""
 
@@ -42,11 +49,33 @@ PAUSES: Final = (timedelta(seconds=2), timedelta(seconds=10))
 NOTICE_LIFE: Final = timedelta(days=1)
 
 
+SENT_TWICE_AT_MOST: Final = 2
+"""A code that may have arrived is sent once more, by mail; an SMS that may have arrived is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message as a messenger gets it.
+
+    Attributes:
+        id: Names the message; the same at every attempt.
+    """
+
+    id: UUID
+    channel: Channel
+    kind: MessageKind
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+
+
 class Messenger(Protocol):
     """Something that brings text to a phone or a mailbox."""
 
-    def send(self, channel: Channel, to: str, text: str) -> None:
-        """Send, within a few seconds; whatever is raised means that it may be tried again."""
+    def bring(self, message: Outgoing) -> Outcome[str]:
+        """Send, within a few seconds, and return the provider's name for it; empty where it has none.
+
+        Whatever is raised means that it may be tried again.
+        """
         ...
 
 
@@ -63,12 +92,10 @@ class MethodOff(NeravaError):
 class Letter:
     """A message that this worker has to send now."""
 
-    job_id: UUID
-    channel: Channel
-    to: str = field(repr=False)
-    text: str = field(repr=False)
+    message: Outgoing
     attempt: int
     leased_until: datetime
+    contact_ix: bytes = field(repr=False)
 
 
 class Messages:
@@ -97,6 +124,7 @@ class Messages:
         now: datetime,
         expires_at: datetime,
         is_muted: bool = False,
+        kind: MessageKind = MessageKind.CODE,
     ) -> None:
         """Write down what a worker is to send before `expires_at`, in the caller's transaction.
 
@@ -108,6 +136,7 @@ class Messages:
             MessageJob(
                 id=job_id,
                 channel=contact.kind.channel.value,
+                kind=kind.value,
                 contact_ix=contact_index(self._vault, contact),
                 state=MessageState.WAITING.value,
                 is_muted=is_muted,
@@ -129,7 +158,9 @@ class Messages:
             kind = ContactKind(contact.kind)
             if kind.channel in self._messengers:
                 opened = Contact(kind, open_contact(session, self._vault, contact))
-                self.write(session, opened, text, now=now, expires_at=now + NOTICE_LIFE)
+                self.write(
+                    session, opened, text, now=now, expires_at=now + NOTICE_LIFE, kind=MessageKind.NOTICE
+                )
                 told += 1
         return told
 
@@ -158,6 +189,9 @@ class Messages:
                 message_store.end(job, MessageState.LATE, now)
             elif job.is_muted:
                 message_store.end(job, MessageState.MUTED, now)
+            elif is_held_back(session, job):
+                job.trouble = SUPPRESSED
+                message_store.end(job, MessageState.FAILED, now)
             else:
                 letter = self._opened(session, job)
                 if letter is None:
@@ -174,17 +208,19 @@ class Messages:
         except (Unreadable, KeyDestroyed):
             log.warning("message %s cannot be opened and is given up", job.id)
             return None
-        return Letter(job.id, Channel(job.channel), body["to"], body["text"], job.attempts, job.leased_until)
+        outgoing = Outgoing(job.id, Channel(job.channel), MessageKind(job.kind), body["to"], body["text"])
+        return Letter(outgoing, job.attempts, job.leased_until, job.contact_ix)
 
     def _send(self, letter: Letter, now: datetime) -> None:
-        state = MessageState.SENT
+        message = letter.message
         try:
-            self._messengers[letter.channel].send(letter.channel, letter.to, letter.text)
+            outcome = self._messengers[message.channel].bring(message)
         except Exception as error:  # noqa: BLE001 - whatever a provider's client raises, the others are sent
             # Without its text: that may repeat whom the message was for.
-            log.warning("message %s was not sent: %s", letter.job_id, type(error).__name__)
-            state = MessageState.FAILED if letter.attempt >= ATTEMPTS_MAX else MessageState.WAITING
-        self._database.run(lambda session: _note(session, letter, state, now), repeatable=True)
+            outcome = RetryLater(type(error).__name__)
+        if not isinstance(outcome, Ok):
+            log.warning("message %s was not sent: %s", message.id, outcome.code)
+        self._database.run(lambda session: _note(session, letter, outcome, now), repeatable=True)
 
 
 def contact_index(vault: Vault, contact: Contact) -> bytes:
@@ -208,14 +244,34 @@ def open_contact(session: Session, vault: Vault, contact: UserContact) -> str:
     return vault.decrypt(session, owner_of(contact.user_id), place, contact.sealed).decode()
 
 
-def _note(session: Session, letter: Letter, state: MessageState, now: datetime) -> None:
-    job = message_store.leased(session, letter.job_id, letter.leased_until)
+def _note(session: Session, letter: Letter, outcome: Outcome[str], now: datetime) -> None:
+    job = message_store.leased(session, letter.message.id, letter.leased_until)
     if job is None:
         return  # The lease was over, and another worker has it.
-    if state is MessageState.WAITING:
-        job.due_at, job.leased_until = now + PAUSES[letter.attempt - 1], None
-    else:
-        message_store.end(job, state, now)
+    if isinstance(outcome, Ok):
+        job.provider_id, job.trouble = outcome.value[:PROVIDER_ID_MAX] or None, None
+        message_store.end(job, MessageState.SENT, now)
+        return
+    job.trouble = outcome.code[:60]
+    if isinstance(outcome, Refused) and outcome.code in UNREACHABLE:
+        suppress(session, letter.contact_ix, outcome.code, now)
+    if _is_over(letter, outcome):
+        message_store.end(job, MessageState.FAILED, now)
+        return
+    due_at = now + PAUSES[letter.attempt - 1]
+    if isinstance(outcome, RetryLater) and outcome.not_before is not None:
+        due_at = max(due_at, outcome.not_before)
+    job.due_at, job.leased_until = due_at, None
+
+
+def _is_over(letter: Letter, outcome: Outcome[str]) -> bool:
+    if isinstance(outcome, Refused) or letter.attempt >= ATTEMPTS_MAX:
+        return True
+    if not isinstance(outcome, Unknown):
+        return False
+    # It may have arrived. An SMS costs money each time, and two codes confuse more than none.
+    is_code = letter.message.kind is MessageKind.CODE
+    return letter.message.channel is Channel.SMS or (is_code and letter.attempt >= SENT_TWICE_AT_MOST)
 
 
 def _place(job_id: UUID) -> Place:

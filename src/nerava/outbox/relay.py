@@ -27,8 +27,9 @@ from nerava.outbox.webhook_store import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from nerava.platform.outbound import CallPolicy, NotSent, Outbound, Reply
+from nerava.platform.outbound import NotSent, Outbound, Reply
 from nerava.platform.outbound.addresses import UrlRefused
+from nerava.platform.provider_calls import WEBHOOK_SEND
 from nerava.platform.vault import KeyDestroyed, Unreadable
 
 if TYPE_CHECKING:
@@ -44,17 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-POLICY: Final = CallPolicy(
-    "webhooks deliver",
-    connect_s=1,
-    read_s=15,
-    total_s=20,
-    attempts=1,
-    is_repeatable=False,
-    waits_when_told=False,
-    bytes_max=65_536,
-    gives_way=False,
-)
 LEASE: Final = timedelta(seconds=60)
 """Longer than the longest attempt, so that one relay at a time has an endpoint."""
 
@@ -132,7 +122,7 @@ class HttpSender:
         except UrlRefused:
             return Sent(None, "url-refused")
         try:
-            result = outbound.ask("POST", path, POLICY, headers=headers, body=body)
+            result = outbound.ask("POST", path, WEBHOOK_SEND.call, headers=headers, body=body)
         finally:
             outbound.close()
         if isinstance(result, Reply):

@@ -175,6 +175,12 @@ HOLDINGS: Final = (
         _secret("contact_ix", "sealed", "is_muted"),
     ),
     Holding(
+        "suppressed_contact",
+        lambda c, who: c["contact_ix"].in_(who.contact_indexes),
+        OnErase.DELETE,
+        _secret("contact_ix"),
+    ),
+    Holding(
         "sign_in_challenge",
         lambda c, who: or_(c["contact_ix"].in_(who.contact_indexes), c["user_id"] == who.user_id),
         OnErase.DELETE,

@@ -31,6 +31,8 @@ from nerava.settings.groups import (
     names_in,
 )
 
+from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -54,10 +56,13 @@ __all__ = [
     "RedisSettings",
     "SecretsSettings",
     "ServerSettings",
+    "SesSettings",
     "Settings",
     "SignInSettings",
+    "SmtpSettings",
     "StripeSettings",
     "TokenSettings",
+    "TwilioSettings",
     "WorkerSettings",
     "knobs",
     "unknown_names",
@@ -106,6 +111,9 @@ class Settings(BaseSettings):
     google: IssuerSettings = IssuerSettings()
     apple: IssuerSettings = IssuerSettings()
     stripe: StripeSettings = StripeSettings()
+    twilio: TwilioSettings = TwilioSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    ses: SesSettings = SesSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -7,12 +7,16 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nerava.kernel.outcomes import Ok
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from nerava.identity.contacts import Channel
+    from nerava.identity.messages import Outgoing
     from nerava.kernel.clock import Clock
+    from nerava.kernel.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ class Inbox:
             os.write(handle, line)
         finally:
             os.close(handle)
+
+    def bring(self, message: Outgoing) -> Outcome[str]:
+        """Append a message."""
+        self.send(message.channel, message.to, message.text)
+        return Ok("")
 
     def messages(self, to: str | None = None) -> Iterator[Received]:
         """Yield what arrived, oldest first; with `to` only what this phone or mailbox got."""

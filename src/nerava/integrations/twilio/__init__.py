@@ -1,0 +1,1 @@
+"""Twilio: messages to phones, and what became of them."""
