@@ -11,7 +11,6 @@ from nerava.audit.switching import Switching
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
 from nerava.identity.asking import Desk, SmsRules
-from nerava.identity.contacts import Channel
 from nerava.identity.endpoint_notices import EndpointNotice
 from nerava.identity.issuer_keys import IssuerKeys
 from nerava.identity.keys import KeyRing
@@ -26,6 +25,7 @@ from nerava.inbound.intake import Intake
 from nerava.inbound.work import EventWork
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp
 from nerava.integrations.stripe.connection import Stripe, StripeAccess
+from nerava.integrations.twilio import events as twilio
 from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
@@ -34,6 +34,7 @@ from nerava.merchants.board import Board
 from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
 from nerava.merchants.redeeming import Redeeming
+from nerava.messaging import Messaging, messaging_of
 from nerava.outbox import deliveries
 from nerava.outbox.endpoints import Endpoints
 from nerava.outbox.relay import HttpSender, Relay, RelayTools
@@ -81,8 +82,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.identity.admission import Welcome
-    from nerava.identity.messages import Messenger
-    from nerava.inbound.events import Handler
+    from nerava.inbound.events import Handler, Receiver
     from nerava.kernel.clock import Clock
     from nerava.payouts.ports import PayoutProvider
     from nerava.rewards.ports import PaymentProvider
@@ -115,10 +115,12 @@ class Installation:
     cache: Cache
     surroundings: Surroundings
     relay: Relay
+    messaging: Messaging
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
         self.relay.close()
+        self.messaging.close()
         self.ledger.close()
         if self.stripe is not None:
             self.stripe.close()
@@ -146,9 +148,10 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     audit = AuditLog(vault)
     switches = SwitchBoard(database)
     database.ask_before_writing(switches.require_writable)
-    messages = Messages(database, vault, _messengers(settings, clock))
     listed = ErasureList(settings.erasure_list, vault)
     surroundings = Surroundings(pauses=PausesInDatabase(database))
+    messaging = messaging_of(settings, clock, surroundings)
+    messages = Messages(database, vault, messaging.messengers)
     stripe = _stripe_of(settings, clock, surroundings)
     redis = settings.redis.url
     return Installation(
@@ -188,11 +191,16 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         stripe=stripe,
         paid_by=None if stripe is None else stripe.payouts,
         payments=None if stripe is None else stripe.payments,
-        intake=Intake(database, vault, {} if stripe is None else {"stripe": stripe.events}),
+        intake=Intake(database, vault, {**_receivers(stripe), **messaging.receivers}),
+        messaging=messaging,
         cache=Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value()),
         surroundings=surroundings,
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
     )
+
+
+def _receivers(stripe: Stripe | None) -> dict[str, Receiver]:
+    return {} if stripe is None else {"stripe": stripe.events}
 
 
 def _relay_of(
@@ -233,7 +241,11 @@ def _stripe_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> 
 
 def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
     """Return who works on which events, by provider and the beginning of the kind."""
-    return {"stripe": {**payment_handlers(installation.database), **payout_handlers(installation.database)}}
+    database = installation.database
+    return {
+        "stripe": {**payment_handlers(database), **payout_handlers(database)},
+        twilio.PROVIDER: twilio.message_handlers(database),
+    }
 
 
 def _payment_work(installation: Installation) -> Sequence[Job]:
@@ -254,16 +266,6 @@ def _settlement_work(installation: Installation) -> Sequence[Job]:
         Paying(database, ledger, minimum, notify),
         Reminding(database, installation.audit, notify),
     )
-
-
-def _messengers(settings: Settings, clock: Clock) -> dict[Channel, Messenger]:
-    """Return who brings messages to people; nobody where production rules hold."""
-    if settings.is_strict:
-        return {}
-    # Here, so that a process under production rules never loads a simulator.
-    from nerava.simulators.inbox import Inbox  # noqa: PLC0415
-
-    return dict.fromkeys(Channel, Inbox(settings.inbox_file, clock))
 
 
 def _welcome(settings: Settings, ledger: Ledger) -> Welcome:

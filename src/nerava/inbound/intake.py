@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -100,5 +101,13 @@ def event_of(row: InboundEvent, body: bytes) -> ProviderEvent:
         kind=row.kind,
         object_id=row.object_id,
         created_s=row.created_s,
-        body=json.loads(body),
+        body=_document(body),
     )
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """Return what was sent: an object of JSON, or a form."""
+    if body.lstrip()[:1] in {b"{", b"["}:
+        read: dict[str, Any] = json.loads(body)
+        return read
+    return dict(parse_qsl(body.decode(), keep_blank_values=True))

@@ -30,7 +30,6 @@ from nerava.settings.groups import (
     WorkerSettings,
     names_in,
 )
-
 from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
 
 if TYPE_CHECKING:

@@ -205,6 +205,8 @@ class Simulators:
         self.nlr = world.nlr_by_hand
         self.ocm = world.ocm_by_hand
         self.places = world.places_by_hand
+        self.twilio = world.twilio_by_hand
+        self.mail = world.mail_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)
 

@@ -279,7 +279,7 @@ class WebhookQueue:
         headers = provider.sign(endpoint.registered or endpoint.url or "", signed, secrets, at_s)
         if told.manner is Manner.NO_SIGNATURE:
             headers = {}
-        headers["content-type"] = "application/json; charset=utf-8"
+        headers.setdefault("content-type", "application/json; charset=utf-8")
         return Sending(endpoint.url, headers, sent, provider.answer_limit_s)
 
     def _secret_of_another(self, endpoint: Endpoint) -> str:

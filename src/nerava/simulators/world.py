@@ -15,6 +15,8 @@ from nerava.simulators.chance import Chance
 from nerava.simulators.errors import NoSuchThing
 from nerava.simulators.faults import Faults, Kind
 from nerava.simulators.journal import Journal
+from nerava.simulators.mail.engine import MailEngine
+from nerava.simulators.mail.happening import MailByHand
 from nerava.simulators.nlr.engine import NlrEngine
 from nerava.simulators.nlr.happening import NlrByHand
 from nerava.simulators.ocm.engine import OcmEngine
@@ -26,6 +28,8 @@ from nerava.simulators.square.happening import SquareByHand
 from nerava.simulators.stripe.engine import StripeEngine
 from nerava.simulators.stripe.happening import StripeByHand
 from nerava.simulators.timeline import Timeline
+from nerava.simulators.twilio.engine import TwilioEngine
+from nerava.simulators.twilio.happening import TwilioByHand
 from nerava.simulators.webhooks import State, WebhookQueue
 
 if TYPE_CHECKING:
@@ -71,6 +75,10 @@ class World:
         self.nlr = NlrEngine(self.timeline, self.chance)
         self.ocm = OcmEngine(self.timeline, self.chance)
         self.places = PlacesEngine(self.timeline, self.chance)
+        self.twilio = TwilioEngine(self.timeline, self.chance, self.webhooks, addresses)
+        self.mail = MailEngine(self.timeline, self.chance)
+        self.twilio_by_hand = TwilioByHand(self.twilio, self.moment)
+        self.mail_by_hand = MailByHand(self.mail, self.moment)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
         self.square_by_hand = SquareByHand(self.square, self.moment)
         self.nlr_by_hand = NlrByHand(self.nlr, self.moment)
@@ -82,6 +90,8 @@ class World:
             self.nlr,
             self.ocm,
             self.places,
+            self.twilio,
+            self.mail,
         )
         self.providers: dict[str, Provider] = {one.name: one for one in everyone}
         self.by_hand: dict[str, ByHand] = {
@@ -90,6 +100,8 @@ class World:
             "nlr": self.nlr_by_hand,
             "ocm": self.ocm_by_hand,
             "places": self.places_by_hand,
+            "twilio-api": self.twilio_by_hand,
+            "ses": self.mail_by_hand,
         }
         self._snapshots: dict[str, _Snapshot] = {}
         self._past: dict[str, _Past] = {name: _Past() for name in self.providers}

@@ -110,6 +110,5 @@ class TwilioMessages:
 
 
 def _wants_retry(reply: Reply) -> bool | None:
-    if not reply.is_busy:
-        return None
-    return (reply.object() or {}).get("code") == NEVER_PROCESSED
+    """Say no to a 429 of another meaning; whether there is time for the one depends on its `Retry-After`."""
+    return False if reply.is_busy and (reply.object() or {}).get("code") != NEVER_PROCESSED else None

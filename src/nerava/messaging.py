@@ -1,0 +1,85 @@
+"""Who brings messages to people in one installation, and who hears what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nerava.identity.contacts import Channel
+from nerava.integrations.mail.ses import SesAccess, SesMail
+from nerava.integrations.mail.smtp import SmtpAccess, SmtpMail
+from nerava.integrations.twilio.events import PROVIDER, TwilioEvents
+from nerava.integrations.twilio.messaging import TwilioAccess, TwilioMessages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nerava.identity.messages import Messenger
+    from nerava.inbound.events import Receiver
+    from nerava.kernel.clock import Clock
+    from nerava.platform.outbound import Surroundings
+    from nerava.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Messaging:
+    """The messengers of the channels there are, and who checks the callbacks of their providers."""
+
+    messengers: Mapping[Channel, Messenger]
+    receivers: Mapping[str, Receiver]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for one in self.messengers.values():
+            if isinstance(one, TwilioMessages | SesMail):
+                one.close()
+
+
+def messaging_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Messaging:
+    """Return what the settings name; while developing, a file takes what nobody else would bring."""
+    found: dict[Channel, Messenger] = {}
+    if not settings.is_strict:
+        # Here, so that a process under production rules never loads a simulator.
+        from nerava.simulators.inbox import Inbox  # noqa: PLC0415
+
+        found = dict.fromkeys(Channel, Inbox(settings.inbox_file, clock))
+    sms, mail = _sms_of(settings, clock, surroundings), _mail_of(settings, clock, surroundings)
+    if sms is not None:
+        found[Channel.SMS] = sms
+    if mail is not None:
+        found[Channel.EMAIL] = mail
+    given = settings.twilio
+    listens = given.mode != "off" and given.webhook_url is not None
+    return Messaging(
+        found, {PROVIDER: TwilioEvents(given.tokens, given.webhook_url or "")} if listens else {}
+    )
+
+
+def _sms_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Messenger | None:
+    given = settings.twilio
+    if given.mode == "off" or given.account is None or given.secret is None:
+        return None
+    access = TwilioAccess(
+        account=given.account,
+        key=given.key or given.account,
+        secret=given.secret.get_secret_value(),
+        sender=given.sender or "",
+        callback_url=given.webhook_url,
+        base_url=given.base_url,
+    )
+    return TwilioMessages(access, now=clock.now, surroundings=surroundings)
+
+
+def _mail_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Messenger | None:
+    ses, smtp = settings.ses, settings.smtp
+    if ses.mode != "off" and ses.key is not None and ses.secret is not None:
+        access = SesAccess(
+            ses.region, ses.key, ses.secret.get_secret_value(), sender=ses.sender or "", base_url=ses.base_url
+        )
+        return SesMail(access, now=clock.now, surroundings=surroundings)
+    if smtp.host is None:
+        return None
+    password = None if smtp.password is None else smtp.password.get_secret_value()
+    return SmtpMail(
+        SmtpAccess(smtp.host, smtp.port, smtp.sender, smtp.user, password, uses_tls=not smtp.is_local)
+    )

@@ -1,0 +1,1 @@
+"""A simulated Twilio Messaging: numbers, messages, callbacks, and a page that shows a phone."""
