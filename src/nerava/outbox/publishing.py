@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from nerava.kernel.ids import fact_id, new_id
 from nerava.outbox.model import OutboxEvent, OutboxHead
-from nerava.platform.db.bulk import BulkInsert, BulkUpdate
+from nerava.platform.db.bulk import BulkInsert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,6 @@ _NEW: Final = BulkInsert(
     ),
     if_new=True,
 )
-_ORDER: Final = BulkUpdate(_T, match=("number",), assign=("position",))
 
 
 def publish(session: Session, events: Sequence[Event], now: datetime) -> None:
@@ -59,11 +58,14 @@ def give_positions(session: Session, limit: int = ORDERED_AT_ONCE) -> int:
         return 0
     head = session.execute(select(OutboxHead.position).with_for_update()).scalar_one()
     # Read under the lock, as everything that another round has just ordered is.
-    waiting = select(_C.number).where(_C.position.is_(None)).order_by(_C.number).limit(limit)
-    numbers = session.scalars(waiting).all()
-    _ORDER.run(session, [(number, head + ahead) for ahead, number in enumerate(numbers, start=1)])
-    session.execute(update(OutboxHead).values(position=head + len(numbers)))
-    return len(numbers)
+    waiting = select(_C.number).where(_C.position.is_(None)).order_by(_C.number).limit(limit).subquery()
+    ahead = select(
+        waiting.c.number, func.row_number().over(order_by=waiting.c.number).label("ahead")
+    ).subquery()
+    order = update(_T).where(_C.number == ahead.c.number).values(position=head + ahead.c.ahead)
+    ordered: int = session.execute(order).rowcount  # type: ignore[attr-defined]
+    session.execute(update(OutboxHead).values(position=head + ordered))
+    return ordered
 
 
 def _row(one: Event, now: datetime) -> tuple[Any, ...]:
