@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -46,7 +47,11 @@ def seen_by_ops(house: House) -> Example:
 def rewarded(house: House) -> Example:
     """Return a session that earned and its driver, for support."""
     example = paid(house)
-    query = select(RewardGrant.driver_id, RewardGrant.session_id)
+    # Several examples share a house: the reward of this one's campaign.
+    campaign_id = UUID(example.names["campaign_id"])
+    query = select(RewardGrant.driver_id, RewardGrant.session_id).where(
+        RewardGrant.campaign_id == campaign_id
+    )
     row = house.installation.database.read(lambda session: session.execute(query).one())
     names = {"driver_id": str(row.driver_id), "session_id": str(row.session_id)}
     missing = {name: str(new_id()) for name in names}
