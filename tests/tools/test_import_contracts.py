@@ -31,6 +31,10 @@ BREACHES = [
     ("independent-integrations", "nerava.integrations.stripe", "nerava.integrations.square"),
     ("private-ledger", "nerava.rewards.service", "nerava.ledger.model"),
     ("private-ledger", "nerava.bench.ledger", "nerava.ledger.writer"),
+    ("who-uses-redis", "nerava.platform.limits", "redis"),
+    ("who-uses-redis", "nerava.charging.service", "dogpile"),
+    ("money-without-cache", "nerava.ledger.service", "nerava.platform.cache"),
+    ("money-without-cache", "nerava.platform.limits", "nerava.platform.cache"),
     ("no-cycles", "nerava.charging.service", "nerava.charging.queries"),
 ]
 """The contract, the module that breaks it, and what it must not import."""
@@ -49,6 +53,10 @@ def house(tmp_path: Path) -> Path:
     for module in by_id["private-ledger"]["protected_modules"]:
         package.joinpath(*module.split(".")[1:]).with_suffix(".py").touch()
     (package / "integrations" / "square.py").touch()
+    (package / "platform" / "cache").mkdir()
+    (package / "platform" / "cache" / "__init__.py").write_text("import dogpile\nimport redis\n", "utf-8")
+    for name in ("idempotency", "limits"):
+        (package / "platform" / f"{name}.py").touch()
     (package / "integrations" / "osm.py").write_text("import httpx2\n", "utf-8")
     (package / "charging" / "queries.py").write_text("import nerava.charging.service\n", "utf-8")
     (package / "charging" / "service.py").touch()

@@ -17,7 +17,7 @@ from nerava.platform.cache.counts import CacheCounts, Counted
 from nerava.platform.cache.entries import Entry, entry_of, milliseconds
 from nerava.platform.cache.failures import line_of, outcome_in
 from nerava.platform.cache.flights import Flight, Flights
-from nerava.platform.cache.link import RedisLink
+from nerava.platform.cache.link import SKIPPED_S, RedisLink
 from nerava.platform.cache.shelf import Shelf
 from nerava.platform.outbound.deadline import caller_left_s
 from nerava.platform.outbound.observing import CacheLayer, asked_by_cache
@@ -85,6 +85,7 @@ class Cache:
         *,
         now: Callable[[], datetime],
         redis_url: str | None = None,
+        redis_rest_s: float = SKIPPED_S,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Prepare; nothing is connected before the first use.
@@ -92,10 +93,11 @@ class Cache:
         Args:
             now: Reads the clock.
             redis_url: A Redis or Valkey that the processes share; None is none.
+            redis_rest_s: For how long it is left alone after it failed.
             chance: From 0 to 1, spreads the ends of what was fetched together.
         """
         self.counts = CacheCounts()
-        self.link = None if redis_url is None else RedisLink(redis_url)
+        self.link = None if redis_url is None else RedisLink(redis_url, skipped_s=redis_rest_s)
         self._now = now
         self._chance = chance
         self._lock = threading.Lock()
@@ -256,11 +258,14 @@ class Cache:
         return entry
 
     def _lock_or_result(self, asked: _Asked, flight: Flight) -> str | None:
-        """Take the lock over all processes, or wait for what its owner brings; None if there is no lock."""
+        """Take the lock over all processes, or wait for what its owner brings; None to ask without it.
+
+        Half of the time is left for a call of our own: an owner may have died.
+        """
         if self.link is None or not asked.region.is_shared:
             return None
         token, awaited = secrets.token_hex(8), ""
-        until = time.monotonic() + self._patience_s(asked.region)
+        until = time.monotonic() + self._patience_s(asked.region) / 2
         while True:
             taken = self.link.take_lock(asked.place, token)
             if taken is None:
@@ -283,7 +288,6 @@ class Cache:
                 awaited = owner
                 time.sleep(min(LOOK_AGAIN_S, left_s))
             else:
-                flight.outcome = RetryLater(WAITED_TOO_LONG)
                 return None
 
     def _patience_s(self, region: Region) -> float:

@@ -7,7 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from dogpile.cache import register_backend
 from dogpile.cache.api import NO_VALUE
+from dogpile.cache.backends.redis import RedisBackend
 from dogpile.cache.proxy import ProxyBackend
 from redis import ConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+NAME: Final = "nerava.redis"
 SLOW_S: Final = 0.1
 SKIPPED_S: Final = 5.0
 CONNECTIONS_MAX: Final = 200
@@ -50,8 +53,7 @@ class RedisLink:
             socket_timeout=SLOW_S,
             socket_connect_timeout=SLOW_S,
             retry=Retry(NoBackoff(), 0),
-            lib_name=None,
-            lib_version=None,
+            driver_info=None,
         )
         self._redis = Redis(connection_pool=self.pool)
         self._lock = threading.Lock()
@@ -76,7 +78,7 @@ class RedisLink:
         begun = time.monotonic()
         try:
             result = work()
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever becomes of Redis, no request fails of it
             self._skip(type(error).__name__)
             return otherwise
         if time.monotonic() - begun > SLOW_S:
@@ -123,6 +125,17 @@ class RedisLink:
                 self._is_skipped = False
                 log.info("Redis is used again")
                 return
+
+
+class RedisText(RedisBackend):
+    """dogpile's backend without the command that redis-py calls old."""
+
+    def set_serialized(self, key: str, value: bytes) -> None:
+        """Keep a text until its time is over."""
+        self.writer_client.set(key, value, ex=self.redis_expiration_time)
+
+
+register_backend(NAME, __name__, RedisText.__name__)  # type: ignore[no-untyped-call]
 
 
 class Skipping(ProxyBackend):

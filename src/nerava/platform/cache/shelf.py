@@ -10,6 +10,7 @@ from dogpile.cache.api import NO_VALUE
 
 from nerava.platform.cache import memory
 from nerava.platform.cache.entries import Entry, read, written
+from nerava.platform.cache.link import NAME as REDIS
 from nerava.platform.cache.link import RedisLink, Skipping
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Shelf:
         self._far: CacheRegion | None = None
         if link is not None and region.is_shared:
             self._far = _layer(region).configure(
-                "dogpile.cache.redis",
+                REDIS,
                 arguments={
                     "connection_pool": link.pool,
                     "redis_expiration_time": -(-region.kept_at_most // _SECOND) or 1,
@@ -79,6 +80,6 @@ def _layer(region: Region) -> CacheRegion:
 def _found(layer: CacheRegion, place: str) -> Entry | None:
     try:
         found = layer.get(place, ignore_expiration=True)
-    except ValueError:
+    except (ValueError, LookupError):
         return None  # In Redis lies something under our key that is not ours.
     return None if found is NO_VALUE or not isinstance(found, Entry) else found

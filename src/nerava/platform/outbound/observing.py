@@ -128,7 +128,7 @@ def request_id_in(headers: Mapping[str, str]) -> str | None:
 
 
 def log_attempt(attempt: Attempt) -> None:
-    """Write an attempt into the log; what failed as a warning, what was held back for those who look closely."""
+    """Write an attempt into the log; failures as warnings, what was held back for those who look closely."""
     well = attempt.ending in {Ending.OK, Ending.REFUSED}
     log.log(
         logging.DEBUG if attempt.number == 0 else logging.INFO if well else logging.WARNING,
