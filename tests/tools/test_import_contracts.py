@@ -54,7 +54,8 @@ def house(tmp_path: Path) -> Path:
         package.joinpath(*module.split(".")[1:]).with_suffix(".py").touch()
     (package / "integrations" / "square.py").touch()
     (package / "platform" / "cache").mkdir()
-    (package / "platform" / "cache" / "__init__.py").write_text("import dogpile\nimport redis\n", "utf-8")
+    (package / "platform" / "cache" / "__init__.py").touch()
+    (package / "platform" / "cache" / "link.py").write_text("import dogpile\nimport redis\n", "utf-8")
     for name in ("idempotency", "limits"):
         (package / "platform" / f"{name}.py").touch()
     (package / "integrations" / "osm.py").write_text("import httpx2\n", "utf-8")
