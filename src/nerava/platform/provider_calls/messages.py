@@ -83,15 +83,17 @@ GWALLET_WRITE: Final = ProviderCall(
 )
 WEBHOOK_SEND: Final = ProviderCall(
     CallPolicy(
-        "webhook send",
+        "webhooks deliver",
         connect_s=1,
         read_s=15,
         total_s=20,
         attempts=1,
         is_repeatable=False,
         waits_when_told=False,
+        bytes_max=64 * 1_024,
+        gives_way=False,
     ),
-    "per endpoint",
+    "per endpoint: queue",
     "Standard Webhooks signature",
     once="per endpoint, in order",
     kept_elsewhere="deliveries",
