@@ -27,7 +27,7 @@ REGION = Region(
     stale=60 * MINUTE,
     on_error=600 * MINUTE,
     empty=10 * MINUTE,
-    refusals={"not-found": 5 * MINUTE, "forbidden": MINUTE},
+    refusals={"not-found": 5 * MINUTE, "misconfigured": MINUTE},
 )
 
 
@@ -119,7 +119,7 @@ def test_failures_are_not_kept(cache: Cache, failure: Outcome[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "minutes"), [(Refused("not-found", "no such place"), 5), (Ok([]), 10), (Ok(None), 10)]
+    ("outcome", "minutes"), [(Refused("NOT_FOUND", "no such place"), 5), (Ok([]), 10), (Ok(None), 10)]
 )
 def test_a_refusal_and_nothing_are_kept_for_a_shorter_time(
     cache: Cache, clock: FixedClock, outcome: Outcome[Any], minutes: int
@@ -141,9 +141,9 @@ def test_a_refusal_that_is_not_named_is_not_kept(cache: Cache) -> None:
 
 
 def test_a_wrong_key_is_not_tried_with_every_request(cache: Cache) -> None:
-    source = Source(Misconfigured("forbidden"))
+    source = Source(Misconfigured("API_KEY_INVALID"))
     for _ in range(3):
-        assert cache.get(REGION, "here", source).outcome == Misconfigured("forbidden")
+        assert cache.get(REGION, "here", source).outcome == Misconfigured("API_KEY_INVALID")
     assert source.calls == 1
 
 

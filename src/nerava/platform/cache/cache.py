@@ -18,6 +18,7 @@ from nerava.platform.cache.entries import Entry, entry_of, milliseconds
 from nerava.platform.cache.failures import line_of, outcome_in
 from nerava.platform.cache.flights import Flight, Flights
 from nerava.platform.cache.link import SKIPPED_S, RedisLink
+from nerava.platform.cache.regions import MISCONFIGURED
 from nerava.platform.cache.shelf import Shelf
 from nerava.platform.outbound.deadline import caller_left_s
 from nerava.platform.outbound.observing import CacheLayer, asked_by_cache
@@ -297,7 +298,7 @@ class Cache:
     def _rest(self, asked: _Asked, outcome: Outcome[Any]) -> None:
         rest_s, told = REST_S, None
         if isinstance(outcome, Misconfigured):
-            kept_s = asked.region.kept_for(outcome.code).total_seconds()
+            kept_s = asked.region.kept_for(MISCONFIGURED).total_seconds()
             rest_s, told = max(REST_S, kept_s), outcome if kept_s else None
         with self._lock:
             self._resting[asked.place] = (time.monotonic() + rest_s, told)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 ANY_REFUSAL: Final = "*"
+MISCONFIGURED: Final = "misconfigured"
 NOTHING: Final = timedelta(0)
 ENTRIES_MAX: Final = 2_000
 ENTRY_BYTES_MAX: Final = 256 * 1_024
@@ -30,8 +31,9 @@ class Region:
         on_error: After `fresh`: for how long it is given out when nobody can be asked.
         empty: How long an answer with nothing in it is fresh; None as long as others. It is not given
             out after that.
-        refusals: How long a refusal is kept, by its code; `*` is every other one. A `Misconfigured` is
-            kept by its code in this process only. Nothing else that failed is kept.
+        refusals: How long a refusal is kept, by its code, in lower case and with hyphens; `*` is every
+            other one. `misconfigured` is for every `Misconfigured`, which only this process keeps.
+            Nothing else that failed is kept.
         fresh_is_limit: The terms forbid more than `fresh`; the real time is only ever shorter.
         is_shared: Other processes get it by way of Redis; false for secrets.
         version: Part of the keys; another one forgets everything.
@@ -64,7 +66,7 @@ class Region:
 
     def kept_for(self, code: str) -> timedelta:
         """Return how long a refusal is kept; zero is not at all."""
-        return self.refusals.get(code, self.refusals.get(ANY_REFUSAL, NOTHING))
+        return self.refusals.get(code.lower().replace("_", "-"), self.refusals.get(ANY_REFUSAL, NOTHING))
 
     @property
     def kept_at_most(self) -> timedelta:

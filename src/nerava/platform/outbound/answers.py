@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -20,11 +20,14 @@ _SECONDS_DIGITS: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer, whatever its status. Names of headers are in lower case."""
+    """A whole answer, whatever its status. Names of headers are in lower case.
+
+    Its `repr` shows neither headers nor body: what a provider says belongs in no log.
+    """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def is_success(self) -> bool:

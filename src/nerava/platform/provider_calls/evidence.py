@@ -7,7 +7,7 @@ from typing import Final
 from nerava.platform.cache import Region
 from nerava.platform.outbound import CallPolicy
 from nerava.platform.outbound.policy import JOB_BACKOFF_MAX_S
-from nerava.platform.provider_calls.row import DAY, HOUR, MINUTE, SECOND, ProviderCall, refusals
+from nerava.platform.provider_calls.row import DAY, DENIED, HOUR, MINUTE, ProviderCall, refusals
 
 SMARTCAR_TOKEN: Final = ProviderCall(
     CallPolicy("smartcar token", connect_s=1, read_s=5, total_s=6, waits_when_told=False),
@@ -18,7 +18,7 @@ SMARTCAR_TOKEN: Final = ProviderCall(
         "smartcar",
         "secret",
         fresh=HOUR,
-        refusals=refusals(invalid_client=60 * SECOND),
+        refusals=DENIED,
         is_shared=False,
     ),
     once="by process",

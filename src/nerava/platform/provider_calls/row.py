@@ -45,5 +45,5 @@ def refusals(**kept: timedelta) -> MappingProxyType[str, timedelta]:
     return MappingProxyType({name.replace("_", "-"): span for name, span in kept.items()})
 
 
-DENIED: Final = refusals(forbidden=60 * SECOND)
+DENIED: Final = refusals(misconfigured=60 * SECOND)
 """A key that does not work is not tried with every request, and somebody has to look."""
