@@ -40,6 +40,7 @@ from nerava.installation import (
     redeeming_of,
 )
 from nerava.integrations.datasets import maps_folder
+from nerava.integrations.ocpi.guard import PeerGuard
 from nerava.kernel.errors import NeravaError
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
@@ -167,6 +168,7 @@ def _wiring_of(
         intake=installation.intake,
         endpoints=installation.relay.endpoints,
         payments=installation.payments,
+        roaming=installation.roaming,
         readiness=readiness,
         maps=MapFiles(maps_folder(settings.data_dir)),
         currency=settings.money.currency,
@@ -191,7 +193,8 @@ def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRul
             installation.database, installation.vault, installation.limits, installation.clock, keys
         ),
     )
-    return RouteGuard(tokens, pages)
+    peers = PeerGuard(installation.database, installation.clock, is_on=installation.roaming is not None)
+    return RouteGuard(tokens, pages, peers)
 
 
 def _own_origins(settings: Settings) -> set[str]:

@@ -24,6 +24,8 @@ from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.inbound.intake import Intake
 from nerava.inbound.work import EventWork
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp
+from nerava.integrations.ocpi.connection import Roaming
+from nerava.integrations.ocpi.handshake import Own
 from nerava.integrations.stripe.connection import Stripe, StripeAccess
 from nerava.integrations.twilio import events as twilio
 from nerava.kernel.clock import SystemClock
@@ -69,6 +71,7 @@ from nerava.worker import (
     payout_jobs,
     privacy_jobs,
     protection_jobs,
+    roaming_jobs,
     session_jobs,
     settlement_jobs,
     sign_in_jobs,
@@ -111,6 +114,7 @@ class Installation:
     stripe: Stripe | None
     paid_by: PayoutProvider | None
     payments: PaymentProvider | None
+    roaming: Roaming | None
     intake: Intake
     cache: Cache
     surroundings: Surroundings
@@ -125,6 +129,8 @@ class Installation:
         if self.stripe is not None:
             self.stripe.close()
         self.cache.close()
+        if self.roaming is not None:
+            self.roaming.close()
         self.database.close()
 
 
@@ -193,6 +199,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         payments=None if stripe is None else stripe.payments,
         intake=Intake(database, vault, {**_receivers(stripe), **messaging.receivers}),
         messaging=messaging,
+        roaming=_roaming_of(settings, database, vault, clock),
         cache=Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value()),
         surroundings=surroundings,
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
@@ -237,6 +244,21 @@ def _stripe_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> 
         is_live=given.mode == "live",
     )
     return Stripe(access, now=clock.now, surroundings=surroundings)
+
+
+def _roaming_of(settings: Settings, database: Database, vault: Vault, clock: Clock) -> Roaming | None:
+    given = settings.ocpi
+    if given.mode == "off" or given.country_code is None or given.party_id is None:
+        return None
+    address = (given.public_url or settings.tokens.issuer).rstrip("/")
+    return Roaming(
+        database,
+        vault,
+        clock,
+        Own(given.country_code, given.party_id, given.name, address),
+        local=given.mode == "simulator",
+        needs_location=given.authorize_needs_location,
+    )
 
 
 def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
@@ -307,6 +329,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *campaign_jobs(installation.database, installation.audit),
         *_payment_work(installation),
         *_settlement_work(installation),
+        *roaming_jobs(installation.roaming),
         *audit_jobs(installation.database, installation.secrets),
     )
 

@@ -36,6 +36,7 @@ from tests.http.flows import (
     work_off,
 )
 from tests.http.merchant_examples import MERCHANT_EXAMPLES
+from tests.http.roaming_examples import ROAMING_EXAMPLES
 from tests.http.settlement_examples import SETTLEMENT_EXAMPLES
 from tests.http.test_exports import give_contact
 from tests.http.test_signing_in import inbox_of
@@ -314,6 +315,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     CAMPAIGN_EXAMPLES
     | CORRECTION_EXAMPLES
     | MERCHANT_EXAMPLES
+    | ROAMING_EXAMPLES
     | SETTLEMENT_EXAMPLES
     | WEBHOOK_EXAMPLES
     | {

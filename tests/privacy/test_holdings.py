@@ -60,4 +60,6 @@ def test_secrets_are_in_no_copy_and_what_is_deleted_goes_before_what_it_refers_t
         if one.on_erase is OnErase.DELETE:
             for key in metadata().tables[one.table].foreign_keys:
                 other = key.column.table.name
+                if other in NOBODYS:
+                    continue  # Nobody's tables lose no rows to an erasure.
                 assert order.index(one.table) <= order.index(other), (one.table, other)

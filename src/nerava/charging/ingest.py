@@ -98,6 +98,7 @@ class NewSession:
     Attributes:
         source: Who told us; with `reference` unique.
         body: What the source sent, values of JSON.
+        evidence_reference: The source's name for the piece of evidence; None means `reference`.
     """
 
     source: str
@@ -110,6 +111,7 @@ class NewSession:
     energy_wh: int
     evidence_level: int = EvidenceLevel.CDR
     body: Mapping[str, object] = field(default_factory=dict)
+    evidence_reference: str | None = None
 
 
 class IngestCounts(NamedTuple):
@@ -225,7 +227,7 @@ def _evidence_row(session_id: UUID, one: NewSession, now: datetime) -> tuple[Any
         session_id,
         int(one.evidence_level),
         one.source,
-        one.reference,
+        one.evidence_reference or one.reference,
         one.ended_at,
         now,
         body,
@@ -235,6 +237,7 @@ def _evidence_row(session_id: UUID, one: NewSession, now: datetime) -> tuple[Any
 
 def _checked(one: NewSession) -> NewSession:
     check_names(one.source, one.reference)
+    check_names(one.source, one.evidence_reference or one.reference)
     if one.ended_at < one.started_at or one.energy_wh < 0:
         detail = f"session {one.reference!r} ends before it starts, or its energy is negative"
         raise SessionInvalid(detail, reference=one.reference)

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "serve": "nerava.commands.serve:serve_command",
     "work": "nerava.commands.serve:work_command",
     "token": "nerava.commands.identity:token_command",
+    "ocpi": "nerava.commands.ocpi:app",
     "ops": "nerava.commands.ops:app",
     "inbox": "nerava.commands.inbox:inbox_command",
     "simulators": "nerava.commands.simulators:simulators_command",

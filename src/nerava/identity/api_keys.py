@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 LIFE_DAYS: Final = 90
 LIFE_DAYS_MAX: Final = 365
 SLOTS: Final = (1, 2)
-SCOPES_OF_KEYS: Final = SCOPES[Role.PARTNER] - {"profile:write"}
-"""What a key may cover; it has no sign-ins of its own that it could end."""
+SCOPES_OF_KEYS: Final = SCOPES[Role.PARTNER] - {"profile:write", "ocpi:register", "ocpi:exchange"}
+"""What a key may cover; it has no sign-ins of its own that it could end, and is no token of OCPI."""
 
 IPV6_BITS_MAX: Final = 64
 """Places are known to the /64 of IPv6: a narrower network would never match."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.platform.cross_site import CrossSite
     from nerava.platform.db import Database
-    from nerava.platform.policy import Policy
+    from nerava.platform.policy import Guard, Policy
 
 VISIT_COOKIE: Final = "__Host-nv_v"
 """Names a visit before anybody has signed in, so that sign-in forms have a token, too."""
@@ -100,12 +100,18 @@ class PageGuard:
 
 
 class RouteGuard:
-    """Asks for a cookie where a policy says so, and for a token everywhere else; never for either."""
+    """Asks for the one kind of credential that a policy names; never for either of two.
 
-    def __init__(self, tokens: TokenGuard, pages: PageGuard) -> None:
-        self._tokens = tokens
-        self._pages = pages
+    Peers of OCPI have a guard of their own, `peers`.
+    """
+
+    def __init__(self, tokens: TokenGuard, pages: PageGuard, peers: Guard) -> None:
+        self._in_charge: dict[Credential, Guard] = {
+            Credential.TOKEN: tokens,
+            Credential.COOKIE: pages,
+            Credential.OCPI: peers,
+        }
 
     async def __call__(self, request: Request, policy: Policy) -> None:
         """Check one request. Raises what the guard in charge raises."""
-        await (self._pages if policy.credential is Credential.COOKIE else self._tokens)(request, policy)
+        await self._in_charge[policy.credential](request, policy)

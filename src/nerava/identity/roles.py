@@ -40,6 +40,9 @@ _OPS: Final = (
     "rewards:read",
 )
 
+_ROAMING: Final = ("ocpi:register", "ocpi:exchange")
+"""What peers of OCPI may do; no API key covers it."""
+
 _STAFF: Final = ("staff:read", "staff:write")
 _ACCESS: Final = ("roles:read", "api-keys:read", "api-keys:revoke")
 _TILL: Final = ("register:read", "register:redeem")
@@ -73,14 +76,25 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             *_HOOKS,
         }
     ),
-    Role.PARTNER: frozenset({"profile:read", "profile:write", "sessions:write", "cdrs:write", *_HOOKS}),
+    Role.PARTNER: frozenset(
+        {"profile:read", "profile:write", "sessions:write", "cdrs:write", *_HOOKS, *_ROAMING}
+    ),
     Role.MERCHANT_OWNER: frozenset(
         {"profile:read", "profile:write", *_STAFF, *_TILL, *_SHOP, *_PAID, *_HOOKS}
     ),
     Role.MERCHANT_MANAGER: frozenset({"profile:read", "profile:write", *_TILL, *_SHOP}),
     Role.MERCHANT_REGISTER: frozenset({"profile:read", "profile:write", *_TILL}),
     Role.OPS_SUPPORT: frozenset(
-        {"profile:read", "profile:write", "payout-queue:read", "queues:read", *_ACCESS, *_HOLDS, *_OPS}
+        {
+            "profile:read",
+            "profile:write",
+            "payout-queue:read",
+            "queues:read",
+            "roaming:read",
+            *_ACCESS,
+            *_HOLDS,
+            *_OPS,
+        }
     ),
     Role.OPS_FINANCE: frozenset(
         {
@@ -104,6 +118,8 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "roles:write",
             "api-keys:write",
             "merchants:write",
+            "roaming:read",
+            "roaming:write",
             *_ACCESS,
             *_HOLDS,
             *_OPS,

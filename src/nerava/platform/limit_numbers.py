@@ -222,6 +222,9 @@ API: Final = LimitSet(
 PARTNER_WRITE: Final = LimitSet("partner-write", (Per.IDENTITY, 600, MINUTE))
 """A partner writes; counts instead of `API` per identity."""
 
+OCPI: Final = LimitSet("ocpi", (Per.IDENTITY, 3_600, MINUTE))
+"""A roaming peer calls, 60 times a second on the whole; counts instead of `API` and `PARTNER_WRITE`."""
+
 WEBHOOK_FORGED: Final = LimitSet("webhook-forged", (Per.ADDRESS, 60, MINUTE))
 """A webhook with a wrong signature."""
 
@@ -231,7 +234,7 @@ DENIAL: Final = LimitSet("denial", (Per.IDENTITY, 10, MINUTE))
 LIMITS: Final = (
     SMS_START, EMAIL_START, CODE_VERIFY, CODE_WRONG, LINK_CONSUME, REFRESH, FACTOR_VERIFY, API_KEY_FAILURE,
     CODE_ISSUE, CAPTURE_WRONG, REDEEM, PAYOUT, SIGN_UP, INVITE, MANUAL_CREDIT, EXPORT, ERASE, API,
-    PARTNER_WRITE, WEBHOOK_FORGED, DENIAL,
+    PARTNER_WRITE, OCPI, WEBHOOK_FORGED, DENIAL,
 )  # fmt: skip
 """Every limit there is."""
 

@@ -80,6 +80,9 @@ class Credential(StrEnum):
     COOKIE = "cookie"
     """The session cookie of a page; what changes something must come from our own pages."""
 
+    OCPI = "ocpi"
+    """The token of a roaming peer in `Authorization: Token …`; it opens the addresses of OCPI alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

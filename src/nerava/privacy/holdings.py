@@ -32,6 +32,7 @@ from nerava.privacy.model import Consent
 from nerava.rewards import model as _rewards
 from nerava.rewards import referral_store as _referrals
 from nerava.rewards import return_store as _returns
+from nerava.roaming import model as _roaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,7 @@ DECLARING: Final = (
     _rewards,
     _referrals,
     _returns,
+    _roaming,
     AppUser,
     Driver,
     DataKey,
@@ -255,6 +257,13 @@ HOLDINGS: Final = (
         shown=("id", "type", "subject_id", "data", "happened_at"),
     ),
     Holding("referral_code", _by_driver("driver_id"), OnErase.DELETE),
+    Holding("roaming_token", _by_driver("driver_id"), OnErase.DELETE),
+    Holding(
+        "roaming_object",
+        _by_driver("driver_id"),
+        OnErase.DELETE,
+        shown=("id", "module", "country_code", "party_id", "body", "received_at", "outcome", "session_id"),
+    ),
     Holding("driver", _by_driver("id")),
     Holding("charging_session", _by_driver("driver_id")),
     Holding("charging_location", _places),
@@ -358,6 +367,11 @@ NOBODYS: Final[dict[str, str]] = {
     "readiness_probe": "an instant",
     "reconciliation_run": "a provider's book beside ours",
     "retention_run": "numbers of rows",
+    "roaming_credential": "hashes of a company's tokens",
+    "roaming_party": "a company's codes",
+    "roaming_peer": "a company's server",
+    "roaming_pull": "how far a company's lists were read",
+    "roaming_token_push": "which token a company has yet to be told",
     "settlement": "what a company is owed",
     "settlement_line": "what was redeemed at a company, without by whom",
     "settlement_plan": "when a company is settled",

@@ -20,6 +20,7 @@ from nerava.privacy import unlinking
 from nerava.privacy.holds import held_contact, held_session, held_user, take_turn
 from nerava.privacy.model import Erasure, ErasureState, ExportJob, ExportState, RetentionRun
 from nerava.rewards.model import RewardGrant
+from nerava.roaming.model import Module, ObjectState, RoamingObject
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -94,6 +95,19 @@ RULES: Final = (
         (SessionEvidence.id.in_(select(SessionEvidence.id).where(SessionEvidence.body != {})),),
         {"body": {}},
         held_session(SessionEvidence.session_id),
+    ),
+    Rule(
+        "what charging networks told of sessions",
+        RoamingObject,
+        timedelta(days=90),
+        RoamingObject.received_at,
+        (
+            RoamingObject.module.in_([Module.SESSIONS.value, Module.CDRS.value]),
+            RoamingObject.state != ObjectState.WAITING.value,
+            RoamingObject.body != "",
+        ),
+        {"body": "", "driver_id": None},
+        RoamingObject.session_id.is_not(None) & held_session(RoamingObject.session_id),
     ),
     Rule(
         "session summaries",

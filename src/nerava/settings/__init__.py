@@ -31,6 +31,7 @@ from nerava.settings.groups import (
     names_in,
 )
 from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
+from nerava.settings.roaming import OcpiSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +48,7 @@ __all__ = [
     "LimitSettings",
     "LogSettings",
     "MoneySettings",
+    "OcpiSettings",
     "PasskeySettings",
     "PayoutSettings",
     "PrivacySettings",
@@ -113,6 +115,7 @@ class Settings(BaseSettings):
     twilio: TwilioSettings = TwilioSettings()
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
+    ocpi: OcpiSettings = OcpiSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

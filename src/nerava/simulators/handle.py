@@ -193,6 +193,7 @@ class Simulators:
         nlr: Key and stations of the Alternative Fuel Stations API, and what happens to them.
         ocm: The same for Open Charge Map.
         places: The same for the Places API, and what its calls cost.
+        cpo: Operators of charge points that speak OCPI, and the cars there.
     """
 
     def __init__(self, world: World, courier: Courier, base_url: str, control_token: str) -> None:
@@ -207,6 +208,7 @@ class Simulators:
         self.places = world.places_by_hand
         self.twilio = world.twilio_by_hand
         self.mail = world.mail_by_hand
+        self.cpo = world.cpo_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)
 

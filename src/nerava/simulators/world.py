@@ -21,6 +21,8 @@ from nerava.simulators.nlr.engine import NlrEngine
 from nerava.simulators.nlr.happening import NlrByHand
 from nerava.simulators.ocm.engine import OcmEngine
 from nerava.simulators.ocm.happening import OcmByHand
+from nerava.simulators.ocpi.engine import OcpiEngine
+from nerava.simulators.ocpi.happening import OcpiByHand
 from nerava.simulators.places.engine import PlacesEngine
 from nerava.simulators.places.happening import PlacesByHand
 from nerava.simulators.square.engine import SquareEngine
@@ -79,11 +81,13 @@ class World:
         self.mail = MailEngine(self.timeline, self.chance)
         self.twilio_by_hand = TwilioByHand(self.twilio, self.moment)
         self.mail_by_hand = MailByHand(self.mail, self.moment)
+        self.cpo = OcpiEngine(self.timeline, self.chance)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
         self.square_by_hand = SquareByHand(self.square, self.moment)
         self.nlr_by_hand = NlrByHand(self.nlr, self.moment)
         self.ocm_by_hand = OcmByHand(self.ocm, self.moment)
         self.places_by_hand = PlacesByHand(self.places, self.moment)
+        self.cpo_by_hand = OcpiByHand(self.cpo, self.moment)
         everyone: tuple[Provider, ...] = (
             self.stripe,
             self.square,
@@ -92,6 +96,7 @@ class World:
             self.places,
             self.twilio,
             self.mail,
+            self.cpo,
         )
         self.providers: dict[str, Provider] = {one.name: one for one in everyone}
         self.by_hand: dict[str, ByHand] = {
@@ -102,6 +107,7 @@ class World:
             "places": self.places_by_hand,
             "twilio-api": self.twilio_by_hand,
             "ses": self.mail_by_hand,
+            "cpo": self.cpo_by_hand,
         }
         self._snapshots: dict[str, _Snapshot] = {}
         self._past: dict[str, _Past] = {name: _Past() for name in self.providers}

@@ -15,10 +15,14 @@ from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
 from nerava.rewards.model import RewardGrant
 from nerava.rewards.referral_store import Referral
 from nerava.rewards.return_store import RewardReceivable
+from nerava.roaming.model import ObjectState, RoamingObject, RoamingPull, RoamingTokenPush
 from nerava.settlements.model import Invoice, Settlement, SettlementPlan
 
 _PAYOUT: Final[Any] = Payout
 _REDEMPTION: Final[Any] = Redemption
+_OBJECT: Final[Any] = RoamingObject
+_PULL: Final[Any] = RoamingPull
+_PUSH: Final[Any] = RoamingTokenPush
 
 QUEUES: Final = (
     Line(
@@ -45,6 +49,14 @@ QUEUES: Final = (
         WebhookDelivery.state == DeliveryState.FAILED.value,
     ),
     Line("readers of events", OutboxConsumer.next_at, OutboxConsumer.trouble.is_not(None)),
+    Line(
+        "objects of charging networks",
+        _OBJECT.due_at,
+        _OBJECT.state == ObjectState.WAITING.value,
+        _OBJECT.state == ObjectState.GIVEN_UP.value,
+    ),
+    Line("tokens for charging networks", _PUSH.due_at, _PUSH.due_at.is_not(None)),
+    Line("lists of charging networks", _PULL.due_at, _PULL.due_at.is_not(None)),
     Line(
         "messages",
         MessageJob.due_at,

@@ -9,7 +9,7 @@ from nerava.identity.roles import Role
 from nerava.platform.client_address import client_address
 from nerava.platform.gathering import Gathering
 from nerava.platform.limit_memory import LimitMemory
-from nerava.platform.limit_numbers import API, PARTNER_WRITE, Per
+from nerava.platform.limit_numbers import API, OCPI, PARTNER_WRITE, Per
 from nerava.platform.limits import limit_headers
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Throttle:
         if not isinstance(principal, Principal):
             return place
         caller = principal.idempotency_scope
+        if request.scope["path"].startswith("/ocpi/"):
+            return OCPI.keyed(identity=caller)
         if principal.acting.role is Role.PARTNER and request.method not in READS:
             return PARTNER_WRITE.keyed(identity=caller)
         return [*((limit, caller) for limit in _CALLERS), *place]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nerava.identity.refreshing import Refreshing
     from nerava.identity.sessions import Sessions
     from nerava.inbound.intake import Intake
+    from nerava.integrations.ocpi.connection import Roaming
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.ledger.switches import SwitchBoard
@@ -80,6 +81,7 @@ class Wiring:
     intake: Intake
     endpoints: Endpoints
     payments: PaymentProvider | None
+    roaming: Roaming | None
     readiness: Readiness
     maps: MapFiles
     currency: str
