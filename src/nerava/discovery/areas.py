@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import and_, select
 
 from nerava.discovery.cells import inside
 from nerava.discovery.model import ImportStaged
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from nerava.kernel.geography import Box
 
-_STAGED: Any = ImportStaged.__table__
+KEYS_MAX: Final = 5_000
+
+_STAGED: Final[Any] = ImportStaged.__table__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +47,23 @@ class Area:
         """Return the rows here that the source no longer has: `id`, `absences`, `reference` and more."""
         if self.coverage is None:
             return []
-        staged = exists().where(
-            _STAGED.c.run_id == self.run_id,
-            _STAGED.c.thing == thing,
-            _STAGED.c.reference == table.c.reference,
-        )
         query = select(table).where(
             table.c.cell.between(self.first, self.last),
             table.c.source == self.source,
             table.c.gone_at.is_(None),
             self._covers(table),
-            ~staged,
         )
-        return list(session.execute(query))
+        # Looked up by key: over tables that were empty when the statement was planned, PostgreSQL
+        # compares every row of one with every row of the other.
+        rows = list(session.execute(query))
+        here: set[str] = set()
+        for at in range(0, len(rows), KEYS_MAX):
+            names = [row.reference for row in rows[at : at + KEYS_MAX]]
+            staged = select(_STAGED.c.reference).where(
+                _STAGED.c.run_id == self.run_id, _STAGED.c.thing == thing, _STAGED.c.reference.in_(names)
+            )
+            here |= set(session.scalars(staged))
+        return [row for row in rows if row.reference not in here]
 
     def _covers(self, table: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a table
         box = self.coverage
