@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nerava.audit import AuditLog
 from nerava.audit.switching import Switching
+from nerava.directories import directories_of
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
 from nerava.identity.asking import Desk, SmsRules
@@ -64,6 +65,7 @@ from nerava.worker import (
     after_grant_jobs,
     audit_jobs,
     campaign_jobs,
+    directory_jobs,
     inbound_jobs,
     jobs,
     outbox_jobs,
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from nerava.directories import Directories
     from nerava.identity.admission import Welcome
     from nerava.inbound.events import Handler, Receiver
     from nerava.kernel.clock import Clock
@@ -120,6 +123,7 @@ class Installation:
     surroundings: Surroundings
     relay: Relay
     messaging: Messaging
+    directories: Directories
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -128,6 +132,7 @@ class Installation:
         self.ledger.close()
         if self.stripe is not None:
             self.stripe.close()
+        self.directories.close()
         self.cache.close()
         if self.roaming is not None:
             self.roaming.close()
@@ -160,6 +165,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     messages = Messages(database, vault, messaging.messengers)
     stripe = _stripe_of(settings, clock, surroundings)
     redis = settings.redis.url
+    cache = Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
     return Installation(
         settings=settings,
         clock=clock,
@@ -200,9 +206,10 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         intake=Intake(database, vault, {**_receivers(stripe), **messaging.receivers}),
         messaging=messaging,
         roaming=_roaming_of(settings, database, vault, clock),
-        cache=Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value()),
+        cache=cache,
         surroundings=surroundings,
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
+        directories=directories_of(settings, database, clock, cache=cache, surroundings=surroundings),
     )
 
 
@@ -330,6 +337,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *_payment_work(installation),
         *_settlement_work(installation),
         *roaming_jobs(installation.roaming),
+        *directory_jobs(installation.directories.refreshing),
         *audit_jobs(installation.database, installation.secrets),
     )
 

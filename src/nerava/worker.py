@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from nerava.audit import AuditLog
+    from nerava.discovery.refreshing import Refreshing
     from nerava.identity.messages import Messages
     from nerava.inbound.work import EventWork
     from nerava.integrations.ocpi.connection import Roaming
@@ -90,6 +91,9 @@ class Job:
 
 PROVIDERS: Final = "providers"
 """The share of jobs that call other machines."""
+
+DIRECTORIES: Final = "directories"
+"""The share of jobs that load directories from other machines, which takes minutes."""
 
 
 class BackgroundWork:
@@ -337,6 +341,11 @@ def settlement_jobs(closing: Closing, paying: Paying, reminding: Reminding) -> S
         Job("pay merchants out", MINUTELY, paying.run),
         Job("remind merchants of invoices", MINUTELY, reminding.run),
     )
+
+
+def directory_jobs(refreshing: Refreshing) -> Sequence[Job]:
+    """Return the job that reads charging sites of areas that are thin, and all of them at night."""
+    return (Job("read charging sites", SECONDLY, refreshing.run, DIRECTORIES),)
 
 
 def campaign_jobs(database: Database, audit: AuditLog) -> Sequence[Job]:

@@ -85,3 +85,19 @@ class OpsNeedPasskey(NeravaError):
     code = "ops-need-passkey"
     status = HTTPStatus.FORBIDDEN
     title = "Ops come in with a passkey; `nerava ops invite` prints a link to add the first one"
+
+
+class DirectoryOff(NeravaError):
+    """The directory that should be read is not switched on."""
+
+    code = "directory-off"
+    status = HTTPStatus.CONFLICT
+    title = "The directory is off"
+
+
+class DirectoryUnreadable(NeravaError):
+    """The directory said no, or nothing that could be read."""
+
+    code = "directory-unreadable"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The directory cannot be read now"

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from nerava.discovery.feeds import Attribution, Reject
+    from datetime import datetime
+
+    from nerava.discovery.feeds import Attribution, Feed, Reject
     from nerava.discovery.records import SiteRecord
     from nerava.kernel.geography import Box
     from nerava.kernel.outcomes import Outcome
@@ -40,4 +42,8 @@ class LocationDirectory(Protocol):
 
     def one(self, reference: str) -> Outcome[SiteRecord | None]:
         """Return a site by the provider's own name, None if there is none."""
+        ...
+
+    def everything(self, now: datetime) -> Outcome[Feed]:
+        """Return all its sites as a feed not read yet; its fingerprint says whether anything moved."""
         ...

@@ -321,6 +321,7 @@ HOLDINGS: Final = (
 )
 
 NOBODYS: Final[dict[str, str]] = {
+    "area_refresh": "squares of the map",
     "audit_anchor": "hashes",
     "audit_block": "hashes",
     "audit_unsealed": "a work list of entries",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nerava.kernel.switch_names import UnknownSwitch, checked_name
+from nerava.settings.discovery import NlrSettings, OcmSettings
 from nerava.settings.groups import (
     DatabaseSettings,
     Group,
@@ -49,6 +50,8 @@ __all__ = [
     "LogSettings",
     "MoneySettings",
     "OcpiSettings",
+    "NlrSettings",
+    "OcmSettings",
     "PasskeySettings",
     "PayoutSettings",
     "PrivacySettings",
@@ -116,6 +119,8 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
     ocpi: OcpiSettings = OcpiSettings()
+    nlr: NlrSettings = NlrSettings()
+    ocm: OcmSettings = OcmSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

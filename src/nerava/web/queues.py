@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from nerava.discovery.refresh_store import AreaRefresh
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
 from nerava.merchants.model import PosOrder, Redemption
@@ -49,6 +50,7 @@ QUEUES: Final = (
         WebhookDelivery.state == DeliveryState.FAILED.value,
     ),
     Line("readers of events", OutboxConsumer.next_at, OutboxConsumer.trouble.is_not(None)),
+    Line("charging sites to read", AreaRefresh.due_at, AreaRefresh.due_at.is_not(None)),
     Line(
         "objects of charging networks",
         _OBJECT.due_at,

@@ -14,13 +14,16 @@ import pytest
 
 from nerava.discovery.feeds import Reject
 from nerava.discovery.records import Access, PlugKind, SiteRecord, SiteStatus
-from nerava.integrations.nlr.api import NEAREST, NlrApi
+from nerava.integrations.nlr.api import NlrApi
 from nerava.integrations.nlr.circles import RADIUS_MILES_MAX, circles_of, is_in
+from nerava.integrations.nlr.directory import NlrLocations
 from nerava.integrations.nlr.reading import read
 from nerava.kernel.geography import Box, Point, metres_between
 from nerava.kernel.outcomes import Misconfigured, Ok, Refused, RetryLater, Unknown
+from nerava.platform.cache import Cache
 from nerava.platform.db import Database
 from nerava.platform.outbound import PausesInDatabase, Surroundings
+from nerava.platform.provider_calls import NLR_NEAREST
 from tests.contracts.recorded import recorded
 from tests.integrations.nlr.conftest import Desk
 
@@ -112,7 +115,7 @@ def test_a_box_that_is_too_wide_is_many_circles_none_of_them_too_wide(desk: Desk
 @pytest.mark.trap("N5")
 def test_a_value_out_of_range_is_refused_and_not_tried_again(desk: Desk) -> None:
     query = [("latitude", "91"), ("longitude", "0"), ("limit", "201")]
-    refused = desk.api.get(NEAREST, "/v1/nearest.json", query)
+    refused = desk.api.get(NLR_NEAREST.call, "/v1/nearest.json", query)
     assert isinstance(refused, Refused)
     assert refused.code == "UNPROCESSABLE_ENTITY"
     assert desk.asked() == 1
@@ -172,16 +175,16 @@ def test_after_a_429_nobody_asks_for_an_hour_not_even_after_a_restart(
     with database_url("sqlite") as address:
         one, other = Database(address), Database(address)
         desk.simulators.faults.add("rate", provider="nlr", retry_after="absent", times=1)
-        first = desk.open_api(Surroundings(pauses=PausesInDatabase(one))).get(NEAREST, LAST)
+        first = desk.open_api(Surroundings(pauses=PausesInDatabase(one))).get(NLR_NEAREST.call, LAST)
         assert isinstance(first, RetryLater)
         restarted = desk.open_api(Surroundings(pauses=PausesInDatabase(other)))
         desk.wait(minutes=59)
-        held = restarted.get(NEAREST, LAST)
+        held = restarted.get(NLR_NEAREST.call, LAST)
         assert isinstance(held, RetryLater)
         assert held.not_before == first.not_before == desk.clock.now() + timedelta(minutes=1)
         assert desk.asked() == 1
         desk.wait(minutes=2)
-        assert isinstance(restarted.get(NEAREST, LAST), Ok)
+        assert isinstance(restarted.get(NLR_NEAREST.call, LAST), Ok)
         one.close()
         other.close()
 
@@ -189,11 +192,11 @@ def test_after_a_429_nobody_asks_for_an_hour_not_even_after_a_restart(
 def test_with_a_fifth_of_the_hour_left_nothing_is_asked_until_some_of_it_has_rolled(desk: Desk) -> None:
     desk.simulators.nlr.limit(an_hour=10)
     api = desk.api
-    answers = [api.get(NEAREST, LAST) for _ in range(12)]
+    answers = [api.get(NLR_NEAREST.call, LAST) for _ in range(12)]
     assert [isinstance(one, Ok) for one in answers] == [True] * 8 + [False] * 4
     assert desk.asked() == 8
     desk.wait(minutes=61)
-    assert isinstance(api.get(NEAREST, LAST), Ok)
+    assert isinstance(api.get(NLR_NEAREST.call, LAST), Ok)
 
 
 @pytest.mark.trap("N10")
@@ -203,22 +206,23 @@ def test_a_refused_key_is_one_alarm_and_no_second_attempt(
     desk.simulators.nlr.spoil_key("API_KEY_DISABLED")
     api = desk.api
     with caplog.at_level(logging.ERROR):
-        denied = api.get(NEAREST, LAST)
-        held = api.get(NEAREST, LAST)
+        denied = api.get(NLR_NEAREST.call, LAST)
+        held = api.get(NLR_NEAREST.call, LAST)
         desk.wait(seconds=61)
-        assert isinstance(api.get(NEAREST, LAST), Misconfigured)
+        assert isinstance(api.get(NLR_NEAREST.call, LAST), Misconfigured)
     assert isinstance(denied, Misconfigured)
-    assert (denied.code, isinstance(held, RetryLater), desk.asked()) == ("API_KEY_DISABLED", True, 2)
+    assert (denied.code, isinstance(held, RetryLater), desk.asked()) == ("forbidden", True, 2)
+    assert "API_KEY_DISABLED" in denied.message
     assert [one.levelname for one in caplog.records if "refuses our key" in one.message] == ["ERROR"]
     desk.simulators.nlr.mend_key()
     desk.wait(seconds=61)
-    assert isinstance(api.get(NEAREST, LAST), Ok)
+    assert isinstance(api.get(NLR_NEAREST.call, LAST), Ok)
 
 
 @pytest.mark.trap("N11")
 def test_the_old_domain_is_known_by_its_answer(desk: Desk) -> None:
     desk.simulators.nlr.retire_host()
-    moved = desk.api.get(NEAREST, LAST)
+    moved = desk.api.get(NLR_NEAREST.call, LAST)
     assert isinstance(moved, Misconfigured)
     assert (moved.code, "https://developer.nlr.gov" in moved.message) == ("old-domain", True)
 
@@ -231,7 +235,7 @@ def test_the_old_domain_is_known_by_its_name(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setattr("socket.getaddrinfo", unknown)
     monkeypatch.setattr("socket.create_connection", unknown)
     api = NlrApi("k" * 40, base_url="https://developer.nrel.gov", now=desk.clock.now)
-    moved = api.get(NEAREST, LAST)
+    moved = api.get(NLR_NEAREST.call, LAST)
     api.close()
     assert isinstance(moved, Misconfigured)
     assert "https://developer.nlr.gov" in moved.message
@@ -239,7 +243,7 @@ def test_the_old_domain_is_known_by_its_name(desk: Desk, monkeypatch: pytest.Mon
 
 @pytest.mark.trap("N12")
 def test_the_error_of_a_csv_call_is_read_as_csv(desk: Desk) -> None:
-    refused = desk.api.get(NEAREST, "/v1/nearest.csv", [("latitude", "91"), ("longitude", "0")])
+    refused = desk.api.get(NLR_NEAREST.call, "/v1/nearest.csv", [("latitude", "91"), ("longitude", "0")])
     assert isinstance(refused, Refused)
     assert (refused.code, "latitude" in refused.message) == ("UNPROCESSABLE_ENTITY", True)
 
@@ -272,6 +276,21 @@ def test_one_station_is_read_by_its_id_or_known_to_be_none(desk: Desk) -> None:
     )
     assert desk.locations.one("1") == Ok(None)
     assert desk.locations.one("../v1") == Ok(None)
+
+
+def test_what_was_read_a_moment_ago_is_not_read_again(desk: Desk) -> None:
+    cache = Cache(now=desk.clock.now)
+    locations = NlrLocations(desk.api, cache)
+    first, calls = locations.within(LA), desk.asked()
+    assert locations.within(LA) == first
+    one = desk.simulators.nlr.stations(fuel_type_code="ELEC")[0]["id"]
+    assert locations.one(str(one)) == locations.one(str(one))
+    assert locations.one("1") == locations.one("1") == Ok(None)
+    assert desk.asked() == calls + 2
+    desk.wait(minutes=17)
+    desk.simulators.nlr.spoil_key()
+    assert locations.within(LA) == first
+    cache.close()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
 from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Surroundings
-from nerava.platform.provider_calls import NLR_BULK, NLR_NEAREST, NLR_STATION
+from nerava.platform.provider_calls import NLR_BULK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,10 +32,6 @@ OLD_HOST: Final = "developer.nrel.gov"
 ROOT: Final = "/api/alt-fuel-stations"
 PROVIDER: Final = "nlr"
 
-NEAREST: Final = NLR_NEAREST.call
-STATION: Final = NLR_STATION.call
-BULK: Final = NLR_BULK.call
-
 OVER_LIMIT: Final = timedelta(hours=1)
 """The key is blocked until its hour has rolled."""
 
@@ -46,6 +42,8 @@ KEPT_BACK: Final = 5
 """One call in so many is not made: that is the fifth."""
 
 DENIED: Final = timedelta(seconds=60)
+FORBIDDEN: Final = "forbidden"
+NOT_FOUND: Final = "not-found"
 
 
 class NlrApi:
@@ -88,7 +86,7 @@ class NlrApi:
 
     def download(self, path: str, query: Query, into: BinaryIO) -> Outcome[None]:
         """Write a whole answer into a file, which is as long as it is when this returns `Ok`."""
-        outcome = self._ask(BULK, path, query, into)
+        outcome = self._ask(NLR_BULK.call, path, query, into)
         if not isinstance(outcome, Ok):
             return outcome
         return Ok(None) if outcome.value.is_of_type("application/json") else Unknown("schema-drift:no-json")
@@ -136,7 +134,7 @@ class NlrApi:
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return RetryLater(code)
         if reply.status >= HTTPStatus.BAD_REQUEST:
-            return Refused(code, message)
+            return Refused(NOT_FOUND if reply.status == HTTPStatus.NOT_FOUND else code, message)
         return Unknown(f"status-{reply.status}")
 
     def _denied(self, code: str, message: str) -> Misconfigured:
@@ -145,7 +143,7 @@ class NlrApi:
         if not self._is_denied:
             log.error("NLR refuses our key: %s; charging sites are served as they are known", code)
             self._is_denied = True
-        return Misconfigured(code, message)
+        return Misconfigured(FORBIDDEN, f"{code}: {message}")
 
 
 def _old_domain() -> Misconfigured:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.discovery.feeds import Reject
 from nerava.discovery.ports import AreaRead
-from nerava.integrations.nlr.api import NEAREST, STATION
+from nerava.integrations.nlr.api import NOT_FOUND
 from nerava.integrations.nlr.circles import circles_of, is_in
-from nerava.integrations.nlr.feed import SOURCE
-from nerava.integrations.nlr.reading import ATTRIBUTION, read
+from nerava.integrations.nlr.feed import SOURCE, open_feed
+from nerava.integrations.nlr.reading import ATTRIBUTION, FIELDS, read
 from nerava.kernel.outcomes import Ok, Outcome, Refused, Unknown
+from nerava.platform.provider_calls import NLR_NEAREST, NLR_STATION
 
 if TYPE_CHECKING:
-    from nerava.discovery.feeds import Attribution
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from nerava.discovery.feeds import Attribution, Feed
     from nerava.discovery.records import SiteRecord
     from nerava.integrations.nlr.api import NlrApi
     from nerava.integrations.nlr.circles import Circle
     from nerava.kernel.geography import Box
+    from nerava.platform.cache import Cache
+    from nerava.platform.provider_calls import ProviderCall
 
 PAGE: Final = 200
 PAGES_MAX: Final = 40
@@ -35,8 +44,10 @@ class NlrLocations:
     source = SOURCE
     attribution: Attribution = ATTRIBUTION
 
-    def __init__(self, api: NlrApi) -> None:
+    def __init__(self, api: NlrApi, cache: Cache | None = None) -> None:
+        """Read with one key; what was read within a quarter of an hour is not read again."""
         self._api = api
+        self._cache = cache
 
     def within(self, box: Box) -> Outcome[AreaRead]:
         """Return the sites in a box, each once, by id.
@@ -46,7 +57,9 @@ class NlrLocations:
         stations: dict[str, SiteRecord] = {}
         rejects: list[Reject] = []
         for circle in circles_of(box):
-            read_out = self._around(circle)
+            (latitude, longitude), miles = circle.centre, circle.radius_miles
+            mark = f"{latitude:.4f}/{longitude:.4f}/{miles:.2f}/ELEC/all"
+            read_out = self._kept(NLR_NEAREST, mark, partial(self._around, circle))
             if not isinstance(read_out, Ok):
                 return read_out
             for row, station in enumerate(read_out.value, 1):
@@ -61,13 +74,26 @@ class NlrLocations:
         """Return a site by its id, None if NLR has none of it."""
         if not (reference.isascii() and reference.isdecimal()):
             return Ok(None)
-        asked = self._api.get(STATION, f"/v1/{reference}.json")
-        if isinstance(asked, Refused) and asked.code == "NOT_FOUND":
+        asked = self._kept(NLR_STATION, reference, partial(self._station, reference))
+        if isinstance(asked, Refused) and asked.code == NOT_FOUND:
             return Ok(None)
         if not isinstance(asked, Ok):
             return asked
-        found = read(asked.value.get("alt_fuel_station"))
+        found = read(asked.value)
         return Unknown(f"schema-drift:{found.reason}") if isinstance(found, Reject) else Ok(found)
+
+    def everything(self, now: datetime) -> Outcome[Feed]:
+        """Return all sites as a feed, state by state."""
+        return open_feed(self._api, now)
+
+    def _kept(self, call: ProviderCall, key: str, load: Callable[[], Outcome[Any]]) -> Outcome[Any]:
+        if self._cache is None or call.region is None:
+            return load()
+        return self._cache.get(call.region, key, load).outcome
+
+    def _station(self, reference: str) -> Outcome[Any]:
+        asked = self._api.get(NLR_STATION.call, f"/v1/{reference}.json")
+        return Ok(_plain(asked.value.get("alt_fuel_station"))) if isinstance(asked, Ok) else asked
 
     def _around(self, circle: Circle) -> Outcome[list[Any]]:
         """Read all pages of a circle, and once more when the number of stations changed between them."""
@@ -82,7 +108,7 @@ class NlrLocations:
         found: list[Any] = []
         total: int | None = None
         for page in range(PAGES_MAX):
-            asked = self._api.get(NEAREST, "/v1/nearest.json", _query(circle, page * PAGE))
+            asked = self._api.get(NLR_NEAREST.call, "/v1/nearest.json", _query(circle, page * PAGE))
             if not isinstance(asked, Ok):
                 return asked
             stations, counted = asked.value.get("fuel_stations"), asked.value.get("total_results")
@@ -91,10 +117,26 @@ class NlrLocations:
             if total is not None and counted != total:
                 return Unknown(_MOVED)
             total = counted
-            found += stations
+            found += map(_plain, stations)
             if len(found) >= total or not stations:
                 return Ok(found)
         return Refused("area-too-full", "so many stations are for a bulk load")
+
+
+def _plain(station: object) -> object:
+    """Return what we read of a station, as JSON has it: that is what is kept."""
+    if not isinstance(station, dict):
+        return None
+    return {
+        name: float(value) if isinstance(value, Decimal) else value
+        for name, value in station.items()
+        if name in FIELDS
+    } | {"ev_charging_units": _units(station.get("ev_charging_units"))}
+
+
+def _units(told: object) -> object:
+    # Powers are the only fractions inside; JSON knows no decimals.
+    return json.loads(json.dumps(told, default=float))
 
 
 def _query(circle: Circle, offset: int) -> list[tuple[str, str]]:

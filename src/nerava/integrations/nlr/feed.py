@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from nerava.discovery.feeds import BATCH_MAX, WHOLE_WORLD, Batch, Reject
-from nerava.integrations.nlr.api import NEAREST
 from nerava.integrations.nlr.reading import ATTRIBUTION, read
 from nerava.integrations.nlr.regions import REGIONS
 from nerava.integrations.nlr.stations_stream import NotStations, stations_in
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.outcomes import Ok, Outcome, Unknown
+from nerava.platform.provider_calls import NLR_NEAREST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +106,7 @@ class NlrFeed:
 
 def open_feed(api: NlrApi, now: datetime, regions: Sequence[Region] = REGIONS) -> Outcome[NlrFeed]:
     """Ask when NLR's data changed last, and return the feed of that state of them."""
-    asked = api.get(NEAREST, "/v1/last-updated.json")
+    asked = api.get(NLR_NEAREST.call, "/v1/last-updated.json")
     if not isinstance(asked, Ok):
         return asked
     told = asked.value.get("last_updated")

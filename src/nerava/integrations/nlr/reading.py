@@ -35,6 +35,40 @@ KINDS: Final[Mapping[str, PlugKind]] = {
     "NEMA520": PlugKind.DOMESTIC,
     "NEMA1450": PlugKind.DOMESTIC,
 }
+FIELDS: Final = frozenset(
+    {
+        "access_code",
+        "access_days_time",
+        "access_detail_code",
+        "city",
+        "country",
+        "date_last_confirmed",
+        "ev_charging_units",
+        "ev_dc_fast_num",
+        "ev_level1_evse_num",
+        "ev_level2_evse_num",
+        "ev_network",
+        "ev_network_ids",
+        "ev_network_web",
+        "ev_pricing",
+        "fuel_type_code",
+        "geocode_status",
+        "groups_with_access_code",
+        "id",
+        "latitude",
+        "longitude",
+        "restricted_access",
+        "state",
+        "station_name",
+        "station_phone",
+        "status_code",
+        "street_address",
+        "updated_at",
+        "zip",
+    }
+)
+"""What is read of a station; nothing else of it is kept."""
+
 _EXACT: Final = frozenset({"GPS", "200-9", "200-8"})
 """Where a person stood, a building, an address; coarser codes are streets, towns and postcodes."""
 

@@ -10,6 +10,7 @@ from nerava.platform.outbound.policy import JOB_BACKOFF_MAX_S
 from nerava.platform.provider_calls.row import DAY, DENIED, HOUR, MINUTE, SECOND, ProviderCall, refusals
 
 BULK_BYTES_MAX: Final = 512 * 1_024 * 1_024
+POINTS_BYTES_MAX: Final = 64 * 1_024 * 1_024
 
 NLR_NEAREST: Final = ProviderCall(
     CallPolicy("nlr nearest", connect_s=1, read_s=4, total_s=6, waits_when_told=False),
@@ -59,6 +60,20 @@ NLR_BULK: Final = ProviderCall(
     once="job lease",
     kept_elsewhere="table, until `last_updated` moves",
     note="resumed by state",
+)
+OCM_POINTS: Final = ProviderCall(
+    CallPolicy(
+        "ocm points",
+        connect_s=1,
+        read_s=30,
+        total_s=90,
+        bytes_max=POINTS_BYTES_MAX,
+        backoff_max_s=JOB_BACKOFF_MAX_S,
+    ),
+    "API",
+    "by row: whoever gave it is a source with a licence of its own",
+    once="one import at a time",
+    kept_elsewhere="tables of discovery",
 )
 OVERPASS: Final = ProviderCall(
     CallPolicy("overpass query", connect_s=2, read_s=30, total_s=60, attempts=1, waits_when_told=False),

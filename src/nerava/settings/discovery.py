@@ -1,0 +1,73 @@
+"""Groups of settings for directories of charging sites and places."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from nerava.settings.groups import Group
+
+_ADDRESS = r"^(https://|http://(127\.0\.0\.1|localhost)[:/])"
+_RETIRED = "developer.nrel.gov"
+
+
+class _Directory(Group):
+    """What all directories have in common: they are read with a key, at an address."""
+
+    mode: Literal["off", "simulator", "live"]
+    key: SecretStr | None
+    base_url: str | None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.mode == "off":
+            return self
+        if self.key is None:
+            message = "key is needed unless the mode is off"
+            raise ValueError(message)
+        is_here = (self.base_url or "https://").startswith("http://")
+        if (self.mode == "simulator") != is_here:
+            message = "base_url must name the simulator on this machine, and only then"
+            raise ValueError(message)
+        return self
+
+    @property
+    def access(self) -> tuple[str, str | None] | None:
+        """Key and address, if it is on."""
+        if self.mode == "off" or self.key is None:
+            return None
+        return self.key.get_secret_value(), self.base_url
+
+
+class NlrSettings(_Directory):
+    """Charging stations of the United States and Canada."""
+
+    mode: Literal["off", "simulator", "live"] = Field(
+        default="off", description="Alternative Fuel Stations of NLR (once NREL): off, simulator or live"
+    )
+    key: SecretStr | None = Field(default=None, description="The key for developer.nlr.gov, 40 characters")
+    base_url: str | None = Field(
+        default=None, pattern=_ADDRESS, description="Where the API is; unset: https://developer.nlr.gov"
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_not_retired(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).hostname == _RETIRED:
+            message = "names the retired domain; it is developer.nlr.gov now"
+            raise ValueError(message)
+        return url
+
+
+class OcmSettings(_Directory):
+    """Charging stations of Open Charge Map."""
+
+    mode: Literal["off", "simulator", "live"] = Field(
+        default="off", description="Open Charge Map: off, simulator or live"
+    )
+    key: SecretStr | None = Field(default=None, description="The key for api.openchargemap.io")
+    base_url: str | None = Field(
+        default=None, pattern=_ADDRESS, description="Where the API is; unset: https://api.openchargemap.io"
+    )
