@@ -10,6 +10,7 @@ import typer
 from nerava.commands.importing import document, import_into
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import AsJson, Output
+from nerava.commands.stations import nlr_command, ocm_command
 from nerava.discovery.feeds import Attribution
 from nerava.discovery.linking import Linker
 from nerava.discovery.map_files import SUFFIX
@@ -99,3 +100,7 @@ def csv_command(
         report = import_into(out, installation, feed, allow_shrink=allow_shrink)
         linked = _linked(out, installation)
         out.document({**document(installation, report), "linked": linked})
+
+
+app.command("nlr")(nlr_command)
+app.command("ocm")(ocm_command)
