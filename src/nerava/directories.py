@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nerava.discovery.enriching import PlaceEnrichment
 from nerava.discovery.refreshing import Refreshing, ThinAreas
+from nerava.integrations.google_places import api as places_api
+from nerava.integrations.google_places.directory import GooglePlaces
 from nerava.integrations.nlr import api as nlr_api
 from nerava.integrations.nlr.directory import NlrLocations
 from nerava.integrations.ocm import api as ocm_api
+from nerava.platform.spending import DailyCap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,17 +33,20 @@ class Directories:
         sites: By source, those that jobs read by area and as a whole.
         thin_areas: Is told what people look at.
         refreshing: Reads what is due.
+        enrichment: Says what else is known about a place; of none, where Google Places is off.
     """
 
     nlr: nlr_api.NlrApi | None
     ocm: ocm_api.OcmApi | None
+    places: places_api.PlacesApi | None
     sites: Mapping[str, LocationDirectory]
     thin_areas: ThinAreas
     refreshing: Refreshing
+    enrichment: PlaceEnrichment
 
     def close(self) -> None:
         """Close the connections."""
-        for api in (self.nlr, self.ocm):
+        for api in (self.nlr, self.ocm, self.places):
             if api is not None:
                 api.close()
 
@@ -49,6 +56,7 @@ def directories_of(
 ) -> Directories:
     """Put the directories together that the settings name; nothing is asked before the first use."""
     nlr = _nlr_of(settings, clock, surroundings)
+    places = _places_of(settings, database, clock, surroundings)
     sites: dict[str, LocationDirectory] = {}
     if nlr is not None:
         locations = NlrLocations(nlr, cache)
@@ -56,9 +64,14 @@ def directories_of(
     return Directories(
         nlr=nlr,
         ocm=_ocm_of(settings, clock, surroundings),
+        places=places,
         sites=sites,
         thin_areas=ThinAreas(database, tuple(sites)),
         refreshing=Refreshing(database, sites, clock),
+        enrichment=PlaceEnrichment(
+            database,
+            None if places is None else GooglePlaces(places, cache, settings.places.content_cache),
+        ),
     )
 
 
@@ -79,4 +92,20 @@ def _ocm_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> ocm
     key, base_url = access
     return ocm_api.OcmApi(
         key, base_url=base_url or ocm_api.BASE_URL, now=clock.now, surroundings=surroundings
+    )
+
+
+def _places_of(
+    settings: Settings, database: Database, clock: Clock, surroundings: Surroundings
+) -> places_api.PlacesApi | None:
+    access = settings.places.access
+    if access is None:
+        return None
+    key, base_url = access
+    return places_api.PlacesApi(
+        key,
+        base_url=base_url or places_api.BASE_URL,
+        now=clock.now,
+        spending=DailyCap(database, settings.places.daily_cost_cap_minor),
+        surroundings=surroundings,
     )

@@ -337,7 +337,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *_payment_work(installation),
         *_settlement_work(installation),
         *roaming_jobs(installation.roaming),
-        *directory_jobs(installation.directories.refreshing),
+        *directory_jobs(installation.directories.refreshing, installation.directories.enrichment),
         *audit_jobs(installation.database, installation.secrets),
     )
 

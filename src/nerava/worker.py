@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from nerava.audit import AuditLog
+    from nerava.discovery.enriching import PlaceEnrichment
     from nerava.discovery.refreshing import Refreshing
     from nerava.identity.messages import Messages
     from nerava.inbound.work import EventWork
@@ -343,9 +344,12 @@ def settlement_jobs(closing: Closing, paying: Paying, reminding: Reminding) -> S
     )
 
 
-def directory_jobs(refreshing: Refreshing) -> Sequence[Job]:
-    """Return the job that reads charging sites of areas that are thin, and all of them at night."""
-    return (Job("read charging sites", SECONDLY, refreshing.run, DIRECTORIES),)
+def directory_jobs(refreshing: Refreshing, enrichment: PlaceEnrichment) -> Sequence[Job]:
+    """Return the jobs that read charging sites, and that forget what may not be kept of other directories."""
+    return (
+        Job("read charging sites", SECONDLY, refreshing.run, DIRECTORIES),
+        Job("forget positions of other directories", HOURLY, enrichment.keep_house, DIRECTORIES),
+    )
 
 
 def campaign_jobs(database: Database, audit: AuditLog) -> Sequence[Job]:

@@ -53,3 +53,11 @@ class UnknownRow(NeravaError):
     code = "unknown-row"
     status = HTTPStatus.NOT_FOUND
     title = "The source has no such row"
+
+
+class UnknownPlace(NeravaError):
+    """No place has this id, or it is gone."""
+
+    code = "unknown-place"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such place"

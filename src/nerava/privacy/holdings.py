@@ -365,6 +365,8 @@ NOBODYS: Final[dict[str, str]] = {
     "offer_code_batch": "numbers of codes",
     "offer_day": "numbers of codes",
     "limit_state": "counters under keyed hashes of many kinds; gone after two windows",
+    "place_reference": "a shop's name at another directory",
+    "provider_cost_day": "what calls to a provider cost",
     "readiness_probe": "an instant",
     "reconciliation_run": "a provider's book beside ours",
     "retention_run": "numbers of rows",

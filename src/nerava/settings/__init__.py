@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nerava.kernel.switch_names import UnknownSwitch, checked_name
-from nerava.settings.discovery import NlrSettings, OcmSettings
+from nerava.settings.discovery import NlrSettings, OcmSettings, PlacesSettings
 from nerava.settings.groups import (
     DatabaseSettings,
     Group,
@@ -54,6 +54,7 @@ __all__ = [
     "OcmSettings",
     "PasskeySettings",
     "PayoutSettings",
+    "PlacesSettings",
     "PrivacySettings",
     "Profile",
     "RedeemingSettings",
@@ -121,6 +122,7 @@ class Settings(BaseSettings):
     ocpi: OcpiSettings = OcpiSettings()
     nlr: NlrSettings = NlrSettings()
     ocm: OcmSettings = OcmSettings()
+    places: PlacesSettings = PlacesSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -71,3 +71,25 @@ class OcmSettings(_Directory):
     base_url: str | None = Field(
         default=None, pattern=_ADDRESS, description="Where the API is; unset: https://api.openchargemap.io"
     )
+
+
+class PlacesSettings(_Directory):
+    """What Google says about places; its content costs money and is shown with its name only."""
+
+    mode: Literal["off", "simulator", "live"] = Field(
+        default="off", description="Google Places API (New): off, simulator or live"
+    )
+    key: SecretStr | None = Field(default=None, description="The key for places.googleapis.com")
+    base_url: str | None = Field(
+        default=None, pattern=_ADDRESS, description="Where the API is; unset: https://places.googleapis.com"
+    )
+    content_cache: Literal["l1_l2", "l1", "off"] = Field(
+        default="l1_l2",
+        description="Its content, for 300 s at most: l1_l2 (in a Redis without a disk, too), l1 or off",
+    )
+    daily_cost_cap_minor: int = Field(
+        default=500,
+        ge=0,
+        le=1_000_000,
+        description="US cents that its calls may cost in a day, by list price",
+    )
