@@ -9,8 +9,8 @@ from alembic import op
 
 from nerava.platform.db import UtcDateTime
 
-revision: Final = "0028"
-down_revision: Final = "0027"
+revision: Final = "0029"
+down_revision: Final = "0028"
 branch_labels: Final = None
 depends_on: Final = None
 

@@ -9,8 +9,8 @@ from alembic import op
 
 from nerava.platform.db import UtcDateTime, UUIDType
 
-revision: Final = "0029"
-down_revision: Final = "0028"
+revision: Final = "0030"
+down_revision: Final = "0029"
 branch_labels: Final = None
 depends_on: Final = None
 
