@@ -144,13 +144,15 @@ def test_r22_every_row_of_the_table_with_every_fault(simulators: Simulators, fau
     if FAULTS[fault] is not None:
         simulators.faults.add(provider="nlr", **FAULTS[fault])
     rows = [(one, _scaled(one.call, 20.0)) for one in _http_rows()]
+    with Lag() as idle:
+        time.sleep(1)
     with Lag() as lag, ThreadPoolExecutor(8) as pool:
         ended = list(pool.map(lambda row: (*row, *_asked(simulators, *row, fault, time.sleep)), rows))
     for one, call, result, taken_s in ended:
         assert taken_s <= call.total_s + SLACK_S, f"{one.call.name}, {fault}"
         calls = [asked for asked in simulators.requests("nlr") if asked.headers["x-of"] == one.call.name]
         _check(one, call, fault, result, len(calls))
-    assert lag.p99_s < 0.1
+    assert lag.p99_s < 0.1 + idle.p99_s
 
 
 class Lag:
