@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nerava.integrations.ocpi.connection import Roaming
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
+    from nerava.ledger.watching import Watching
     from nerava.outbox.relay import Relay
     from nerava.payouts.service import Payouts
     from nerava.platform.db import Database
@@ -95,6 +96,9 @@ PROVIDERS: Final = "providers"
 
 DIRECTORIES: Final = "directories"
 """The share of jobs that load directories from other machines, which takes minutes."""
+
+WATCH: Final = "watch"
+"""The share of the job that reads the books from end to end."""
 
 
 class BackgroundWork:
@@ -367,6 +371,11 @@ def payment_jobs(checkouts: CheckoutWork, refunds: RefundWork) -> Sequence[Job]:
         Job("drive payments of sponsors", AT_ONCE, checkouts.run, PROVIDERS),
         Job("drive refunds to sponsors", AT_ONCE, refunds.run, PROVIDERS),
     )
+
+
+def watch_jobs(watching: Watching) -> Sequence[Job]:
+    """Return the job that watches over the books; on large ones it takes minutes, so nobody waits for it."""
+    return (Job("look for broken invariants", MINUTELY, watching.run, WATCH),)
 
 
 def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:

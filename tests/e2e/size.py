@@ -17,8 +17,8 @@ class Size:
         codes: Codes that drivers ask for on a day.
         cashouts: Cash-outs asked for on a day that has some.
         expires_days: Life of the points of campaigns whose points expire.
-        chores_every: Days from one round of the work that waits for nobody outside to the next.
-        audit_every: Days from one audit to the next.
+        chores_every: Days from one round of the background work to the next.
+        audit_every: Days from one audit of all of history to the next; what is there now is audited daily.
         seed: Everything that is left to chance follows from it.
     """
 
@@ -39,21 +39,21 @@ class Size:
 
 
 QUICK = Size(
-    first=date(2027, 2, 15),
-    days=56,
+    first=date(2027, 2, 24),
+    days=28,
     sponsors=2,
     campaigns=3,
     merchants=5,
-    drivers=60,
-    payees=5,
-    copies=3,
+    drivers=20,
+    payees=4,
+    copies=2,
     codes=3,
     cashouts=2,
-    expires_days=30,
+    expires_days=20,
     chores_every=3,
     audit_every=7,
 )
-"""Eight weeks around 14 March 2027, when clocks go forward."""
+"""Four weeks around 14 March 2027, when clocks go forward."""
 
 FULL = Size(
     first=date(2027, 1, 1),

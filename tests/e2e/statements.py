@@ -6,10 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nerava.ledger.chart import NOVA_RESERVE, PAYOUT_CLEARING, PLATFORM_BREAKAGE, external, merchant_nova
+from nerava.payouts.totals import total_at
+from tests.e2e.chapters.referring import BUDGET
 
 if TYPE_CHECKING:
     from tests.e2e.chapters.campaigns import Campaigns
     from tests.e2e.chapters.cashing_out import CashingOut
+    from tests.e2e.chapters.claiming import Claiming
     from tests.e2e.chapters.deposits import Deposits
     from tests.e2e.chapters.redeeming import Redeeming
     from tests.e2e.chapters.settling import Settling
@@ -65,7 +68,9 @@ def points_are_backed(year: Year, held_by_drivers: int, held_by_merchants: int) 
     assert year.holds(NOVA_RESERVE)["posted"] == held_by_drivers + held_by_merchants
 
 
-def bank_agrees(year: Year, deposits: Deposits, cashing_out: CashingOut, settling: Settling) -> None:
+def bank_agrees(
+    year: Year, deposits: Deposits, cashing_out: CashingOut, settling: Settling, claiming: Claiming
+) -> None:
     """Compare what the books say of the provider with the provider's own book, which knows nothing of ours."""
     stripe = year.world.stripe
     lines = stripe.objects("balance_transaction")
@@ -79,10 +84,16 @@ def bank_agrees(year: Year, deposits: Deposits, cashing_out: CashingOut, settlin
 
     there = {name: sum(one.values()) for name, one in _balances(year).items()}
     ours = there.pop(stripe.platform)
-    assert ours == charged - fees - refunded - at_banks
+    assert ours == charged - fees - refunded - at_banks - deposits.disputed
     assert set(there.values()) <= {0}, "money lies with a connected account"
     assert year.holds(PAYOUT_CLEARING)["posted"] == 0
     assert -year.holds(external("stripe"))["posted"] == ours
+    installation = year.house.installation
+    assert installation.paid_by is not None
+    total = total_at(installation.database, installation.ledger, installation.paid_by, "USD", year.now)
+    assert (total.theirs, total.ours, total.under_way) == (ours, ours, 0)
+    wired = -year.holds(external("bank"))["posted"]
+    assert wired == deposits.wired.total() + BUDGET + claiming.arrived
 
 
 def _balances(year: Year) -> dict[str, dict[str, int]]:

@@ -14,8 +14,8 @@ from nerava.installation import payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger.chart import PAYOUT_CLEARING, driver_nova
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
+from nerava.payouts.books import Period
 from nerava.payouts.model import Payout, PayoutMethod
-from nerava.payouts.reconciling import Period
 from tests.http.conftest import Caller
 from tests.http.flows import add_contact, as_driver, cash_out, fill_promo, let_go
 from tests.http.paying import Counter, opened_counter

@@ -23,6 +23,12 @@ from tests.http.test_problems import assert_problem
 
 if TYPE_CHECKING:
     from tests.http.conftest import House
+    from tests.http.shop import Shop
+
+
+def told(shop: Shop) -> set[str]:
+    """Return the kinds of news that the merchant has."""
+    return {one["kind"] for one in shop.owner.get("/v1/merchant/notices").json()["items"]}
 
 
 def test_a_merchant_reads_its_settlement_invoice_and_news(house: House) -> None:
@@ -94,6 +100,7 @@ def test_a_transfer_pays_an_invoice_once(house: House) -> None:
     assert_problem(finance.post(path, much, key="d"), 409, "paid-too-much")
     paid = finance.post(path, much | {"amount_minor": 40}, key="e").json()
     assert (paid["invoice"]["state"], paid["open_minor"]) == ("paid", 0)
+    assert "invoice.paid" in told(shop)
     assert house.findings() == []
 
 
@@ -117,7 +124,21 @@ def test_a_write_off_takes_two_people_and_happens_once(house: House) -> None:
     checker = house.caller(Role.OPS_FINANCE)
     assert checker.post(path, key="c").json()["invoice"]["state"] == "written_off"
     assert_problem(checker.post(path, key="d"), 409, "already-decided")
+    assert "invoice.written-off" in told(shop)
     assert house.findings() == []
+
+
+def test_a_write_off_is_refused_with_a_reason_and_stays_so(sqlite_house: House) -> None:
+    checker, approval_id = asked_to_write_off(sqlite_house)
+    path = f"/v1/ops/approvals/{approval_id}/refuse"
+
+    refused = checker.post(path, {"reason": "they promised to pay"}, key="a")
+
+    assert (refused.status_code, refused.json()["state"]) == (200, "refused"), refused.text
+    approve = f"/v1/ops/invoice-write-offs/{approval_id}/approve"
+    assert_problem(checker.post(approve, key="b"), 409, "already-decided")
+    assert len(checker.get("/v1/ops/invoices").json()["items"]) == 1
+    assert sqlite_house.findings() == []
 
 
 def test_what_was_paid_meanwhile_is_not_written_off(house: House) -> None:

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import select
 
 from nerava.kernel.ids import new_id
+from nerava.payouts.books import Period
 from nerava.payouts.errors import ProviderUnsure
 from nerava.payouts.model import ReconciliationRun
 from nerava.payouts.ports import Movement, Sent
-from nerava.payouts.reconciling import COLUMNS, Period, csv_of
+from nerava.payouts.reconciling import COLUMNS, csv_of
 from tests.payouts.till import Till
 
 
@@ -94,7 +95,7 @@ def test_books_that_agree_match_line_by_line(till: Till) -> None:
     till.drive()
     assert till.state(failed) == "failed"
     till.bank.book.append(
-        Movement("txn_c", "charge", "ch_1", None, 5_000, 59, "USD", int(till.now.timestamp()))
+        Movement("txn_c", "fee", "ch_1", None, 5_000, 59, "USD", int(till.now.timestamp()))
     )
     till.wait(hours=3)
 

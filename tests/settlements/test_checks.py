@@ -28,6 +28,7 @@ FEBRUARY = datetime(2026, 2, 1, 6, tzinfo=UTC)
 
 BREAKS: dict[str, Callable[[Counter], None]] = {
     "settlements-are-posted": lambda counter: counter.set(Settlement, transaction_key=new_id()),
+    "settlements-are-split-exactly": lambda counter: counter.set(Settlement, fee_bps=1),
     "settlement-lines-add-up": lambda counter: counter.set(SettlementLine, amount=7),
     "settlements-follow-each-other": lambda counter: counter.set(Settlement, carried_in=5, carried_out=5),
     "what-is-over-is-settled": lambda counter: counter.set(SettlementLine, amount=7),

@@ -12,6 +12,7 @@ from nerava.commands.errors import NoRolesThere
 from nerava.commands.opening import DatabaseUrl, refusing, settings_for
 from nerava.commands.output import AsJson, Output
 from nerava.identity import access_store
+from nerava.ledger import alarm_store
 from nerava.ledger import rights as ledger_rights
 from nerava.payouts import rights as payout_rights
 from nerava.platform.db import Database, EngineOptions
@@ -63,6 +64,7 @@ def _grant(url: str, role: str) -> None:
             raise NoRolesThere(message)
         guarded = (
             *ledger_rights.RIGHTS,
+            *alarm_store.RIGHTS,
             *audit_rights.RIGHTS,
             *access_store.RIGHTS,
             *payout_rights.RIGHTS,

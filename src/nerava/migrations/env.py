@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from nerava.platform.db.engine import EngineOptions, open_engine
 
 MIGRATION_LOCK = 7_264_531_001
+PATIENCE = "PRAGMA busy_timeout = 300000"
+"""How long one process waits for another that migrates an SQLite file; on a slow disk that takes a while."""
 
 
 def run() -> None:
     """Run the asked steps on a connection of our own."""
     options = EngineOptions(pool_size=1, statement_timeout_ms=0, idle_in_transaction_ms=0)
     engine = open_engine(context.config.attributes["url"], options)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda driver, _: driver.execute(PATIENCE))
     try:
         with engine.connect() as connection:
             context.configure(connection=connection, target_metadata=None)

@@ -16,6 +16,7 @@ SELECT 'payout:clearing', 'holds ' || c.posted || ', under way are ' || c.under_
           JOIN ledger_balance b ON b.account_id = a.id WHERE a.code = 'payout:clearing') AS posted,
          (SELECT coalesce(sum(p.amount_minor), 0) FROM payout p WHERE p.state IN ('submitted', 'unknown')) AS under_way
 ) c WHERE c.posted <> c.under_way""",
+        is_light=True,
     ),
     Check(
         "clearing-is-young",

@@ -77,6 +77,7 @@ class Movement:
         kind: `charge`, `transfer`, `transfer_reversal`, `refund`, `dispute`, `fee`, or its own word.
         group: Our id for what it belongs to, if we gave one.
         amount_minor: Positive when money came to us.
+        payment: The provider's name for the payment that a charge or a refund belongs to.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Movement:
     fee_minor: int
     currency: str
     created_s: int
+    payment: str | None = None
 
 
 class PayoutProvider(Protocol):

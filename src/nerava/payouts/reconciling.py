@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -14,9 +14,11 @@ from sqlalchemy import or_, select, update
 
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Ok
+from nerava.payouts.books import MATCHED, Line, Period
 from nerava.payouts.cases import open_case
 from nerava.payouts.errors import ProviderUnsure, UnknownRun
 from nerava.payouts.model import Payout, ReconciliationRun
+from nerava.payouts.sponsor_books import compare_payments, payments_of
 from nerava.payouts.states import BEFORE_SUBMISSION, DRIFTS, IN_CLEARING, CaseKind, PayoutState, Step
 
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ LOOKS_BACK: Final = timedelta(days=4)
 """What a nightly comparison covers, so that one that failed is made up for."""
 
 HOURS_MADE_UP: Final = timedelta(days=2)
-MATCHED: Final = "matched"
 COLUMNS: Final = (
     "verdict",
     "at",
@@ -52,36 +53,6 @@ COLUMNS: Final = (
 
 TRANSFER: Final = "transfer"
 REVERSAL: Final = "transfer_reversal"
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A span of the provider's book, [since, until), and its name."""
-
-    name: str
-    since: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a comparison; amounts in minor units, `at` in Unix seconds.
-
-    Attributes:
-        verdict: `matched`, or the kind of drift.
-        amount_minor: What the provider's book says; None where it says nothing.
-        expected_minor: What ours says.
-    """
-
-    verdict: str
-    at: int | None
-    kind: str
-    movement: str | None
-    source: str | None
-    payout_id: str | None
-    amount_minor: int | None
-    expected_minor: int | None
-    currency: str | None
 
 
 class Reconciling:
@@ -119,7 +90,11 @@ class Reconciling:
             raise ProviderUnsure
         payouts = self._database.read(lambda session: self._concerned(session, period, movements.value))
         sent = {one.id: self._sent_for(one.id) for one in payouts if one.submitted_at is not None}
+        payments = self._database.read(
+            lambda session: payments_of(session, self._provider.name, period, movements.value)
+        )
         lines = compare_books(period, movements.value, payouts, sent)
+        lines += compare_payments(period, movements.value, payments)
         return self._database.run(lambda session: self._store(session, period, lines))
 
     def _sent_for(self, payout_id: UUID) -> Sequence[Sent]:

@@ -340,6 +340,8 @@ NOBODYS: Final[dict[str, str]] = {
     "import_run": "how far an import is",
     "import_staged": "rows of public lists that wait",
     "evse": "a charger",
+    "alarm": "what the audit found: accounts and transfers, by ids",
+    "alarm_look": "when the books were audited",
     "ledger_asset": "a unit",
     "ledger_batch": "a hash over transfers",
     "ledger_block": "hashes",

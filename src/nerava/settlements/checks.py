@@ -17,6 +17,7 @@ SELECT s.asset, 'transits come to ' || s.posted || ' and nothing is on its way' 
 ) s WHERE s.posted <> 0 AND NOT EXISTS (
   SELECT 1 FROM ledger_open_hold h JOIN ledger_transfer t ON t.id = h.hold_id WHERE t.template = 'transit'
 )""",
+        is_light=True,
     ),
     Check(
         "settlements-are-posted",
@@ -33,6 +34,13 @@ SELECT CAST(t.id AS TEXT), 'a settlement of ' || t.amount || ' that no row names
 FROM ledger_transfer t JOIN ledger_account a ON a.id = t.debit
 WHERE t.template = 'merchant_settlement' AND a.kind = 'merchant_nova'
   AND NOT EXISTS (SELECT 1 FROM settlement s WHERE s.transaction_key = t.key)""",
+    ),
+    Check(
+        "settlements-are-split-exactly",
+        "The fee of a settlement is its share rounded down, and the rest is the merchant's.",
+        """
+SELECT CAST(id AS TEXT), net_minor || ' and ' || fee_minor || ' of ' || points || ' at ' || fee_bps || ' bps'
+FROM settlement WHERE net_minor + fee_minor <> points OR fee_minor <> points * fee_bps / 10000""",
     ),
     Check(
         "settlement-lines-add-up",

@@ -32,8 +32,9 @@ from nerava.settlements.errors import (
     UnknownInvoice,
 )
 from nerava.settlements.model import Invoice, InvoicePayment, InvoiceSeries
+from nerava.settlements.notices import tell
 from nerava.settlements.periods import local_day_began
-from nerava.settlements.states import UNPAID, Dunning, InvoiceState, PaymentKind
+from nerava.settlements.states import UNPAID, Dunning, InvoiceState, NoticeKind, PaymentKind
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -266,3 +267,6 @@ def _note(
         )
     )
     session.refresh(invoice)
+    said = NoticeKind.WRITTEN_OFF if kind is PaymentKind.WRITE_OFF else NoticeKind.PAID
+    # In the list only: nobody has to do anything about it.
+    tell(session, lambda *_: 0, invoice.merchant_id, said, invoice.id, now=now)

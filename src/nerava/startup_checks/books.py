@@ -9,6 +9,7 @@ from sqlalchemy import exc, text
 from nerava.audit import rights as audit_rights
 from nerava.identity import access_store
 from nerava.kernel.errors import NeravaError
+from nerava.ledger import alarm_store
 from nerava.ledger import rights as ledger_rights
 from nerava.ledger.verify import verify_tail
 from nerava.payouts import rights as payout_rights
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 GUARDED: Final = (
     *ledger_rights.RIGHTS,
+    *alarm_store.RIGHTS,
     *audit_rights.RIGHTS,
     *access_store.RIGHTS,
     *payout_rights.RIGHTS,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from nerava.discovery.refresh_store import AreaRefresh
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
+from nerava.ledger.findings import Finding
 from nerava.merchants.model import PosOrder, Redemption
 from nerava.outbox.model import OutboxConsumer
 from nerava.outbox.webhook_store import DeliveryState, WebhookDelivery
@@ -18,6 +20,14 @@ from nerava.rewards.referral_store import Referral
 from nerava.rewards.return_store import RewardReceivable
 from nerava.roaming.model import ObjectState, RoamingObject, RoamingPull, RoamingTokenPush
 from nerava.settlements.model import Invoice, Settlement, SettlementPlan
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+LATE_MAX: Final = timedelta(hours=1)
+"""Work that is due for longer is an alarm: nobody does it."""
 
 _PAYOUT: Final[Any] = Payout
 _REDEMPTION: Final[Any] = Redemption
@@ -67,3 +77,15 @@ QUEUES: Final = (
     ),
 )
 """The most urgent for money first. Tables that hold work and are missing here fail a test."""
+
+
+def late_work(session: Session, now: datetime) -> list[Finding]:
+    """Return every queue in which something has been due for more than an hour."""
+    read = [line.read(session, now) for line in QUEUES]
+    return [
+        Finding(
+            "work-is-done-in-time", one.name, f"{one.late} late, since {one.oldest_due_at:%Y-%m-%d %H:%M}"
+        )
+        for one in read
+        if one.oldest_due_at is not None and one.oldest_due_at <= now - LATE_MAX
+    ]

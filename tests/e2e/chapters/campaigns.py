@@ -8,6 +8,10 @@ from datetime import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sqlalchemy import select
+
+from nerava.rewards.holdout import in_holdout
+from nerava.rewards.model import RewardGrant
 from nerava.rewards.rules import AnyRule, Fixed, MinimumEnergy, OffPeak, OffPeakBonus, PerKwh
 from tests.e2e.year import MORNING, Chapter, Year
 
@@ -68,6 +72,7 @@ class Campaigns(Chapter):
     def check(self, year: Year) -> None:
         """Compare the budgets that sponsors are shown with what was put in and came back."""
         assert all(plan.is_closed for plan in self.plans)
+        self._held_out(year)
         for owner in year.sponsors:
             mine = [plan for plan in self.plans if plan.owner is owner]
             shown = {one["id"] for one in owner.every("/v1/campaigns")}
@@ -83,6 +88,22 @@ class Campaigns(Chapter):
                 assert (one["held"], one["funded"]) == (0, given + rest)
                 self.granted += given
 
+    def _held_out(self, year: Year) -> None:
+        """Have paid nobody who was held out, though they charged, and measured what that changed."""
+        grants = year.house.installation.database.read(
+            lambda session: session.execute(select(RewardGrant.campaign_id, RewardGrant.driver_id)).all()
+        )
+        charged = {driver_id for _, driver_id in grants}
+        for plan in self.plans:
+            campaign_id = UUID(plan.campaign_id)
+            percent = plan.owner.get(f"/v1/campaigns/{campaign_id}")["terms"]["holdout_percent"]
+            held = {one for one in charged if in_holdout(campaign_id, one, percent)}
+            assert not held & {driver_id for owner_id, driver_id in grants if owner_id == campaign_id}
+            year.happened["driver held out"] += len(held)
+            if percent:
+                lift = plan.owner.get(f"/v1/campaigns/{campaign_id}/incrementality")["lift"]
+                year.happened["lift: too few" if lift["is_too_few"] else "lift: measured"] += 1
+
     def _begin(self, year: Year, number: int) -> Plan:
         owner = year.sponsors[number % len(year.sponsors)]
         days = year.size.days
@@ -94,6 +115,7 @@ class Campaigns(Chapter):
             "stacking_group": ["energy", "night", None][number % 3],
             "evidence_min": 2,
             "settle_within_days": 14,
+            "holdout_percent": 30 if number % 3 == 1 else 0,
             "points_expire_after_days": year.size.expires_days if number % 2 == 0 else None,
             "rules": [rule.model_dump(mode="json") for rule in _rules(number)],
         }
@@ -101,7 +123,7 @@ class Campaigns(Chapter):
         plan = Plan(
             owner,
             drafted["id"],
-            pauses=10 + 7 * (number % 5),
+            pauses=3 + 4 * (number % 5),
             ends=days // 2 + number if is_short else days - 15 + number % 10,
         )
         # Some run dry, so that there are sessions for which nothing is left.

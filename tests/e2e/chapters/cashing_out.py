@@ -89,8 +89,10 @@ class CashingOut(Chapter):
             return
         assert answer.status_code == 202, answer.text
         year.happened["cash-out asked"] += 1
-        if year.happens(FAILS_PERCENT):
-            year.world.stripe.decide("payout", year.dice.choice(FATES), about=account)
+        is_first = year.happened["cash-out asked"] == 1
+        if is_first or year.happens(FAILS_PERCENT):
+            fate = FATES[0] if is_first else year.dice.choice(FATES)
+            year.world.stripe.decide("payout", fate, about=account)
             year.happened["cash-out that the bank refuses"] += 1
         elif year.happens(5):
             driver.post(f"/v1/payouts/{answer.json()['id']}/cancel")

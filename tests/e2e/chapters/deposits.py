@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from nerava.identity.roles import Role
+from nerava.ledger.chart import PLATFORM_ADJUSTMENTS, PROCESSOR_FEES, external
 from nerava.rewards.campaigns import create_sponsor
 from tests.e2e.year import Chapter, Year
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.e2e.people import Person
 
 MONTH = 28
 GROSS = 2_500_000
+DISPUTED = 4_000
 REFUNDS_AT = 9
 """The look after the last day at which deposits go back: campaigns are closed by then."""
 
@@ -28,6 +32,7 @@ class Deposits(Chapter):
     paid: Counter[UUID] = field(default_factory=Counter)
     wired: Counter[UUID] = field(default_factory=Counter)
     returned: Counter[UUID] = field(default_factory=Counter)
+    disputed: int = 0
     _waited: int = 0
     _awaited: dict[UUID, tuple[str, Person, int]] = field(default_factory=dict)
 
@@ -44,16 +49,24 @@ class Deposits(Chapter):
             body = {"reference": f"wire-{number}", "gross_minor": 10_000}
             year.ops[Role.OPS_FINANCE].post(f"/v1/ops/sponsors/{sponsor_id}/deposits", body)
             self.wired[sponsor_id] += 10_000
-            self._pay(year, owner, GROSS, "card")
-            self._pay(year, owner, GROSS, "fail")
-            self._pay(year, owner, GROSS, "declined")
+        self._pay(year, [(year.sponsors[-1], GROSS // 100, "card")])
+        self._pay(
+            year, [(owner, GROSS, how) for owner in year.sponsors for how in ("card", "fail", "declined")]
+        )
 
     def day(self, year: Year) -> None:
         """Pay in every month, now and then by bank; most debits come."""
         if year.number % MONTH == 1:
-            for owner in year.sponsors:
-                means = year.dice.choice(["card", "bank", "bank", "fail", "leave"])
-                self._pay(year, owner, GROSS // 4 + year.dice.randrange(10_000), means)
+            means = ["card", "bank", "bank", "fail", "leave"]
+            orders = [
+                (owner, GROSS // 4 + year.dice.randrange(10_000), year.dice.choice(means))
+                for owner in year.sponsors
+            ]
+            self._pay(year, orders)
+
+        # No campaign of this sponsor is paused by its own plan then, and some are on.
+        if year.number == year.size.days // 2 - 2:
+            self._dispute(year)
 
     def wait(self, year: Year) -> None:
         """Give sponsors back what is in no campaign, as far as payments brought it, late in the tail."""
@@ -64,6 +77,24 @@ class Deposits(Chapter):
         for one in year.world.stripe.objects("refund"):
             if one["status"] == "pending" and self._waited > REFUNDS_AT:
                 year.world.stripe.finish_refund(one["id"])
+
+    def _dispute(self, year: Year) -> None:
+        """Let the smallest payment be disputed and lost; the house bears it and the sponsor goes on."""
+        owner, stripe = year.sponsors[-1], year.world.stripe
+        charges = [one for one in stripe.objects("charge") if one["amount"] == GROSS // 100]
+        dispute = stripe.open_dispute(charges[0]["id"], DISPUTED)
+        self.disputed = DISPUTED
+        year.work_at_provider()
+        for one in owner.every("/v1/campaigns"):
+            if one["state"] == "paused":
+                owner.post(f"/v1/campaigns/{one['id']}/activate")
+                year.happened["campaign paused by a dispute"] += 1
+        stripe.close_dispute(dispute["id"], won=False)
+        finance = year.ops[Role.OPS_FINANCE]
+        fee = dispute["balance_transactions"][0]["fee"]
+        for debit, amount in ((PLATFORM_ADJUSTMENTS, DISPUTED), (PROCESSOR_FEES, fee)):
+            body = {"debit": debit, "credit": external("stripe"), "amount_minor": amount}
+            finance.post("/v1/ops/adjustments", body | {"reason": "dispute"})
 
     def _give_back(self, year: Year, owner: Person) -> None:
         rest = owner.get("/v1/sponsor")["prepaid_minor"] - self.wired[owner.tenant_id]
@@ -91,22 +122,23 @@ class Deposits(Chapter):
                 one["amount_minor"] for one in refunds if one["state"] == "paid"
             )
 
-    def _pay(self, year: Year, owner: Person, gross: int, means: str) -> None:
-        asked = owner.post("/v1/sponsor/checkouts", {"gross_minor": gross})
-        self._awaited[UUID(asked["id"])] = (means, owner, gross)
+    def _pay(self, year: Year, orders: Sequence[tuple[Person, int, str]]) -> None:
+        """Let sponsors open a page each, then do on them what they came for."""
+        opened = []
+        for owner, gross, means in orders:
+            asked = owner.post("/v1/sponsor/checkouts", {"gross_minor": gross})
+            self._awaited[UUID(asked["id"])] = (means, owner, gross)
+            opened.append((asked["id"], means))
         year.work_at_provider()
-        stripe, at_stripe = year.world.stripe, self._page(year, asked["id"])
-        match means:
-            case "fail":
-                stripe.pay_checkout(at_stripe, "bank")
-                [intent] = [one for one in stripe.objects("payment_intent") if one["status"] == "processing"][
-                    -1:
-                ]
-                stripe.decide("bank_debit", "fail", about=intent["id"])
-            case "leave":
-                pass
-            case _:
-                stripe.pay_checkout(at_stripe, means)
+        stripe = year.world.stripe
+        for checkout_id, means in opened:
+            if means == "fail":
+                stripe.pay_checkout(self._page(year, checkout_id), "bank")
+                intents = stripe.objects("payment_intent")
+                newest = [one for one in intents if one["status"] == "processing"][-1]
+                stripe.decide("bank_debit", "fail", about=newest["id"])
+            elif means != "leave":
+                stripe.pay_checkout(self._page(year, checkout_id), means)
         year.work_at_provider()
 
     def _page(self, year: Year, checkout_id: str) -> str:

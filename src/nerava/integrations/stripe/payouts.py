@@ -194,4 +194,5 @@ def _movement(row: Mapping[str, Any]) -> Movement:
         fee_minor=whole(row, "fee"),
         currency=text(row, "currency").upper(),
         created_s=whole(row, "created"),
+        payment=name_of(held, "payment_intent"),
     )

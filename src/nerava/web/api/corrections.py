@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ADJUSTMENT: Final = Kind("adjustment", daily=1_000_000)
 REVERSAL: Final = Kind("reversal", daily=1_000_000)
 CLAWBACK: Final = Kind("clawback", daily=1_000_000)
+WRITE_OFF: Final = Kind("invoice_write_off", daily=1_000_000)
+"""What is given up of invoices within any 24 hours is at most this many minor units."""
 
 _ADJUSTABLE: Final = frozenset({
     AccountKind.DRIVER_NOVA,
@@ -51,6 +53,9 @@ _ADJUSTABLE: Final = frozenset({
     AccountKind.PROCESSOR_FEES,
 })  # fmt: skip
 """The others are counted by rows of the application, which a correction would contradict."""
+
+_AT_PROVIDERS: Final = frozenset({AdjustmentReason.DISPUTE, AdjustmentReason.RECONCILIATION})
+"""Why what lies at a provider may be corrected: the provider's own book says otherwise."""
 
 _REVERSIBLE: Final = frozenset({"adjustment", "promo_funding", "promo_grant", "reversal"})
 """What the other templates moved is taken back by a way of its own, rows included."""
@@ -190,7 +195,9 @@ class Adjustment:
             OwnAccount: One of them is the caller's (403).
         """
         for code in (self.debit, self.credit):
-            if parse_code(code).kind not in _ADJUSTABLE:
+            kind = parse_code(code).kind
+            at_provider = kind is AccountKind.EXTERNAL and self.reason in _AT_PROVIDERS
+            if kind not in _ADJUSTABLE and not at_provider:
                 raise NotAdjustable(f"{code} is not adjusted by hand")
         _refuse_own(principal, (self.debit, self.credit))
 

@@ -30,6 +30,7 @@ from nerava.web.api.corrections import (
     CLAWBACK,
     READERS,
     REVERSAL,
+    WRITE_OFF,
     AlreadyReversed,
     FloorReached,
     Signed,
@@ -42,7 +43,7 @@ from nerava.web.api.presents import GOODWILL, HouseBudgetTooSmall, OwnAccount, P
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.orm import Session
     from starlette.responses import Response
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 routes: Final = router("ops: four eyes")
 
 _KINDS: Final = (GOODWILL, ADJUSTMENT, REVERSAL, CLAWBACK)
+_REFUSABLE: Final = (*_KINDS, WRITE_OFF)
+"""Whoever agrees that an invoice is given up does it where settlements are; refused is it here."""
+
 _FINANCE: Final = ("ops:finance",)
 _READS: Final = Policy(roles=_FINANCE, scope="approvals:read")
 _DECIDES: Final = Policy(
@@ -182,21 +186,21 @@ def refuse(
     """End the request for good; nothing happens. Only somebody else may."""
 
     def work(session: Session) -> Answer:
-        kind = _kind_of(session, approval_id, now)
+        kind = _kind_of(session, approval_id, now, among=_REFUSABLE)
         decided = approvals.refuse(session, actor, kind, approval_id, reason=body.reason, now=now)
         return Answer.of(ApprovalOut.of(decided))
 
     return _decided(wired, actor, approval_id, request, work)
 
 
-def _kind_of(session: Session, approval_id: UUID, now: datetime) -> Kind:
+def _kind_of(session: Session, approval_id: UUID, now: datetime, *, among: Sequence[Kind] = _KINDS) -> Kind:
     """Return the kind of a request, if it is one that is decided here.
 
     Raises:
         UnknownApproval: Nobody asked for this here (404).
     """
     name = approvals.find(session, approval_id, now).kind
-    for kind in _KINDS:
+    for kind in among:
         if kind.name == name:
             return kind
     raise UnknownApproval

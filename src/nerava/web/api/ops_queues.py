@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nerava.inbound.model import EventState
 from nerava.inbound.queries import events, revive
 from nerava.kernel.errors import NeravaError
+from nerava.ledger.watching import alarms
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
@@ -83,6 +84,38 @@ def queues(wired: Wired, now: Now) -> QueuesOut:
         return QueuesOut(queues=[QueueOut.model_validate(one.read(session, now)) for one in QUEUES])
 
     return wired.database.read(look)
+
+
+class AlarmOut(BaseModel):
+    """Something that may never be, and was found."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str = Field(description="The invariant, as `nerava ledger audit` names it")
+    subject: str
+    detail: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    over_at: datetime | None = Field(description="When a look did not find it any more")
+
+
+@routes.get("/ops/alarms", summary="What is wrong with the books")
+@guarded(_READS)
+def list_alarms(
+    wired: Wired,
+    is_open: Annotated[bool, Query(alias="open")] = True,  # noqa: FBT002 - a query parameter
+    cursor: CursorText = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> Page[AlarmOut]:
+    """Return the alarms that ring, or those that are over, the oldest first."""
+    after = after_id(cursor)
+
+    def look(session: Session) -> list[AlarmOut]:
+        found = alarms(session, is_open=is_open, after=after, limit=limit)
+        return [AlarmOut.model_validate(one) for one in found]
+
+    return page_by_id(wired.database.read(look), limit)
 
 
 @routes.get("/ops/provider-events", summary="What providers told")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from nerava.identity import approvals
-from nerava.identity.approvals import AllowanceSpent, AlreadyDecided, Kind, UnknownApproval
+from nerava.identity.approvals import AllowanceSpent, AlreadyDecided, UnknownApproval
 from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import SelfApproval
 from nerava.merchants.errors import TimezoneUnknown, UnknownMerchant
@@ -34,6 +34,7 @@ from nerava.settlements.errors import (
 from nerava.settlements.invoicing import WriteOff
 from nerava.settlements.states import Cadence, InvoiceState, SettlementState
 from nerava.web.api.audited import Acting
+from nerava.web.api.corrections import WRITE_OFF
 from nerava.web.api.fields import AmountMinor, Body
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.merchant_settlements import (
@@ -49,9 +50,6 @@ from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 routes: Final = router("ops: settlements")
-
-WRITE_OFF: Final = Kind("invoice_write_off", daily=1_000_000)
-"""What is given up of invoices within any 24 hours is at most this many minor units."""
 
 _OPS: Final = ("ops:support", "ops:finance", "ops:admin")
 _READS: Final = Policy(roles=_OPS, scope="settlements:read")

@@ -1,0 +1,114 @@
+"""Sponsors' payments in two books: each way in which they can differ is found once, and none is corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from nerava.identity.roles import Role
+from nerava.installation import payouts_of
+from nerava.kernel.ids import new_id
+from nerava.ledger.chart import PLATFORM_ADJUSTMENTS, PROCESSOR_FEES, external
+from nerava.payouts.books import Period
+from nerava.payouts.ports import Movement
+from nerava.payouts.sponsor_books import Payments, compare_payments
+from nerava.payouts.totals import Total, total_at
+from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
+from tests.http.flows import sponsor
+from tests.http.paying import Counter, opened_counter
+
+NOON: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PERIOD: Final = Period("four days", NOON - timedelta(days=4), NOON + timedelta(days=1))
+CHECKOUT: Final = SponsorCheckout(
+    id=new_id(), state="paid", payment="pi_1", gross=10_000, currency="USD", ended_at=NOON
+)
+REFUND: Final = SponsorRefundRow(
+    id=new_id(), state="paid", refund="re_1", amount=3_000, ended_at=NOON, checkout_id=CHECKOUT.id
+)
+CAME: Final = Movement("txn_1", "charge", "ch_1", None, 10_000, 320, "USD", int(NOON.timestamp()), "pi_1")
+WENT: Final = replace(CAME, id="txn_2", kind="refund", source="re_1", amount_minor=-3_000, fee_minor=0)
+DISPUTED: Final = replace(CAME, id="txn_3", kind="dispute", source="dp_1", amount_minor=-4_000)
+BACK: Final = replace(WENT, id="txn_4", kind="refund_failure", amount_minor=3_000)
+
+DIFFERENT: Final[dict[str, tuple[list[Movement], list[str]]]] = {
+    "nothing differs": ([CAME, WENT], ["matched", "matched"]),
+    "a charge of another amount": ([replace(CAME, amount_minor=9_999), WENT], ["amount", "matched"]),
+    "a charge in another currency": ([replace(CAME, currency="EUR"), WENT], ["currency", "matched"]),
+    "a charge that nobody here asked for": ([CAME, WENT, replace(CAME, id="txn_9", payment="pi_9")], ["matched", "matched", "extra"]),
+    "a payment that was charged twice": ([CAME, WENT, replace(CAME, id="txn_9")], ["matched", "matched", "duplicate"]),
+    "a payment without its charge": ([WENT], ["matched", "missing"]),
+    "a refund of another amount": ([CAME, replace(WENT, amount_minor=-3_001)], ["matched", "amount"]),
+    "a refund that nobody here asked for": ([CAME, WENT, replace(WENT, id="txn_9", source="re_9")], ["matched", "matched", "extra"]),
+    "a refund without its line": ([CAME], ["matched", "missing"]),
+    "a refund that came back and that our book calls paid": ([CAME, WENT, BACK], ["matched", "matched", "late_reversal"]),
+    "what a payer took back": ([CAME, WENT, DISPUTED], ["matched", "matched", "extra"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def counter(url: str, tmp_path: Path) -> Iterator[Counter]:
+    """A counter on both databases."""
+    with opened_counter(url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_each_difference_is_named_once(name: str) -> None:
+    movements, verdicts = DIFFERENT[name]
+    lines = compare_payments(PERIOD, movements, Payments([CHECKOUT], [REFUND]))
+    assert [one.verdict for one in lines] == verdicts
+
+
+def test_an_hour_does_not_miss_what_ended_after_it_was_charged() -> None:
+    hour = Period("hour", NOON, NOON + timedelta(hours=1))
+    assert compare_payments(hour, [], Payments([CHECKOUT], [REFUND])) == []
+
+
+def total(counter: Counter) -> Total:
+    """Return what lies at the provider."""
+    house = counter.house.installation
+    assert house.paid_by is not None
+    return total_at(house.database, house.ledger, house.paid_by, "USD", counter.clock.now())
+
+
+def test_a_dispute_is_a_case_until_people_have_booked_it(counter: Counter) -> None:
+    owner, finance = sponsor(counter.house), counter.house.caller(Role.OPS_FINANCE)
+    owner.post("/v1/sponsor/checkouts", {"gross_minor": 10_000}, key=str(new_id()))
+    counter.work(2)
+    stripe = counter.world.stripe
+    stripe.pay_checkout(stripe.objects("checkout.session")[-1]["id"])
+    counter.bring()
+    counter.work(2)
+    owner.post("/v1/sponsor/refunds", {"amount_minor": 3_000}, key=str(new_id()))
+    counter.work(4)
+    assert total(counter).differs_by == 0
+
+    dispute = stripe.open_dispute(stripe.objects("payment_intent")[-1]["id"], 4_000)
+    counter.bring()
+    counter.work(2)
+    period = Period(
+        "asked", counter.clock.now() - timedelta(days=4), counter.clock.now() + timedelta(seconds=1)
+    )
+    run = payouts_of(counter.house.installation).reconciling.compare(period)
+    assert run is not None
+    assert sorted((one["kind"], one["verdict"]) for one in run.lines) == [
+        ("charge", "matched"), ("dispute", "extra"), ("refund", "matched"),
+    ]  # fmt: skip
+    [case] = finance.get("/v1/ops/payout-cases").json()["items"]
+    assert (case["kind"], case["told"]["amount_minor"]) == ("extra", -4_000)
+    fee = dispute["balance_transactions"][0]["fee"]
+    assert total(counter).differs_by == 4_000 + fee
+
+    def book(debit: str, amount: int, reason: str = "dispute") -> int:
+        body = {"debit": debit, "credit": external("stripe"), "amount_minor": amount, "reason": reason}
+        return int(finance.post("/v1/ops/adjustments", body, key=str(new_id())).status_code)
+
+    assert book(PLATFORM_ADJUSTMENTS, 4_000, "correction") == 422
+    assert (book(PLATFORM_ADJUSTMENTS, 4_000), book(PROCESSOR_FEES, fee)) == (201, 201)
+    assert total(counter).differs_by == 0
+    assert counter.house.findings() == []
