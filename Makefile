@@ -12,8 +12,10 @@ DEV := $(STAMPS)/dev
 
 # Tests run in so many processes; each has its own PostgreSQL, which is what two cores bear.
 PROCESSES ?= 2
-# More for the command, as in: make test ARGS="tests/ledger -k expiry" (without coverage, then).
+# More for the command, as in: make test ARGS="tests/ledger -k expiry".
 ARGS ?=
+# make test COVERAGE=yes counts lines and branches too, which takes half as long again; .ci/run does.
+COVERAGE ?=
 # Which long test `make chaos` runs, as pytest -k reads it: make chaos STAGE=r06.
 STAGE ?=
 
@@ -40,10 +42,10 @@ run: $(RUNTIME) ## Serve the product with your own settings (docs/settings.md).
 data: $(RUNTIME) ## Fetch recorded charging sessions and a map extract, checked by SHA-256.
 	@$(BIN)/python -m nerava data fetch $(ARGS)
 
-test: $(DEV) ## Run the quick suite on SQLite and on PostgreSQL, with coverage.
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(if $(ARGS),$(ARGS),$(COVERED))
+test: $(DEV) ## Run the quick suite on SQLite and on PostgreSQL (COVERAGE=yes counts lines).
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(if $(COVERAGE),$(COVERED)) $(ARGS)
 
-coverage: $(DEV) ## Say what the last `make test` covered; the ledger's floor is 100 %.
+coverage: $(DEV) ## Say what the last `make test COVERAGE=yes` covered; the ledger's floor is 100 %.
 	@$(BIN)/python -m coverage report --skip-covered
 	@$(BIN)/python -m coverage report --include 'src/nerava/ledger/*' --skip-covered --fail-under 100
 
