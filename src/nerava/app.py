@@ -169,6 +169,7 @@ def _wiring_of(
         endpoints=installation.relay.endpoints,
         payments=installation.payments,
         roaming=installation.roaming,
+        vehicles=installation.vehicles,
         readiness=readiness,
         maps=MapFiles(maps_folder(settings.data_dir)),
         currency=settings.money.currency,

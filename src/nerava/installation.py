@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nerava.audit import AuditLog
 from nerava.audit.entries import ActorKind
 from nerava.audit.switching import Operator, Switching
+from nerava.connections import intake_of, smartcar_of, stripe_of, vehicles_of
 from nerava.directories import directories_of
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
@@ -23,12 +24,11 @@ from nerava.identity.passkeys import RelyingParty
 from nerava.identity.proving import Methods, Proving, put_together
 from nerava.identity.sessions import Sessions
 from nerava.identity.tokens import AccessTokens, TokenOptions
-from nerava.inbound.intake import Intake
 from nerava.inbound.work import EventWork
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp
 from nerava.integrations.ocpi.connection import Roaming
 from nerava.integrations.ocpi.handshake import Own
-from nerava.integrations.stripe.connection import Stripe, StripeAccess
+from nerava.integrations.smartcar.events import smartcar_handlers
 from nerava.integrations.twilio import events as twilio
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.switch_names import MONEY_ALL
@@ -82,6 +82,7 @@ from nerava.worker import (
     session_jobs,
     settlement_jobs,
     sign_in_jobs,
+    vehicle_jobs,
     watch_jobs,
 )
 
@@ -94,12 +95,20 @@ if TYPE_CHECKING:
 
     from nerava.directories import Directories
     from nerava.identity.admission import Welcome
-    from nerava.inbound.events import Handler, Receiver
+    from nerava.inbound.events import Handler
+    from nerava.inbound.intake import Intake
+    from nerava.integrations.smartcar.connection import Smartcar, SmartcarV2
+    from nerava.integrations.stripe.connection import Stripe
     from nerava.kernel.clock import Clock
     from nerava.payouts.ports import PayoutProvider
     from nerava.rewards.ports import PaymentProvider
     from nerava.settings import Settings
+    from nerava.vehicles.service import Vehicles
     from nerava.worker import Job
+
+
+NOT_KEPT: Final = frozenset({"smartcar"})
+"""Providers whose events say where people are: nothing of them is left when they are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,8 @@ class Installation:
     relay: Relay
     messaging: Messaging
     directories: Directories
+    smartcar: Smartcar | SmartcarV2 | None
+    vehicles: Vehicles | None
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -139,6 +150,8 @@ class Installation:
         if self.stripe is not None:
             self.stripe.close()
         self.directories.close()
+        if self.smartcar is not None:
+            self.smartcar.close()
         self.cache.close()
         if self.roaming is not None:
             self.roaming.close()
@@ -169,7 +182,8 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     surroundings = Surroundings(pauses=PausesInDatabase(database))
     messaging = messaging_of(settings, clock, surroundings)
     messages = Messages(database, vault, messaging.messengers)
-    stripe = _stripe_of(settings, clock, surroundings)
+    stripe = stripe_of(settings, clock, surroundings)
+    smartcar = smartcar_of(settings, clock, surroundings)
     redis = settings.redis.url
     cache = Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
     return Installation(
@@ -209,7 +223,9 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         stripe=stripe,
         paid_by=None if stripe is None else stripe.payouts,
         payments=None if stripe is None else stripe.payments,
-        intake=Intake(database, vault, {**_receivers(stripe), **messaging.receivers}),
+        intake=intake_of(database, vault, stripe, smartcar, messaging.receivers),
+        smartcar=smartcar,
+        vehicles=vehicles_of(smartcar, database, vault, audit, messages),
         messaging=messaging,
         roaming=_roaming_of(settings, database, vault, clock),
         cache=cache,
@@ -217,10 +233,6 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
         directories=directories_of(settings, database, clock, cache=cache, surroundings=surroundings),
     )
-
-
-def _receivers(stripe: Stripe | None) -> dict[str, Receiver]:
-    return {} if stripe is None else {"stripe": stripe.events}
 
 
 def _relay_of(
@@ -245,20 +257,6 @@ def _database_of(settings: Settings) -> Database:
     )
 
 
-def _stripe_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Stripe | None:
-    given = settings.stripe
-    if given.mode == "off" or given.key is None:
-        return None
-    access = StripeAccess(
-        key=given.key.get_secret_value(),
-        secrets=given.secrets_of_endpoint,
-        connect_secrets=given.secrets_of_connect,
-        base_url=given.base_url,
-        is_live=given.mode == "live",
-    )
-    return Stripe(access, now=clock.now, surroundings=surroundings)
-
-
 def _roaming_of(settings: Settings, database: Database, vault: Vault, clock: Clock) -> Roaming | None:
     given = settings.ocpi
     if given.mode == "off" or given.country_code is None or given.party_id is None:
@@ -276,9 +274,10 @@ def _roaming_of(settings: Settings, database: Database, vault: Vault, clock: Clo
 
 def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
     """Return who works on which events, by provider and the beginning of the kind."""
-    database = installation.database
+    database, vehicles = installation.database, installation.vehicles
     return {
         "stripe": {**payment_handlers(database), **payout_handlers(database)},
+        "smartcar": {} if vehicles is None else smartcar_handlers(vehicles.hearing),
         twilio.PROVIDER: twilio.message_handlers(database),
     }
 
@@ -328,7 +327,9 @@ def background_of(installation: Installation) -> BackgroundWork:
 def jobs_of(installation: Installation) -> Sequence[Job]:
     """Return every job of an installation, the most urgent of each share first."""
     wanted = installation.settings.worker
-    events = EventWork(installation.database, installation.vault, event_handlers(installation))
+    events = EventWork(
+        installation.database, installation.vault, event_handlers(installation), wiped_when_done=NOT_KEPT
+    )
     return (
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
@@ -336,6 +337,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *protection_jobs(installation.database, installation.vault, installation.limits),
         *privacy_jobs(installation.exports, installation.erasures, Retention(installation.database)),
         *session_jobs(installation.database),
+        *vehicle_jobs(installation.database, installation.vehicles),
         *inbound_jobs(events),
         *outbox_jobs(installation.database, installation.relay, (deliveries.READER,)),
         *payout_jobs(payouts_of(installation)),

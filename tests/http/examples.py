@@ -40,6 +40,7 @@ from tests.http.roaming_examples import ROAMING_EXAMPLES
 from tests.http.settlement_examples import SETTLEMENT_EXAMPLES
 from tests.http.test_exports import give_contact
 from tests.http.test_signing_in import inbox_of
+from tests.http.vehicle_examples import VEHICLE_EXAMPLES
 from tests.http.webhook_examples import WEBHOOK_EXAMPLES
 
 if TYPE_CHECKING:
@@ -318,6 +319,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     | ROAMING_EXAMPLES
     | SETTLEMENT_EXAMPLES
     | WEBHOOK_EXAMPLES
+    | VEHICLE_EXAMPLES
     | {
         "GET /v1/campaigns/{campaign_id}": _campaign,
         "POST /v1/campaigns/{campaign_id}/activate": _funded_draft,

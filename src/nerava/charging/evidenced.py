@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import func, select
 
 from nerava.charging.evidence import EvidencedSession
-from nerava.charging.model import ChargingLocation, ChargingSession, Connector
+from nerava.charging.model import ChargingLocation, ChargingSession, Connector, Evse
 from nerava.charging.queries import decisive_finding
 from nerava.charging.states import SessionState
 
@@ -47,7 +47,7 @@ def evidenced_query() -> Select[Any]:
             _S.started_at,
             _S.ended_at,
             _S.energy_wh,
-            _CONNECTOR.c.power_w_max,
+            func.coalesce(_CONNECTOR.c.power_w_max, _best_there()).label("power_w_max"),
             _S.evidence_level,
             *(_LOCATION.c[name] for name in ("is_test", "latitude", "longitude")),
             _S.score,
@@ -57,6 +57,13 @@ def evidenced_query() -> Select[Any]:
         .join(_LOCATION, _LOCATION.c.id == _S.location_id)
         .outerjoin(_CONNECTOR, _CONNECTOR.c.id == _S.connector_id)
     )
+
+
+def _best_there() -> ColumnElement[Any]:
+    """Return the highest rating at a session's place, where nobody says which connector it was."""
+    best = select(func.max(_CONNECTOR.c.power_w_max)).join(Evse, Evse.id == _CONNECTOR.c.evse_id)
+    there = best.where(Evse.location_id == _S.location_id, _S.connector_id.is_(None))
+    return there.correlate(ChargingSession).scalar_subquery()
 
 
 def session_of(row: Row[Any]) -> EvidencedSession:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy import literal_column, select, tuple_, union_all, update
+from sqlalchemy import literal_column, select, update
 
 from nerava.charging import telling
 from nerava.charging.errors import DriverAlreadyCharging, SessionInvalid, UnknownSession, WrongSessionState
@@ -16,17 +14,10 @@ from nerava.charging.evidence import EvidenceLevel, body_sha256
 from nerava.charging.evidenced import evidenced_query, session_of
 from nerava.charging.ingest import NEW_EVIDENCE, check_names
 from nerava.charging.model import ChargingSession
+from nerava.charging.neighbours import contexts_of
 from nerava.charging.states import SessionEvent, SessionState, transition
 from nerava.charging.telling import Found
-from nerava.charging.verification import (
-    NOTHING_AROUND,
-    SCORE_OF_LEVEL,
-    SHORTEST,
-    Context,
-    Neighbour,
-    Verification,
-    verify,
-)
+from nerava.charging.verification import NOTHING_AROUND, SCORE_OF_LEVEL, Verification, verify
 from nerava.drivers import service as drivers
 from nerava.kernel.ids import new_id
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
@@ -40,9 +31,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.charging.evidence import EvidencedSession, NewEvidence
-
-LOOK_BACK: Final = timedelta(days=14)
-"""How far before a session others are looked at: twice the longest session that can be recorded."""
 
 _T: Final[Any] = ChargingSession.__table__
 _S: Final[Any] = _T.c
@@ -239,7 +227,7 @@ def evidenced(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[Evidenc
 
 def judge(session: Session, claimed: Sequence[EvidencedSession]) -> list[JudgedSession]:
     """Verify claimed sessions, each among those around it, and return them in the same order."""
-    contexts = _contexts(session, claimed)
+    contexts = contexts_of(session, claimed)
     judged = []
     for one in claimed:
         verification = verify(one, contexts.get(one.id, NOTHING_AROUND))
@@ -296,49 +284,3 @@ def _better(row: Row[Any], one: NewEvidence) -> tuple[Any, ...]:
     if energy_wh < 0 or (ended_at is not None and ended_at < started_at):
         raise SessionInvalid("a session ends after it starts and delivers no negative energy")
     return (row.id, row.state, following.value, int(one.level), started_at, ended_at, energy_wh)
-
-
-def _contexts(session: Session, claimed: Sequence[EvidencedSession]) -> dict[UUID, Context]:
-    """Return what was known before each session and overlaps it, in one statement for all."""
-    if not claimed:
-        return {}
-    ids = [one.id for one in claimed]
-    earliest = min(one.started_at for one in claimed) - LOOK_BACK
-    found: dict[str, dict[UUID, list[Neighbour]]] = {
-        "driver": defaultdict(list),
-        "connector": defaultdict(list),
-    }
-    query = union_all(_overlaps("driver", ids, earliest), _overlaps("connector", ids, earliest))
-    for row in session.execute(query):
-        if row.ended_at - row.started_at >= SHORTEST:
-            found[row.shared][row.mine].append(Neighbour(row.id, row.started_at, row.ended_at))
-    of_driver, of_connector = found["driver"], found["connector"]
-    return {
-        key: Context(of_driver.get(key, ()), of_connector.get(key, ()))
-        for key in of_driver.keys() | of_connector.keys()
-    }
-
-
-def _overlaps(shared: str, ids: Sequence[UUID], earliest: datetime) -> Select[Any]:
-    other: Any = _T.alias()
-    column = f"{shared}_id"
-    known_first = tuple_(other.c.created_at, other.c.started_at, other.c.source, other.c.reference)
-    known_later = tuple_(_S.created_at, _S.started_at, _S.source, _S.reference)
-    return (
-        select(
-            literal_column(f"'{shared}'").label("shared"),
-            _S.id.label("mine"),
-            other.c.id,
-            other.c.started_at,
-            other.c.ended_at,
-        )
-        .join(other, other.c[column] == _S[column])
-        .where(
-            _S.id.in_(ids),
-            other.c.started_at >= earliest,
-            other.c.started_at < _S.ended_at,
-            other.c.ended_at > _S.started_at,
-            other.c.energy_wh > 0,
-            known_first < known_later,
-        )
-    )

@@ -29,10 +29,10 @@ ENERGY_TOLERANCE_WH: Final = 100
 AC_POWER_W_MAX: Final = 22_080
 """Three phases of 32 A at 230 V: the most that an AC connector delivers.
 
-Taken as the limit where the connector's power is unknown. The alternative, the usual power of the
-site or of earlier sessions there, would make the answer depend on what happens to be stored already
-and let the first faulty record set the measure for the next. A DC connector that nobody registered
-therefore sends its sessions to review, and registering its power is the cure.
+Taken as the limit where the power of the connector, and of every other one there, is unknown. The
+alternative, the usual power of earlier sessions there, would make the answer depend on what happens
+to be stored already and let the first faulty record set the measure for the next. A DC connector that
+nobody registered therefore sends its sessions to review, and registering its power is the cure.
 """
 
 POWER_W_IMPOSSIBLE: Final = 500_000
@@ -75,6 +75,8 @@ class FindingCode(StrEnum):
     DRIVER_OVERLAP = "session.driver_overlap"
     CONNECTOR_OVERLAP = "session.connector_overlap"
     LONGER_THAN_A_DAY = "session.longer_than_a_day"
+    CHARGER_IDLE = "place.charger_idle"
+    PLACE_LAST_PARKED = "place.last_parked"
 
 
 _WEIGHT: Final = {
@@ -88,6 +90,8 @@ _WEIGHT: Final = {
     FindingCode.DRIVER_OVERLAP: (Severity.REVIEW, 50),
     FindingCode.CONNECTOR_OVERLAP: (Severity.REVIEW, 30),
     FindingCode.LONGER_THAN_A_DAY: (Severity.NOTE, 5),
+    FindingCode.CHARGER_IDLE: (Severity.REVIEW, 60),
+    FindingCode.PLACE_LAST_PARKED: (Severity.REVIEW, 40),
 }
 
 TEXTS: Final = {
@@ -106,6 +110,8 @@ TEXTS: Final = {
     FindingCode.DRIVER_OVERLAP: "The driver was already charging elsewhere for {overlap_s} s of it.",
     FindingCode.CONNECTOR_OVERLAP: "The connector was already in use for {overlap_s} s of it.",
     FindingCode.LONGER_THAN_A_DAY: "It took {duration_s} s, longer than a day.",
+    FindingCode.CHARGER_IDLE: "By its operator's word no charger of the location was in use then.",
+    FindingCode.PLACE_LAST_PARKED: "The car says only where it was parked last, which may be old.",
 }
 
 
@@ -141,10 +147,12 @@ class Context:
     The one that became known later carries the finding (of two known together the one that began
     later), so the answer does not depend on the order or the batches in which they are judged.
     Sessions without energy or of less than two minutes prove no presence and must be left out.
+    `doubts` are codes of findings that whoever took in the evidence made.
     """
 
     of_driver: Sequence[Neighbour] = ()
     of_connector: Sequence[Neighbour] = ()
+    doubts: Sequence[str] = ()
 
 
 NOTHING_AROUND: Final = Context()
@@ -214,6 +222,8 @@ def _findings(session: EvidencedSession, context: Context) -> Iterable[Finding]:
         yield from _overlap(session, context.of_driver, FindingCode.DRIVER_OVERLAP)
     if context.of_connector:
         yield from _overlap(session, context.of_connector, FindingCode.CONNECTOR_OVERLAP)
+    for doubt in context.doubts:
+        yield Finding(FindingCode(doubt), {})
 
 
 def _power_findings(session: EvidencedSession) -> Iterable[Finding]:

@@ -51,6 +51,7 @@ _HOLDS: Final = ("holds:read", "holds:write")
 _APPROVALS: Final = ("approvals:read", "approvals:write")
 _PAID: Final = ("payouts:read", "payouts:write")
 _HOOKS: Final = ("webhooks:read", "webhooks:write")
+_CARS: Final = ("vehicles:read", "vehicles:write")
 
 SCOPES: Final[dict[Role, frozenset[str]]] = {
     Role.DRIVER: frozenset(
@@ -62,6 +63,7 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "offers:read",
             "redemptions:read",
             "redemptions:write",
+            *_CARS,
             *_PAID,
         }
     ),
@@ -92,6 +94,7 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "queues:read",
             "roaming:read",
             *_ACCESS,
+            *_CARS,
             *_HOLDS,
             *_OPS,
         }
@@ -121,6 +124,7 @@ SCOPES: Final[dict[Role, frozenset[str]]] = {
             "roaming:read",
             "roaming:write",
             *_ACCESS,
+            *_CARS,
             *_HOLDS,
             *_OPS,
         }

@@ -85,3 +85,10 @@ class Receiver(Protocol):
             SignatureRefused: Missing, wrong, or too old (401).
             EventUnreadable: Signed, but no event (400).
         """
+
+
+Challenge: TypeAlias = Callable[[bytes], Mapping[str, str] | None]
+"""Answers a provider that asks whether we know its secret; None where the body is no such question.
+
+Nothing else comes of it. Raises `EventUnreadable` for what could be the proof of something else.
+"""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from nerava.inbound.events import Receiver
+    from nerava.inbound.events import Challenge, Receiver
     from nerava.platform.db import Database
     from nerava.platform.vault import Vault
 
@@ -33,12 +33,29 @@ class Intake:
 
     Args:
         receivers: By the provider's word in the path. One that is missing is off.
+        challenges: Of those providers that ask whether we are who listens.
     """
 
-    def __init__(self, database: Database, vault: Vault, receivers: Mapping[str, Receiver]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        receivers: Mapping[str, Receiver],
+        challenges: Mapping[str, Challenge] | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._receivers = dict(receivers)
+        self._challenges = dict(challenges or {})
+
+    def challenge(self, provider: str, body: bytes) -> Mapping[str, str] | None:
+        """Return the answer to a provider that wants to know whether we are who listens, else None.
+
+        Raises:
+            EventUnreadable: It asks for what could be the proof of something else (400).
+        """
+        answer = self._challenges.get(provider)
+        return None if answer is None else answer(body)
 
     def take(self, provider: str, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
         """Store an event and return whether it was new. When it returns, the event is committed.

@@ -16,7 +16,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.ledger.stops import SwitchedOff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -41,13 +41,20 @@ class EventWork:
     Args:
         handlers: By provider, then by the beginning of the kind (`payout.`); the longest that fits
             is asked.
+        wiped_when_done: Providers whose bodies go as soon as they were worked on.
     """
 
     def __init__(
-        self, database: Database, vault: Vault, handlers: Mapping[str, Mapping[str, Handler]]
+        self,
+        database: Database,
+        vault: Vault,
+        handlers: Mapping[str, Mapping[str, Handler]],
+        *,
+        wiped_when_done: Collection[str] = (),
     ) -> None:
         self._database = database
         self._vault = vault
+        self._wiped_when_done = wiped_when_done
         self._handlers = {provider: dict(known) for provider, known in handlers.items()}
 
     def run(self, now: datetime) -> int:
@@ -59,7 +66,9 @@ class EventWork:
         taken = self._database.run(lambda session: self._lease(session, now))
         for row_id, event, received_at, attempts in taken:
             state, due_at, trouble = self._handle(event, received_at, attempts, now)
-            self._end(row_id, now, state, due_at, trouble)
+            over = due_at is None and state is not EventState.DEAD
+            is_wiped = over and event.provider in self._wiped_when_done
+            self._end(row_id, now, state, due_at, trouble, is_wiped=is_wiped)
         return len(taken)
 
     def wipe(self, now: datetime) -> int:
@@ -121,7 +130,14 @@ class EventWork:
         return known[max(fitting, key=len)] if fitting else None
 
     def _end(
-        self, row_id: UUID, now: datetime, state: EventState, due_at: datetime | None, trouble: str | None
+        self,
+        row_id: UUID,
+        now: datetime,
+        state: EventState,
+        due_at: datetime | None,
+        trouble: str | None,
+        *,
+        is_wiped: bool,
     ) -> None:
         # Only while the lease is ours: somebody else may have taken it over from a worker that slept.
         mine = update(InboundEvent).where(
@@ -136,4 +152,5 @@ class EventWork:
             "leased_until": None,
             "done_at": None if due_at is not None else now,
         }
+        values |= {"body": None} if is_wiped else {}
         self._database.run(lambda session: session.execute(mine.values(values)), repeatable=True)

@@ -26,6 +26,7 @@ from nerava.platform.db import Base
 from nerava.privacy.holdings import HOLDINGS, OnErase
 from nerava.privacy.holds import holds_person
 from nerava.privacy.subjects import subject_of
+from nerava.vehicles.links import let_go
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -129,6 +130,7 @@ def _unlink(session: Session, who: Subject, now: datetime) -> None:
         execution_options={"synchronize_session": False},
     )
     retire(session, OwnerKind.DRIVER, who.driver_ids, now)
+    let_go(session, who.driver_ids, now)
     for driver_id in who.driver_ids:
         session.execute(update(Driver).where(Driver.id == driver_id).values(reference=f"erased:{driver_id}"))
 

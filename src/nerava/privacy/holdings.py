@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import or_, select
 
 from nerava.audit import model as _audit
+from nerava.charging import telemetry_store as _telemetry
 from nerava.charging.model import ChargingSession
 from nerava.drivers.model import Driver
 from nerava.identity import access_store as _access
@@ -33,6 +34,7 @@ from nerava.rewards import model as _rewards
 from nerava.rewards import referral_store as _referrals
 from nerava.rewards import return_store as _returns
 from nerava.roaming import model as _roaming
+from nerava.vehicles import model as _vehicles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,8 @@ DECLARING: Final = (
     _referrals,
     _returns,
     _roaming,
+    _telemetry,
+    _vehicles,
     AppUser,
     Driver,
     DataKey,
@@ -134,6 +138,17 @@ def _by_grant(column: str) -> Mine:
 def _lots(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
     lot = Base.metadata.tables["ledger_lot"].c
     mine: ColumnElement[bool] = c["lot_id"].in_(select(lot.id).where(lot.account_id.in_(who.account_ids)))
+    return mine
+
+
+def _by_car_link(column: str) -> Mine:
+    link = _vehicles.VehicleLink
+    return lambda c, who: c[column].in_(select(link.id).where(link.driver_id.in_(who.driver_ids)))
+
+
+def _cars(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
+    link = _vehicles.VehicleLink
+    mine: ColumnElement[bool] = c["id"].in_(select(link.vehicle_id).where(link.driver_id.in_(who.driver_ids)))
     return mine
 
 
@@ -256,6 +271,20 @@ HOLDINGS: Final = (
         lambda c, who: or_(c["driver_id"].in_(who.driver_ids), c["subject_id"] == who.user_id),
         shown=("id", "type", "subject_id", "data", "happened_at"),
     ),
+    Holding("vehicle_charge", _by_driver("driver_id"), OnErase.DELETE),
+    Holding("vehicle_signal", _by_car_link("link_id"), OnErase.DELETE),
+    Holding("vehicle_link", _by_driver("driver_id"), OnErase.DELETE),
+    # Nobody's from the moment on when its last link goes: erasure empties it before.
+    Holding("vehicle", _cars, hidden=_secret("vin_ix")),
+    Holding(
+        "vehicle_connect",
+        _by_driver("driver_id"),
+        OnErase.DELETE,
+        shown=("id", "provider", "consent_text", "state", "created_at", "returned_at"),
+    ),
+    Holding(
+        "vehicle_token", _by("user_id"), OnErase.DELETE, shown=("id", "provider", "account", "good_until")
+    ),
     Holding("referral_code", _by_driver("driver_id"), OnErase.DELETE),
     Holding("roaming_token", _by_driver("driver_id"), OnErase.DELETE),
     Holding(
@@ -333,6 +362,7 @@ NOBODYS: Final[dict[str, str]] = {
     "inbound_event": "sealed bodies of a provider's events, wiped after 90 days",
     "charging_site": "a charger as a source lists it",
     "charging_site_alias": "names of chargers",
+    "charger_status": "a charger",
     "connector": "a socket",
     "discovery_edit": "what a field of a public list was set to",
     "discovery_source": "whom to name beside public lists",
@@ -381,5 +411,6 @@ NOBODYS: Final[dict[str, str]] = {
     "settlement_line": "what was redeemed at a company, without by whom",
     "settlement_plan": "when a company is settled",
     "sponsor": "a company",
+    "vehicle_farewell": "a connection at a provider that is being ended, without whose it was",
 }
 """Tables without a person, and what is in them instead."""

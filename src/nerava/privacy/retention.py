@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.charging.model import ChargingSession, SessionEvidence
 from nerava.charging.states import SessionState
+from nerava.charging.telemetry_store import ChargerStatus, VehicleCharge
 from nerava.drivers.nobody import NOBODY, let_nobody_be
 from nerava.identity.access_store import Invite
 from nerava.identity.challenge_store import SignInChallenge
@@ -21,6 +22,7 @@ from nerava.privacy.holds import held_contact, held_session, held_user, take_tur
 from nerava.privacy.model import Erasure, ErasureState, ExportJob, ExportState, RetentionRun
 from nerava.rewards.model import RewardGrant
 from nerava.roaming.model import Module, ObjectState, RoamingObject
+from nerava.vehicles.model import VehicleConnect
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -131,6 +133,24 @@ RULES: Final = (
         ExportJob.asked_at,
         (ExportJob.state.in_([ExportState.GONE.value, ExportState.FAILED.value]),),
         held=held_user(ExportJob.user_id),
+    ),
+    Rule(
+        "ways to a car",
+        VehicleConnect,
+        _WEEK,
+        VehicleConnect.created_at,
+        (VehicleConnect.next_at.is_(None),),
+        held=held_user(VehicleConnect.user_id),
+    ),
+    Rule("states of chargers", ChargerStatus, timedelta(days=90), ChargerStatus.at),
+    Rule(
+        "charges as cars told them",
+        VehicleCharge,
+        timedelta(days=90),
+        VehicleCharge.ended_at,
+        (VehicleCharge.id.in_(select(VehicleCharge.id).where(VehicleCharge.samples != [])),),
+        {"samples": []},
+        held_session(func.coalesce(VehicleCharge.session_id, VehicleCharge.id)),
     ),
     Rule(
         "erasures that were undone",

@@ -33,6 +33,7 @@ from nerava.settings.groups import (
 )
 from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
 from nerava.settings.roaming import OcpiSettings
+from nerava.settings.vehicles import SmartcarSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,9 +50,9 @@ __all__ = [
     "LimitSettings",
     "LogSettings",
     "MoneySettings",
-    "OcpiSettings",
     "NlrSettings",
     "OcmSettings",
+    "OcpiSettings",
     "PasskeySettings",
     "PayoutSettings",
     "PlacesSettings",
@@ -64,6 +65,7 @@ __all__ = [
     "SesSettings",
     "Settings",
     "SignInSettings",
+    "SmartcarSettings",
     "SmtpSettings",
     "StripeSettings",
     "TokenSettings",
@@ -123,6 +125,7 @@ class Settings(BaseSettings):
     nlr: NlrSettings = NlrSettings()
     ocm: OcmSettings = OcmSettings()
     places: PlacesSettings = PlacesSettings()
+    smartcar: SmartcarSettings = SmartcarSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

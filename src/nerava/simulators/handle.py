@@ -194,6 +194,7 @@ class Simulators:
         ocm: The same for Open Charge Map.
         places: The same for the Places API, and what its calls cost.
         cpo: Operators of charge points that speak OCPI, and the cars there.
+        smartcar: People, their cars, and what happens to them; hosts are `smartcar-vehicle` and so on.
     """
 
     def __init__(self, world: World, courier: Courier, base_url: str, control_token: str) -> None:
@@ -209,6 +210,7 @@ class Simulators:
         self.twilio = world.twilio_by_hand
         self.mail = world.mail_by_hand
         self.cpo = world.cpo_by_hand
+        self.smartcar = world.smartcar_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)
 

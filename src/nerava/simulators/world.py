@@ -25,6 +25,9 @@ from nerava.simulators.ocpi.engine import OcpiEngine
 from nerava.simulators.ocpi.happening import OcpiByHand
 from nerava.simulators.places.engine import PlacesEngine
 from nerava.simulators.places.happening import PlacesByHand
+from nerava.simulators.smartcar.core import SmartcarCore
+from nerava.simulators.smartcar.engine import hosts_of
+from nerava.simulators.smartcar.happening import SmartcarByHand
 from nerava.simulators.square.engine import SquareEngine
 from nerava.simulators.square.happening import SquareByHand
 from nerava.simulators.stripe.engine import StripeEngine
@@ -88,6 +91,8 @@ class World:
         self.ocm_by_hand = OcmByHand(self.ocm, self.moment)
         self.places_by_hand = PlacesByHand(self.places, self.moment)
         self.cpo_by_hand = OcpiByHand(self.cpo, self.moment)
+        smartcar = SmartcarCore(self.timeline, self.chance, self.webhooks, addresses)
+        self.smartcar_by_hand = SmartcarByHand(smartcar, self.moment)
         everyone: tuple[Provider, ...] = (
             self.stripe,
             self.square,
@@ -97,6 +102,7 @@ class World:
             self.twilio,
             self.mail,
             self.cpo,
+            *hosts_of(smartcar),
         )
         self.providers: dict[str, Provider] = {one.name: one for one in everyone}
         self.by_hand: dict[str, ByHand] = {
@@ -108,6 +114,7 @@ class World:
             "twilio-api": self.twilio_by_hand,
             "ses": self.mail_by_hand,
             "cpo": self.cpo_by_hand,
+            "smartcar": self.smartcar_by_hand,
         }
         self._snapshots: dict[str, _Snapshot] = {}
         self._past: dict[str, _Past] = {name: _Past() for name in self.providers}

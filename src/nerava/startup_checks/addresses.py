@@ -46,6 +46,7 @@ def sign_in_addresses(settings: Settings) -> list[Finding]:
         "NERAVA_PASSKEYS__DOMAIN": domain and f"https://{domain}",
         "NERAVA_GOOGLE__KEYS_URL": settings.google.keys_url,
         "NERAVA_APPLE__KEYS_URL": settings.apple.keys_url,
+        "NERAVA_SMARTCAR__REDIRECT_URI": settings.smartcar.redirect_uri,
     }
     found = ((name, problem_of(address)) for name, address in relied_on.items() if address)
     return [Finding(name, problem) for name, problem in found if problem]

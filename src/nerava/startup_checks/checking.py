@@ -14,6 +14,7 @@ from nerava.startup_checks import (
     profile,
     secret_values,
     signing_keys,
+    simulated,
     sqlite_file,
 )
 from nerava.startup_checks.deadline import within
@@ -49,6 +50,7 @@ def check_start(settings: Settings, process: Process, arguments: Sequence[str] =
         *addresses.browser_origins(settings),
         *addresses.sign_in_addresses(settings),
         *exposure.exposure(settings),
+        *simulated.simulated_providers(settings),
         *limits.limits(settings),
         *limits.proxies(settings),
         *machine.machine(settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from nerava.charging.telemetry_store import VehicleCharge
 from nerava.discovery.refresh_store import AreaRefresh
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
@@ -20,6 +21,7 @@ from nerava.rewards.referral_store import Referral
 from nerava.rewards.return_store import RewardReceivable
 from nerava.roaming.model import ObjectState, RoamingObject, RoamingPull, RoamingTokenPush
 from nerava.settlements.model import Invoice, Settlement, SettlementPlan
+from nerava.vehicles.model import VehicleConnect, VehicleFarewell, VehicleLink
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,6 +50,15 @@ QUEUES: Final = (
     Line("settlements to pay", Settlement.next_at, Settlement.next_at.is_not(None)),
     Line("provisional rewards", RewardGrant.due_at, RewardGrant.due_at.is_not(None)),
     Line("purchases near sessions", PosOrder.next_at, PosOrder.next_at.is_not(None)),
+    Line("cars just connected", VehicleConnect.next_at, VehicleConnect.next_at.is_not(None)),
+    Line("cars to be asked", VehicleLink.next_at, VehicleLink.next_at.is_not(None)),
+    Line("charges of cars", VehicleCharge.due_at, VehicleCharge.due_at.is_not(None)),
+    Line(
+        "cars to be disconnected",
+        VehicleFarewell.next_at,
+        VehicleFarewell.next_at.is_not(None),
+        VehicleFarewell.next_at.is_(None),
+    ),
     Line("codes shown", _REDEMPTION.due_at, _REDEMPTION.state == "held"),
     Line("referrals to reward", Referral.next_at, Referral.next_at.is_not(None)),
     Line("points still owed by drivers", RewardReceivable.next_at, RewardReceivable.state == "open"),

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from anyio.to_thread import run_sync
 from fastapi import Path, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from nerava.platform.json_body import read_body
 from nerava.platform.policy import Policy, Repeats, guarded
@@ -31,6 +31,8 @@ async def take_event(
     body = await read_body(request)
     if len(body) > EVENT_BYTES_MAX:
         raise BodyTooLarge
+    if (proof := wired.intake.challenge(provider, body)) is not None:
+        return JSONResponse(dict(proof))
     headers = {name.lower(): value for name, value in request.headers.items()}
     await run_sync(wired.intake.take, provider, headers, body, now)
     return Response(status_code=HTTPStatus.OK)

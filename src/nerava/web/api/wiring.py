@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nerava.privacy.exports import Exports
     from nerava.privacy.holds import Holds
     from nerava.rewards.ports import PaymentProvider
+    from nerava.vehicles.service import Vehicles
     from nerava.web.wallets import Wallets
 
 
@@ -82,6 +83,7 @@ class Wiring:
     endpoints: Endpoints
     payments: PaymentProvider | None
     roaming: Roaming | None
+    vehicles: Vehicles | None
     readiness: Readiness
     maps: MapFiles
     currency: str

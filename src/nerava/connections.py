@@ -1,0 +1,96 @@
+"""The providers that an installation is connected to, put together from its settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from nerava.charging.telemetry import observer
+from nerava.inbound.intake import Intake
+from nerava.integrations.smartcar.connection import Smartcar, SmartcarAccess, SmartcarV2
+from nerava.integrations.stripe.connection import Stripe, StripeAccess
+from nerava.vehicles.service import Vehicles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nerava.audit import AuditLog
+    from nerava.identity.messages import Messages
+    from nerava.inbound.events import Challenge, Receiver
+    from nerava.kernel.clock import Clock
+    from nerava.platform.db import Database
+    from nerava.platform.outbound import Surroundings
+    from nerava.platform.vault import Vault
+    from nerava.settings import Settings
+
+VEHICLE_RETURN_PATH: Final = "/vehicles/return"
+"""The page of ours to which providers of vehicle data send people back."""
+
+THIRD: Final = 3
+POLLED_EVERY: Final = timedelta(minutes=30)
+ASKED_ANYWAY_EVERY: Final = timedelta(hours=12)
+"""A car that does not charge, where the provider tells by itself: what it forgets to tell is found."""
+
+
+def stripe_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Stripe | None:
+    """Return the connection to Stripe; None where it is off."""
+    given = settings.stripe
+    if given.mode == "off" or given.key is None:
+        return None
+    access = StripeAccess(
+        key=given.key.get_secret_value(),
+        secrets=given.secrets_of_endpoint,
+        connect_secrets=given.secrets_of_connect,
+        base_url=given.base_url,
+        is_live=given.mode == "live",
+    )
+    return Stripe(access, now=clock.now, surroundings=surroundings)
+
+
+def smartcar_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Smartcar | SmartcarV2 | None:
+    """Return the connection to Smartcar, in the version that is set; None where it is off."""
+    given = settings.smartcar
+    if given.mode == "off" or given.client_id is None or given.client_secret is None:
+        return None
+    access = SmartcarAccess(
+        client_id=given.client_id,
+        client_secret=given.client_secret.get_secret_value(),
+        redirect_uri=given.redirect_uri or f"{settings.tokens.issuer.rstrip('/')}{VEHICLE_RETURN_PATH}",
+        webhook_tokens=given.webhook_tokens,
+        base_url=given.base_url,
+        asks_live=given.mode != "sandbox",
+    )
+    return (Smartcar if given.version == THIRD else SmartcarV2)(
+        access, now=clock.now, surroundings=surroundings
+    )
+
+
+def vehicles_of(
+    smartcar: Smartcar | SmartcarV2 | None,
+    database: Database,
+    vault: Vault,
+    audit: AuditLog,
+    messages: Messages,
+) -> Vehicles | None:
+    """Return how cars are connected, read and heard here; None where nobody reads them."""
+    if smartcar is None:
+        return None
+    sink = observer(POLLED_EVERY if smartcar.tokens_per_person else ASKED_ANYWAY_EVERY)
+    return Vehicles.of(smartcar, database=database, vault=vault, audit=audit, sink=sink, tell=messages.notify)
+
+
+def intake_of(
+    database: Database,
+    vault: Vault,
+    stripe: Stripe | None,
+    smartcar: Smartcar | SmartcarV2 | None,
+    others: Mapping[str, Receiver],
+) -> Intake:
+    """Return the door for what providers tell; a provider without a secret is off."""
+    receivers: dict[str, Receiver] = dict(others)
+    if stripe is not None:
+        receivers["stripe"] = stripe.events
+    challenges: dict[str, Challenge] = {}
+    if smartcar is not None and smartcar.events.is_on:
+        receivers["smartcar"], challenges["smartcar"] = smartcar.events, smartcar.events.challenge
+    return Intake(database, vault, receivers, challenges)

@@ -1,0 +1,1 @@
+"""Smartcar: cars of people who agreed, read over its third interface, or its second for older consents."""

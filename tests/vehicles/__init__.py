@@ -1,0 +1,1 @@
+"""Cars: connected, heard, read, and what they prove."""

@@ -1,0 +1,100 @@
+"""A car that says that it charges earns: held at first, given when the campaign's evidence is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nerava.charging.charger_status import note_status
+from nerava.charging.evidence import NewEvidence
+from nerava.charging.service import attest
+from tests.http.flows import campaign, sponsor
+from tests.http.shop import nova_of
+from tests.vehicles.garage import Driven, Garage, Site, opened_garage
+
+
+@pytest.fixture
+def fresh(url: str, tmp_path: Path) -> Iterator[Garage]:
+    """A garage on both databases; its books are clean when the test is over."""
+    with opened_garage(url, tmp_path) as opened:
+        yield opened
+        assert opened.house.findings() == []
+
+
+def charged(garage: Garage, driven: Driven, minutes: int = 30) -> None:
+    """Let a car charge, with Smartcar telling of it."""
+    garage.world.smartcar.plug_in(driven.vin, 50_000)
+    garage.bring()
+    garage.wait(minutes=minutes)
+    garage.world.smartcar.unplug(driven.vin)
+    garage.bring()
+    garage.work(2)
+
+
+def offered(garage: Garage, site: Site | None = None, **changes: object) -> None:
+    """Offer ten points, at one place or anywhere."""
+    owner = sponsor(garage.house, 10_000)
+    if site is not None:
+        here = {"kind": "locations", "location_ids": [str(site.location_id)]}
+        changes["rules"] = [{"kind": "fixed", "points": 10}, here]
+    campaign(owner, 5_000, evidence_min=2, **changes)
+
+
+def in_use(garage: Garage, site: Site, used: bool) -> None:
+    database, now = garage.house.installation.database, garage.clock.now()
+    database.run(lambda session: note_status(session, site.evse_id, in_use=used, at=now, source="operator"))
+
+
+def test_a_charge_that_only_the_car_tells_is_held_and_given_by_the_detail_record(fresh: Garage) -> None:
+    garage = fresh
+    offered(garage)
+    site = garage.site()
+    driven = garage.driven(site)
+    charged(garage, driven)
+    found = garage.session(driven)
+    assert found is not None
+    assert (found.state, found.evidence_level, found.location_id) == ("verified", 2, site.location_id)
+    assert found.energy_wh > 10_000
+    [grant] = garage.again(driven).get(f"/v1/sessions/{found.id}/decision").json()["campaigns"]
+    assert (grant["outcome"], grant["points"]) == ("held", 10)
+    assert nova_of(garage.house, driven.caller) == (0, 0)
+
+    record = NewEvidence(
+        session_id=found.id,
+        level=4,
+        source="ocpi:test",
+        reference="cdr-1",
+        at=garage.clock.now(),
+        body={},
+        energy_wh=found.energy_wh - 500,
+    )
+    garage.house.installation.database.run(lambda session: attest(session, [record], garage.clock.now()))
+    garage.work(2)
+    assert nova_of(garage.house, driven.caller) == (10, 10)
+
+
+def test_car_and_charger_that_agree_settle_where_that_is_enough(garage: Garage) -> None:
+    site = garage.site()
+    offered(garage, site, settle_level=3)
+    driven = garage.driven(site)
+    in_use(garage, site, used=True)
+    charged(garage, driven)
+    found = garage.session(driven)
+    assert found is not None
+    assert (found.state, found.evidence_level) == ("verified", 3)
+    assert nova_of(garage.house, driven.caller) == (10, 10)
+
+
+def test_at_a_charger_that_is_idle_all_the_while_a_person_has_to_look(garage: Garage) -> None:
+    # The car hangs at the wall box next door.
+    site = garage.site()
+    offered(garage, site, settle_level=2)
+    driven = garage.driven(site)
+    in_use(garage, site, used=False)
+    charged(garage, driven)
+    found = garage.session(driven)
+    assert found is not None
+    assert (found.state, [code for code, *_ in found.findings]) == ("review", ["place.charger_idle"])
+    assert nova_of(garage.house, driven.caller) == (0, 0)
