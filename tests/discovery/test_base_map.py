@@ -63,6 +63,7 @@ def test_a_simplified_line_keeps_its_ends_and_no_new_points(
     assert all(point in left for point in short)
 
 
+@pytest.mark.trap("O7")
 def test_the_sea_lies_to_the_right_of_its_coast() -> None:
     northwards, southwards = [(0.4, -0.2), (0.4, 1.3)], [(0.4, 1.3), (0.4, -0.2)]
     [east], _ = sea_of([northwards], UNIT)

@@ -51,6 +51,7 @@ def test_places_are_as_many_as_osmium_counts(city: Database, helsinki: Path) -> 
     assert sum(len(row.also) for row in rows) == 1
 
 
+@pytest.mark.trap("O5")
 def test_chargers_are_the_four_that_are_mapped_and_a_car_park_that_speaks_of_one(city: Database) -> None:
     query = select(ChargingSite).order_by(ChargingSite.reference)
     sites = city.read(lambda session: [(one.reference, one.name, one.is_exact, one.plugs, one.is_below_ground)
@@ -64,6 +65,7 @@ def test_chargers_are_the_four_that_are_mapped_and_a_car_park_that_speaks_of_one
     ]
 
 
+@pytest.mark.trap("O1")
 def test_the_foot_network_is_that_of_the_foot_rule(helsinki: Path, tmp_path: Path) -> None:
     walked = [one for one in osmium.FileProcessor(str(helsinki)) if one.is_way() and may_walk(one.tags)]
     assert len(walked) == 2_307

@@ -34,6 +34,7 @@ OPEN, CLOSED, UNKNOWN = OpenState.OPEN, OpenState.CLOSED, OpenState.UNKNOWN
         (None, "2026-11-23T12:00", UNKNOWN, None),
     ],
 )
+@pytest.mark.trap("O6")
 def test_hours_are_read_in_the_time_zone_of_the_place(
     hours: str | None, local: str, state: OpenState, until: str | None
 ) -> None:

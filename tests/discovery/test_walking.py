@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nerava.discovery.walking import Edge, Network, Node, Piece, Way, pack, unpack
 from nerava.kernel.geography import METRES_PER_DEGREE, Point
 
@@ -56,6 +58,7 @@ def test_a_place_is_reached_at_its_nearest_door() -> None:
     assert way(network, at(0), at(500), at(200, 10)) == Way(210, 3, is_estimate=False)
 
 
+@pytest.mark.trap("O2")
 def test_without_a_network_between_them_the_way_is_an_estimate() -> None:
     assert way(Network([]), at(0), at(300)) == Way(390, 5, is_estimate=True)
     island = Piece([node(8, 100, 400, 8), node(9, 300, 400, 8)], [Edge(0, 1, 2_000, True)])
