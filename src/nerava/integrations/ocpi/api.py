@@ -13,16 +13,13 @@ from nerava.integrations.ocpi import exact_json
 from nerava.integrations.ocpi.addresses import origin_of, trouble_with
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply, Result, Surroundings
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Result, Surroundings
+from nerava.platform.provider_calls import OCPI_READ, OCPI_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-READ: Final = CallPolicy("ocpi read", connect_s=2, read_s=15, total_s=20)
-WRITE: Final = CallPolicy(
-    "ocpi write", connect_s=2, read_s=15, total_s=20, attempts=1, is_repeatable=False, waits_when_told=False
-)
 ORIGINS_MAX: Final = 200
 _OURS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _CLIENT_ERRORS: Final = range(2000, 3000)
@@ -103,7 +100,7 @@ class PeerApi:
         if trouble is not None:
             return Misconfigured("address", trouble)
         origin = origin_of(url)
-        policy = READ if method == "GET" else WRITE
+        policy = OCPI_READ.call if method == "GET" else OCPI_WRITE.call
         path = url.removeprefix(origin) or "/"
         headers = _headers(identity) | ({} if body is None else {"content-type": "application/json"})
         result = self._pool(origin).ask(
