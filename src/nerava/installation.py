@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nerava.audit import AuditLog
-from nerava.audit.entries import ActorKind
-from nerava.audit.switching import Operator, Switching
+from nerava.audit.switching import Switching
 from nerava.connections import intake_of, smartcar_of, stripe_of, vehicles_of
 from nerava.directories import directories_of
 from nerava.drivers import service as drivers
@@ -31,11 +30,9 @@ from nerava.integrations.ocpi.handshake import Own
 from nerava.integrations.smartcar.events import smartcar_handlers
 from nerava.integrations.twilio import events as twilio
 from nerava.kernel.clock import SystemClock
-from nerava.kernel.switch_names import MONEY_ALL
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
 from nerava.ledger.switches import SwitchBoard
-from nerava.ledger.watching import Watching
 from nerava.merchants.board import Board
 from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
@@ -63,8 +60,7 @@ from nerava.rewards.sponsor_refunds import RefundWork
 from nerava.settlements.closing import Closing
 from nerava.settlements.dunning import Reminding
 from nerava.settlements.paying import Paying
-from nerava.web.checks import CHECKS
-from nerava.web.queues import late_work
+from nerava.web.watching import watching_of
 from nerava.worker import (
     BackgroundWork,
     after_grant_jobs,
@@ -347,19 +343,8 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *roaming_jobs(installation.roaming),
         *directory_jobs(installation.directories.refreshing, installation.directories.enrichment),
         *audit_jobs(installation.database, installation.secrets),
-        *watch_jobs(watching_of(installation)),
+        *watch_jobs(watching_of(installation.database, installation.audit, installation.switches)),
     )
-
-
-def watching_of(installation: Installation) -> Watching:
-    """Return what watches over the books; a broken invariant of the ledger stops all money."""
-    database = installation.database
-    switching = Switching(database, installation.audit, installation.switches)
-
-    def stop(why: str, now: datetime) -> None:
-        switching.turn_on(MONEY_ALL, by=Operator("watch", ActorKind.SYSTEM), reason=why, now=now)
-
-    return Watching(database, CHECKS, late_work, stop)
 
 
 def payouts_of(installation: Installation) -> Payouts:

@@ -11,13 +11,14 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from nerava.identity.roles import Role
-from nerava.installation import payouts_of, watching_of
+from nerava.installation import payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
 from nerava.ledger.verify import verify
 from nerava.ledger.watching import CROSSING_MAX, EVERY, late_crossings
 from nerava.web.checks import CHECKS
 from nerava.web.queues import LATE_MAX, late_work
+from nerava.web.watching import watching_of
 from tests.chaos.tampering import as_owner
 from tests.http.conftest import opened_house
 from tests.http.correction_examples import granted
@@ -157,7 +158,9 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
 
 def test_an_alarm_rings_once_stops_money_and_is_over_when_it_is(house: House) -> None:
     url, now = house.installation.database.url, house.installation.clock.now()
-    watching, ops = watching_of(house.installation), house.caller(Role.OPS_SUPPORT)
+    inside = house.installation
+    watching = watching_of(inside.database, inside.audit, inside.switches)
+    ops = house.caller(Role.OPS_SUPPORT)
     rich_driver(house)
 
     def look(times: int) -> int:
