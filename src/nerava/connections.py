@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from nerava.charging.telemetry import observer
+from nerava.charging.telemetry import close_stale, observer
 from nerava.inbound.intake import Intake
 from nerava.integrations.smartcar.connection import Smartcar, SmartcarAccess, SmartcarV2
 from nerava.integrations.stripe.connection import Stripe, StripeAccess
+from nerava.platform.db import Database, EngineOptions
 from nerava.vehicles.service import Vehicles
+from nerava.worker import AT_ONCE, MINUTELY, PROVIDERS, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nerava.audit import AuditLog
     from nerava.identity.messages import Messages
     from nerava.inbound.events import Challenge, Receiver
     from nerava.kernel.clock import Clock
-    from nerava.platform.db import Database
     from nerava.platform.outbound import Surroundings
     from nerava.platform.vault import Vault
     from nerava.settings import Settings
@@ -94,3 +95,32 @@ def intake_of(
     if smartcar is not None and smartcar.events.is_on:
         receivers["smartcar"], challenges["smartcar"] = smartcar.events, smartcar.events.challenge
     return Intake(database, vault, receivers, challenges)
+
+
+def vehicle_jobs(database: Database, vehicles: Vehicles | None) -> Sequence[Job]:
+    """Return the jobs that read cars and end their charges; without a provider what is open still ends."""
+    stale = Job("end charges that fell silent", MINUTELY, lambda now: close_stale(database, now))
+    if vehicles is None:
+        return (stale,)
+    reading = vehicles.reading
+    return (
+        Job("look up cars that were connected", AT_ONCE, vehicles.discovering.run, PROVIDERS),
+        Job("read cars", AT_ONCE, reading.run, PROVIDERS),
+        Job("tell providers which cars are gone", MINUTELY, reading.farewells, PROVIDERS),
+        stale,
+    )
+
+
+def database_of(settings: Settings) -> Database:
+    """Return the database, not yet connected."""
+    wanted = settings.database
+    return Database(
+        wanted.url,
+        EngineOptions(
+            pool_size=wanted.pool_size,
+            pool_wait_ms=wanted.pool_wait_ms,
+            lock_timeout_ms=wanted.lock_timeout_ms,
+            statement_timeout_ms=wanted.statement_timeout_ms,
+            idle_in_transaction_ms=wanted.idle_in_transaction_ms,
+        ),
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.audit import AuditLog
 from nerava.audit.switching import Switching
-from nerava.connections import intake_of, smartcar_of, stripe_of, vehicles_of
+from nerava.connections import database_of, intake_of, smartcar_of, stripe_of, vehicle_jobs, vehicles_of
 from nerava.directories import directories_of
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
@@ -45,7 +45,6 @@ from nerava.payouts.events import payout_handlers
 from nerava.payouts.rules import PayoutRules
 from nerava.payouts.service import Payouts
 from nerava.platform.cache import Cache
-from nerava.platform.db import Database, EngineOptions
 from nerava.platform.limits import Limits
 from nerava.platform.outbound import PausesInDatabase, Surroundings
 from nerava.platform.secrets import Secrets
@@ -78,7 +77,6 @@ from nerava.worker import (
     session_jobs,
     settlement_jobs,
     sign_in_jobs,
-    vehicle_jobs,
     watch_jobs,
 )
 
@@ -97,6 +95,7 @@ if TYPE_CHECKING:
     from nerava.integrations.stripe.connection import Stripe
     from nerava.kernel.clock import Clock
     from nerava.payouts.ports import PayoutProvider
+    from nerava.platform.db import Database
     from nerava.rewards.ports import PaymentProvider
     from nerava.settings import Settings
     from nerava.vehicles.service import Vehicles
@@ -157,18 +156,10 @@ class Installation:
 def open_installation(settings: Settings, clock: Clock | None = None) -> Installation:
     """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
     clock = clock or SystemClock()
-    database = _database_of(settings)
-    options = TokenOptions(
-        issuer=settings.tokens.issuer,
-        audience=settings.tokens.audience,
-        life=timedelta(seconds=settings.tokens.life_s),
-    )
+    database = database_of(settings)
+    options = _token_options(settings)
     tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
-    secrets = Secrets(
-        settings.secrets.given(),
-        clock,
-        made_in=None if settings.is_strict else settings.tokens.keys_directory,
-    )
+    secrets = _secrets_of(settings, clock)
     ledger, sessions = Ledger(database, clock), Sessions(tokens)
     vault, limits = Vault(secrets), Limits(database, secrets, tighter=settings.limits.tighter)
     audit = AuditLog(vault)
@@ -231,26 +222,22 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     )
 
 
+def _secrets_of(settings: Settings, clock: Clock) -> Secrets:
+    made_in = None if settings.is_strict else settings.tokens.keys_directory
+    return Secrets(settings.secrets.given(), clock, made_in=made_in)
+
+
+def _token_options(settings: Settings) -> TokenOptions:
+    wanted = settings.tokens
+    return TokenOptions(wanted.issuer, wanted.audience, timedelta(seconds=wanted.life_s))
+
+
 def _relay_of(
     settings: Settings, database: Database, vault: Vault, clock: Clock, notice: EndpointNotice
 ) -> Relay:
     endpoints = Endpoints(vault, allows_local=not settings.is_strict)
     sender = HttpSender(endpoints.is_local, clock.now)
     return Relay(RelayTools(database, endpoints, clock, sender, notice))
-
-
-def _database_of(settings: Settings) -> Database:
-    wanted = settings.database
-    return Database(
-        wanted.url,
-        EngineOptions(
-            pool_size=wanted.pool_size,
-            pool_wait_ms=wanted.pool_wait_ms,
-            lock_timeout_ms=wanted.lock_timeout_ms,
-            statement_timeout_ms=wanted.statement_timeout_ms,
-            idle_in_transaction_ms=wanted.idle_in_transaction_ms,
-        ),
-    )
 
 
 def _roaming_of(settings: Settings, database: Database, vault: Vault, clock: Clock) -> Roaming | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.audit.sealing import seal_entries, sign_hour
 from nerava.audit.signing import SealKey
-from nerava.charging.telemetry import close_stale
 from nerava.identity import challenge_store, factor_store, invites, message_store
 from nerava.identity.session_retention import forget as forget_sessions
 from nerava.kernel.errors import NeravaError
@@ -60,7 +59,6 @@ if TYPE_CHECKING:
     from nerava.settlements.closing import Closing
     from nerava.settlements.dunning import Reminding
     from nerava.settlements.paying import Paying
-    from nerava.vehicles.service import Vehicles
 
 log = logging.getLogger(__name__)
 
@@ -260,20 +258,6 @@ def protection_jobs(database: Database, vault: Vault, limits: Limits) -> Sequenc
         Job("wrap data keys under the newest key", MINUTELY, rewrap),
         Job("forget limits that no longer count", MINUTELY, purge),
         Job("forget what providers asked for once", HOURLY, forget_asked),
-    )
-
-
-def vehicle_jobs(database: Database, vehicles: Vehicles | None) -> Sequence[Job]:
-    """Return the jobs that read cars and end their charges; without a provider what is open still ends."""
-    stale = Job("end charges that fell silent", MINUTELY, lambda now: close_stale(database, now))
-    if vehicles is None:
-        return (stale,)
-    reading = vehicles.reading
-    return (
-        Job("look up cars that were connected", AT_ONCE, vehicles.discovering.run, PROVIDERS),
-        Job("read cars", AT_ONCE, reading.run, PROVIDERS),
-        Job("tell providers which cars are gone", MINUTELY, reading.farewells, PROVIDERS),
-        stale,
     )
 
 

@@ -30,6 +30,7 @@ from nerava.platform import idempotency_store as _answers
 from nerava.platform.db import Base
 from nerava.platform.vault_store import DataKey
 from nerava.privacy.model import Consent
+from nerava.privacy.nobodys import NOBODYS
 from nerava.rewards import model as _rewards
 from nerava.rewards import referral_store as _referrals
 from nerava.rewards import return_store as _returns
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from nerava.privacy.subjects import Subject
 
     Mine = Callable[[Any, Subject], ColumnElement[bool]]
+
+__all__ = ["DECLARING", "HOLDINGS", "NOBODYS", "Holding", "Mine", "OnErase"]
 
 # Their tables are found by name; the modules are named here so that they are there to be found.
 DECLARING: Final = (
@@ -348,69 +351,3 @@ HOLDINGS: Final = (
     Holding("ledger_lot", _by_account("account_id")),
     Holding("ledger_lot_use", _lots),
 )
-
-NOBODYS: Final[dict[str, str]] = {
-    "area_refresh": "squares of the map",
-    "audit_anchor": "hashes",
-    "audit_block": "hashes",
-    "audit_unsealed": "a work list of entries",
-    "campaign": "a sponsor's offer",
-    "campaign_funding": "a sponsor's money",
-    "campaign_closing": "a sponsor's money",
-    "sponsor_refund": "a sponsor's money",
-    "sponsor_checkout": "a sponsor's money",
-    "inbound_event": "sealed bodies of a provider's events, wiped after 90 days",
-    "charging_site": "a charger as a source lists it",
-    "charging_site_alias": "names of chargers",
-    "charger_status": "a charger",
-    "connector": "a socket",
-    "discovery_edit": "what a field of a public list was set to",
-    "discovery_source": "whom to name beside public lists",
-    "import_reject": "rows of public lists that could not be read",
-    "import_run": "how far an import is",
-    "import_staged": "rows of public lists that wait",
-    "evse": "a charger",
-    "alarm": "what the audit found: accounts and transfers, by ids",
-    "alarm_look": "when the books were audited",
-    "ledger_asset": "a unit",
-    "ledger_batch": "a hash over transfers",
-    "ledger_block": "hashes",
-    "ledger_seal": "hashes",
-    "ledger_unsealed": "a work list of batches",
-    "invoice": "what a company owes",
-    "invoice_payment": "what a company paid",
-    "invoice_series": "numbers of invoices",
-    "merchant": "a company",
-    "merchant_notice": "what a company was told",
-    "merchant_register": "a till",
-    "merchant_site": "a shop",
-    "place": "a shop, as a public list has it",
-    "walk_cell": "streets",
-    "walk_link": "metres",
-    "outbound_pause": "until when a provider asked to be left alone",
-    "outbox_consumer": "how far a reader of events is",
-    "outbox_head": "a number",
-    "webhook_endpoint": "where a company is told what happens",
-    "webhook_delivery": "ids and states that a company is told, gone after 30 days",
-    "webhook_attempt": "what came back from a company",
-    "offer": "a merchant's offer",
-    "offer_code_batch": "numbers of codes",
-    "offer_day": "numbers of codes",
-    "limit_state": "counters under keyed hashes of many kinds; gone after two windows",
-    "place_reference": "a shop's name at another directory",
-    "provider_cost_day": "what calls to a provider cost",
-    "readiness_probe": "an instant",
-    "reconciliation_run": "a provider's book beside ours",
-    "retention_run": "numbers of rows",
-    "roaming_credential": "hashes of a company's tokens",
-    "roaming_party": "a company's codes",
-    "roaming_peer": "a company's server",
-    "roaming_pull": "how far a company's lists were read",
-    "roaming_token_push": "which token a company has yet to be told",
-    "settlement": "what a company is owed",
-    "settlement_line": "what was redeemed at a company, without by whom",
-    "settlement_plan": "when a company is settled",
-    "sponsor": "a company",
-    "vehicle_farewell": "a connection at a provider that is being ended, without whose it was",
-}
-"""Tables without a person, and what is in them instead."""
