@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic.runtime.migration import HeadMaintainer
 from sqlalchemy import text
 
 from nerava import migrations
@@ -30,6 +31,10 @@ Schema = dict[str, str]
 """Every object of a schema by its kind and name, as one line of text with one spelling."""
 
 VERSION = "alembic_version"
+
+
+class Torn(Exception):
+    """What ends an upgrade at its last step."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -274,6 +279,24 @@ def test_processes_may_upgrade_at_once(empty_url: Callable[[str], Any]) -> None:
             assert one.returncode == 0, complaint
 
         assert migrations.current(url) == migrations.head()
+
+
+def test_an_upgrade_that_fails_at_its_last_step_leaves_nothing(
+    empty_url: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All steps are one transaction: who migrates at the same time sees none of them or all.
+    with empty_url("torn") as url:
+        original = HeadMaintainer.update_to_step
+
+        def torn(self: HeadMaintainer, step: Any) -> None:
+            if step.to_revisions_no_deps == (migrations.head(),):
+                raise Torn
+            original(self, step)
+
+        monkeypatch.setattr(HeadMaintainer, "update_to_step", torn)
+        with pytest.raises(Torn):
+            migrations.upgrade(url)
+        assert migrations.current(url) is None
 
 
 @pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)

@@ -20,7 +20,9 @@ def run() -> None:
         event.listen(engine, "connect", lambda driver, _: driver.execute(PATIENCE))
     try:
         with engine.connect() as connection:
-            context.configure(connection=connection, target_metadata=None)
+            # SQLite takes changes of the schema back like any other; Alembic would commit after each step,
+            # and another process would go on from there while this one does.
+            context.configure(connection=connection, target_metadata=None, transactional_ddl=True)
             with context.begin_transaction():
                 if connection.dialect.name == "postgresql":
                     # Another process that migrates may take its time; only locks of tables may not.
