@@ -94,9 +94,7 @@ def test_books_that_agree_match_line_by_line(till: Till) -> None:
     till.bank.script("pay_out", "no_account")
     till.drive()
     assert till.state(failed) == "failed"
-    till.bank.book.append(
-        Movement("txn_c", "fee", "ch_1", None, 5_000, 59, "USD", int(till.now.timestamp()))
-    )
+    till.bank.book.append(Movement("txn_c", "fee", "ch_1", None, 5_000, 59, "USD", int(till.now.timestamp())))
     till.wait(hours=3)
 
     run = compared(till)
