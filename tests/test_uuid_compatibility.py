@@ -462,7 +462,9 @@ def test_statements_with_ids_are_cached() -> None:
 # Every table of the product.
 
 NOT_IDS: Final = {
-    "readiness_probe.id",  # a number
+    # Numbers.
+    "outbox_head.id",
+    "readiness_probe.id",
     # Opaque words: who and what an entry is about may be a user, a job, a switch or a request of elsewhere.
     "audit_entry.actor_id",
     "audit_entry.object_id",
@@ -479,10 +481,17 @@ NOT_IDS: Final = {
     # Names that providers and tills give.
     "inbound_event.event_id",
     "inbound_event.object_id",
+    "message_job.provider_id",
     "payout.bank_payout_id",
     "payout.transfer_id",
     "pos_order.pos_order_id",
     "redemption.pos_order_id",
+    "vehicle_farewell.external_id",
+    "vehicle_link.external_id",
+    # Names in the roaming protocol.
+    "roaming_object.party_id",
+    "roaming_party.party_id",
+    "roaming_token.contract_id",
     # The authenticator's own bytes.
     "factor_passkey.credential_id",
 }

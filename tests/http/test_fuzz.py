@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import SecretStr
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from nerava.identity.roles import Role
 from nerava.platform.policy import ANY_ROLE, walk
-from nerava.settings import IssuerSettings
+from nerava.settings import IssuerSettings, OcpiSettings, SmartcarSettings
 from nerava.web.api.routes import openapi_document
 from tests.conftest import DIALECTS
 from tests.http.conftest import Caller, House, opened_house
@@ -23,7 +24,19 @@ from tests.http.flows import campaign, partner_session, sponsor, work_off
 
 FEW, MANY = 6, 60
 TAKEN = IssuerSettings(client_ids="a.client", keys_url="http://127.0.0.1:9/keys")
-"""Every way to sign in is open: whoever is switched off answers 503, and nothing else."""
+OPEN: Final[dict[str, Any]] = {
+    "google": TAKEN,
+    "apple": TAKEN,
+    "ocpi": OcpiSettings(mode="simulator", country_code="US", party_id="NRV"),
+    "smartcar": SmartcarSettings(
+        mode="simulator",
+        client_id="us",
+        client_secret=SecretStr("s" * 36),
+        webhook_secrets=SecretStr("w" * 36),
+        base_url="http://127.0.0.1:9",
+    ),
+}
+"""Everything that can be switched on is: whoever is off answers 503, and nothing else."""
 
 
 class Fuzzed:
@@ -66,17 +79,28 @@ def _is_uuid(value: object) -> bool:
 
 
 @pytest.fixture(scope="module")
-def fuzzed(
-    request: pytest.FixtureRequest,
+def houses(
     database_url_of_module: Callable[[str], AbstractContextManager[str]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Fuzzed]:
-    with (
-        database_url_of_module(request.param) as url,
-        opened_house(url, tmp_path_factory.mktemp("fuzz"), google=TAKEN, apple=TAKEN) as house,
-    ):
-        yield Fuzzed(house)
-        assert house.findings() == []
+) -> Iterator[Callable[[str], Fuzzed]]:
+    """Return the house on a database. Both stay open: tests take turns on them."""
+    opened: dict[str, Fuzzed] = {}
+    with ExitStack() as stack:
+
+        def house_on(dialect: str) -> Fuzzed:
+            if dialect not in opened:
+                url = stack.enter_context(database_url_of_module(dialect))
+                folder = tmp_path_factory.mktemp("fuzz")
+                opened[dialect] = Fuzzed(stack.enter_context(opened_house(url, folder, **OPEN)))
+            return opened[dialect]
+
+        yield house_on
+        assert [one.house.findings() for one in opened.values()] == [[]] * len(opened)
+
+
+@pytest.fixture
+def fuzzed(request: pytest.FixtureRequest, houses: Callable[[str], Fuzzed]) -> Fuzzed:
+    return houses(request.param)
 
 
 RUNS = [
@@ -102,7 +126,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     ]
     if long:
         runs = [pytest.param(*run.values, id=run.id, marks=pytest.mark.chaos) for run in runs]
-    metafunc.parametrize(("fuzzed", "method", "path", "mode"), runs, indirect=["fuzzed"], scope="module")
+    metafunc.parametrize(("fuzzed", "method", "path", "mode"), runs, indirect=["fuzzed"])
 
 
 def _is_long(config: pytest.Config) -> bool:

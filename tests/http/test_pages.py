@@ -29,6 +29,7 @@ from nerava.identity.standing import StandingDirectory
 from nerava.identity.tokens import AccessTokens
 from nerava.identity.user_store import AppUser, UserState
 from nerava.identity.web_sessions import COOKIE, IDLE_LIFE, WebSessions
+from nerava.integrations.ocpi.guard import PeerGuard
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
@@ -170,6 +171,7 @@ def site(database: Database, tmp_path: Path) -> Iterator[Site]:
     app.state.guard = RouteGuard(
         TokenGuard(tokens, directory, revocations, clock),
         PageGuard(database, web, CrossSite(secrets, [OWN]), clock),
+        PeerGuard(database, clock, is_on=False),
     )
     limits = Limits(database, secrets)
     app.state.denials = Denials(database, limits, AuditLog(), clock)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from nerava.charging.evidence import body_sha256
-from nerava.charging.model import ChargingSession, SessionEvidence
+from nerava.charging.model import ChargingSession, Evse, SessionEvidence
+from nerava.charging.telemetry_store import ChargerStatus, VehicleCharge
 from nerava.identity.access_store import Invite
 from nerava.identity.contacts import Contact, ContactKind
 from nerava.identity.roles import Role
@@ -16,6 +17,10 @@ from nerava.kernel.ids import new_id
 from nerava.privacy.model import Erasure, ExportJob, RetentionRun
 from nerava.privacy.retention import KEPT, NOBODY, RULES, Retention, due_rows
 from nerava.rewards.model import RewardCap, RewardGrant
+from nerava.roaming.model import Module, ObjectState, RoamingObject, RoamingPeer
+from nerava.vehicles.connecting import CONSENT_TEXT
+from nerava.vehicles.model import Vehicle, VehicleConnect, VehicleLink
+from nerava.vehicles.states import ConnectState
 from tests.http.examples import INVITED
 from tests.http.flows import campaign, partner_session, sponsor, work_off
 
@@ -58,7 +63,78 @@ def seed(house: House, address: str = "ann@example.org") -> datetime:
         )
 
     one.database.run(unit)
+    one.database.run(lambda session: told_by_others(session, now))
     return one.clock.now()
+
+
+def told_by_others(session: Session, now: datetime) -> None:
+    """Leave behind what a charging network, a charger and a car said of a charge, and a way to a car."""
+    charged = session.scalars(select(ChargingSession).order_by(ChargingSession.id).limit(1)).one()
+    peer = RoamingPeer(id=new_id(), name="Network", state="invited", invited_at=now)
+    evse = Evse(id=new_id(), location_id=charged.location_id, reference=str(new_id()))
+    car = Vehicle(id=new_id(), make="Volvo", model="EX30", created_at=now)
+    session.add_all([peer, evse, car])
+    session.flush()
+    link = VehicleLink(
+        id=new_id(),
+        vehicle_id=car.id,
+        driver_id=charged.driver_id,
+        user_id=new_id(),
+        provider="smartcar",
+        account="a",
+        external_id=str(car.id),
+        mode="test",
+        state="active",
+        consent_text=CONSENT_TEXT,
+        scopes="read_charge",
+        consented_at=now,
+        created_at=now,
+    )
+    session.add(link)
+    session.flush()
+    session.add_all(
+        [
+            RoamingObject(
+                id=new_id(),
+                peer_id=peer.id,
+                module=Module.CDRS.value,
+                country_code="FI",
+                party_id="NET",
+                object_key="1",
+                version="2.2.1",
+                body="{}",
+                body_hash=b"h" * 32,
+                last_updated=now,
+                received_at=now,
+                state=ObjectState.DONE.value,
+            ),
+            ChargerStatus(id=new_id(), evse_id=evse.id, at=now, in_use=True, source="test"),
+            VehicleCharge(
+                id=new_id(),
+                vehicle_id=car.id,
+                link_id=link.id,
+                driver_id=charged.driver_id,
+                source="smartcar",
+                doubts=[],
+                started_at=now,
+                last_at=now,
+                samples=[{"at": now.isoformat()}],
+                ended_at=now,
+            ),
+            VehicleConnect(
+                id=new_id(),
+                state_hash=new_id().bytes * 2,
+                driver_id=charged.driver_id,
+                user_id=new_id(),
+                session_id=new_id(),
+                provider="smartcar",
+                consent_text=CONSENT_TEXT,
+                state=ConnectState.FAILED.value,
+                created_at=now,
+                expires_at=now,
+            ),
+        ]
+    )
 
 
 def due(house: House, now: datetime) -> dict[str, int]:

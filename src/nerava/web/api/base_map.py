@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ _DAY: Final = "public, max-age=86400"
 _OPEN: Final = Policy(public="streets and houses are told to everybody")
 
 Zoom = Annotated[int, Path(ge=0, le=22)]
+Version = Annotated[str | None, Query(pattern="^[A-Za-z0-9._-]{1,64}$")]
 Index = Annotated[int, Path(ge=0, lt=2**22)]
 
 
@@ -65,7 +66,7 @@ def base_map(wired: Wired) -> TileJson:
     },
 )
 @guarded(_OPEN)
-def tile(z: Zoom, x: Index, y: Index, wired: Wired, *, version: str | None = None) -> Response:  # noqa: ARG001
+def tile(z: Zoom, x: Index, y: Index, wired: Wired, *, version: Version = None) -> Response:  # noqa: ARG001
     """Return a vector tile, gzipped. `version` changes with the map, so that caches may keep a tile."""
     body = wired.maps.tile(z, x, y)
     headers = {"cache-control": _DAY}

@@ -28,7 +28,7 @@ from nerava.web.api.discovery_models import (
     PlacesOut,
     WhileYouChargeOut,
 )
-from nerava.web.api.fields import possible
+from nerava.web.api.fields import Name, possible
 from nerava.web.api.places import after_id, id_cursor
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -55,12 +55,13 @@ BoxText = Annotated[
     str | None,
     Query(
         max_length=100,
+        pattern=r"^[-+0-9.eE, ]*$",
         description="west,south,east,north in degrees, at most 5 on a side; west may lie above east "
         "where the box crosses the 180th meridian",
     ),
 ]
 PowerMin = Annotated[int | None, Query(ge=1, le=10_000_000, description="Watts, of a plug of the asked kind")]
-Network = Annotated[str | None, Query(min_length=1, max_length=120)]
+Network = Annotated[Name | None, Query(description="The name of the operator, as chargers show it")]
 Instant = Annotated[AwareDatetime, AfterValidator(possible)]
 At = Annotated[Instant | None, Query(description="The instant of which `opening` speaks; now, if absent")]
 MinutesMax = Annotated[int | None, Query(ge=1, le=10, description="On foot")]
