@@ -7,13 +7,14 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
-from sqlalchemy import exc, make_url, text
+from sqlalchemy import exc, make_url, select, text
 
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.ids import fact_id
+from nerava.ledger import model
 from nerava.ledger.audit import audit
 from nerava.ledger.sealing import Anchor, anchors
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward
@@ -27,7 +28,9 @@ from tests.helpers.financial_helpers import Books
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
+    from uuid import UUID
 
     from sqlalchemy.orm import Session
 
@@ -59,24 +62,41 @@ def noted(backup: Backup) -> list[Anchor]:
 
 
 def copy_of(books: Books, target: Path, note: Callable[[Session], Mapping[str, object]] = heads) -> Backup:
-    return back_up(books.database.url, target, now=SystemClock().now(), note=note, programs=PROGRAMS)
+    return back_up(books.database.url, target, clock=SystemClock(), note=note, programs=PROGRAMS)
+
+
+def missing(database: Database, done: Sequence[Acknowledged], until: datetime) -> list[UUID]:
+    """Return what was acknowledged before an instant and is not in the books, which must not be nothing."""
+    expected = [one.key for one in done if one.at < until]
+    assert expected
+    found = database.read(lambda session: set(session.scalars(select(model.transfer.c.key))))
+    return [key for key in expected if key not in found]
 
 
 def movements(session: Session) -> int:
     return session.execute(text("SELECT count(*) FROM ledger_transfer")).scalar_one()
 
 
+class Acknowledged(NamedTuple):
+    """A posting that its caller was told of."""
+
+    key: UUID
+    at: datetime
+
+
 @contextmanager
-def business(books: Books, town: Town) -> Iterator[list[float]]:
-    """Let residents post and the sealer seal while the block lasts; yield when each posting was done."""
+def business(books: Books, town: Town) -> Iterator[list[Acknowledged]]:
+    """Let residents post and the sealer seal while the block lasts; yield what was acknowledged, and when."""
     ended = threading.Event()
-    done: list[float] = []
+    done: list[Acknowledged] = []
+    clock = SystemClock()
 
     def reside(number: int) -> None:
         life = Life(town, f"resident-{number}", Random(f"{SEED} {number}"))
         while not ended.is_set():
-            if books.post(life.chain()).ok:
-                done.append(time.monotonic())
+            chain = life.chain()
+            if books.post(chain).ok:
+                done.append(Acknowledged(chain.key, clock.now()))
             else:
                 life.refused()
 
@@ -126,13 +146,13 @@ def test_a_copy_taken_during_business_comes_back_whole_with_its_head(
 ) -> None:
     with business(books, town) as done:
         before = books.database.read(anchors)
-        started = time.monotonic()
         backup = copy_of(books, tmp_path / "books.backup", heads_and_wait)
-        ended = time.monotonic()
+        ended = SystemClock().now()
     restored = restore(tmp_path / "books.backup", elsewhere, programs=PROGRAMS)
 
     assert restored == backup
     with opened(elsewhere) as database:
+        assert missing(database, done, backup.holds_until) == []
         assert damage(database, [*before, *noted(backup)]) == []
         assert database.read(anchors) == noted(backup)
         assert noted(backup)[0].height > 0
@@ -144,7 +164,7 @@ def test_a_copy_taken_during_business_comes_back_whole_with_its_head(
         again.ledger.close()
         assert again.findings() == []
     # Business went on while the copy was made, so this was a copy under load and nobody waited for it.
-    assert sum(started < instant < ended for instant in done) > 0
+    assert sum(backup.taken_at < one.at < ended for one in done) > 0
 
 
 def test_a_restored_copy_that_lacks_what_came_later_is_told_by_a_later_anchor(

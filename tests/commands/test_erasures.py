@@ -73,8 +73,8 @@ def restored(house: House, request: pytest.FixtureRequest, tmp_path: Path) -> It
     """Ann is copied, is erased, and comes back with the copy."""
     ann = rich(house)
     assert ask(ann, gives_up_points=True).status_code == 202
-    now = house.installation.clock.now()
-    back_up(house.installation.settings.database.url, tmp_path / "copy", now=now, programs=PROGRAMS)
+    clock = house.installation.clock
+    back_up(house.installation.settings.database.url, tmp_path / "copy", clock=clock, programs=PROGRAMS)
     assert after(house, timedelta(days=4)) == 1
     assert rows_of(house)["user_contact"] == []
     dialect = "sqlite" if house.installation.database.is_sqlite else "postgresql"

@@ -140,7 +140,7 @@ def test_a_backup_from_before_brings_nobody_back(sqlite_house: House, tmp_path: 
     house = sqlite_house
     ann = rich(house)
     ask(ann, gives_up_points=True)
-    back_up(house.installation.settings.database.url, tmp_path / "copy", now=house.installation.clock.now())
+    back_up(house.installation.settings.database.url, tmp_path / "copy", clock=house.installation.clock)
     assert after(house, 4 * DAY) == 1
 
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere' / 'nerava.sqlite3'}"

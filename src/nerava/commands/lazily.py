@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "inbox": "nerava.commands.inbox:inbox_command",
     "simulators": "nerava.commands.simulators:simulators_command",
     "migrate": "nerava.commands.schema:migrate_command",
+    "backup": "nerava.commands.backing_up:backup_command",
+    "restore": "nerava.commands.backing_up:restore_command",
     "version": "nerava.commands.schema:version_command",
 }
 """By the word on the command line, the module and the function or group in it."""

@@ -43,7 +43,7 @@ def audit_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None
     out.table(
         "Ledger audit", ("check", "promise", "result"), [(c.name, c.promise, _mark(n)) for c, n in results]
     )
-    _conclude(
+    conclude(
         out, findings, f"clean: {total} checks", checks=[(check.name, found) for check, found in results]
     )
 
@@ -65,12 +65,12 @@ def verify_command(
                 lambda session: verify(session, kept, on_progress=done), patient=True
             )
         heads = installation.database.read(anchors)
-    _conclude(
+    conclude(
         out,
         findings,
         "whole: "
         + (", ".join(f"{one.lane} at block {one.height:,}" for one in heads) or "nothing was sealed yet"),
-        heads=[_anchor_dict(one) for one in heads],
+        heads=[anchor_document(one) for one in heads],
     )
 
 
@@ -101,7 +101,7 @@ def seal_command(
         ("lane", "block", "transfers", "hash"),
         [(h.lane, h.height, h.transfers, h.hash) for h in heads],
     )
-    out.document([_anchor_dict(one) for one in heads])
+    out.document([anchor_document(one) for one in heads])
 
 
 @app.command("statement")
@@ -152,7 +152,8 @@ def _mark(found: int) -> str:
     return "ok" if found == 0 else f"{found} BROKEN"
 
 
-def _conclude(out: Output, findings: list[Finding], clean: str, **facts: object) -> None:
+def conclude(out: Output, findings: list[Finding], clean: str, **facts: object) -> None:
+    """Say what was found, and end with status 1 if that is anything."""
     out.document(
         {
             "clean": not findings,
@@ -173,7 +174,7 @@ def _conclude(out: Output, findings: list[Finding], clean: str, **facts: object)
 
 def _write_anchors(path: Path, heads: list[Anchor]) -> None:
     try:
-        path.write_text(json.dumps([_anchor_dict(one) for one in heads], indent=2) + "\n", "utf-8")
+        path.write_text(json.dumps([anchor_document(one) for one in heads], indent=2) + "\n", "utf-8")
     except OSError as error:
         message = f"the anchors cannot be written to {path}: {error.strerror or error}"
         raise FileUnusable(message) from None
@@ -189,5 +190,6 @@ def _read_anchors(path: Path | None) -> list[Anchor]:
         raise FileUnusable(message) from error
 
 
-def _anchor_dict(one: Anchor) -> dict[str, object]:
+def anchor_document(one: Anchor) -> dict[str, object]:
+    """Return the head of a lane's chain, fit for JSON; `Anchor(**document)` brings it back."""
     return {"lane": one.lane, "height": one.height, "hash": one.hash, "transfers": one.transfers}

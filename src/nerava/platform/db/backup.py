@@ -1,8 +1,10 @@
 """Copies of a running database that are whole, can be checked, and come back on the same engine.
 
 A backup is one file and a manifest beside it (`<file>.json`) with its checksum, the schema, and what
-the caller noted on the very snapshot that was copied, such as the head of the ledger's hash chain.
-Nobody who works with the database waits for a backup.
+the caller noted on the very state that was copied, such as the head of the ledger's hash chain.
+Nobody who works with the database waits for a backup. One of SQLite holds all that was committed
+before it ended, one of PostgreSQL all that was committed before it began; what PostgreSQL needs to
+lose nothing until later is its log (docs/backup.md).
 """
 
 from __future__ import annotations
@@ -11,14 +13,12 @@ import hashlib
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect, make_url, text
@@ -27,16 +27,18 @@ from sqlalchemy.orm import Session
 from nerava.kernel.errors import NeravaError
 from nerava.platform.db.engine import EngineOptions, is_sqlite, open_engine
 from nerava.platform.db.errors import DRIVER_ERRORS
+from nerava.platform.db.sqlite_copy import copy_running, opened_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy import URL, Engine
 
-Note: TypeAlias = "Callable[[Session], Mapping[str, object]]"
-"""Reads what is to be remembered about a snapshot; values fit for JSON."""
+    from nerava.kernel.clock import Clock
 
-_PAGES_AT_ONCE: Final = 16_384
+Note: TypeAlias = "Callable[[Session], Mapping[str, object]]"
+"""Reads what is to be remembered about the state that was copied; values fit for JSON."""
+
 _PATIENT: Final = EngineOptions(
     pool_size=1, pool_wait_ms=5_000, statement_timeout_ms=0, idle_in_transaction_ms=0
 )
@@ -75,14 +77,16 @@ class Backup:
     Attributes:
         engine: `sqlite` or `postgresql`; a backup comes back on the same.
         taken_at: When it was begun, aware UTC.
+        holds_until: Whatever was acknowledged before this instant is in it, aware UTC.
         schema: Revision of the schema, None when the database had none.
         size: Bytes of the file.
         sha256: Hexadecimal checksum of the file.
-        note: What the caller noted on the copied snapshot.
+        note: What the caller noted on the state that was copied.
     """
 
     engine: str
     taken_at: datetime
+    holds_until: datetime
     schema: str | None
     size: int
     sha256: str
@@ -93,33 +97,40 @@ def back_up(
     url: str | URL,
     target: Path,
     *,
-    now: datetime,
+    clock: Clock,
     note: Note | None = None,
     programs: Path | None = None,
 ) -> Backup:
     """Copy the database to the file `target`, while others go on writing, and return the manifest.
 
-    The copy is one snapshot, synced to disk, checked, and readable by its owner only. An older
-    backup of that name is replaced when the new one is complete, never before.
+    The copy is one consistent state, synced to disk, checked, and readable by its owner only. An
+    older backup of that name is replaced when the new one is complete, never before.
 
     Args:
         url: The database.
         target: The file to write.
-        now: Aware UTC; goes into the manifest.
-        note: Reads what is to be remembered about the snapshot; values fit for JSON.
+        clock: Says when it was begun and what it holds.
+        note: Reads what is to be remembered about what was copied; values fit for JSON.
         programs: Folder of pg_dump; None looks in the search path. Not used for SQLite.
 
     Raises:
         BackupFailed: The copy failed or turned out damaged; `target` is as it was (500).
     """
-    part = target.with_name(f"{target.name}.part")
+    part, taken_at = target.with_name(f"{target.name}.part"), clock.now()
     engine = open_engine(url, _PATIENT, read_only=True)
     try:
         _make_private(part)
         try:
             with Session(engine) as session:
-                schema, noted = _copy(session, url, part, note, programs)
-            backup = Backup(engine.dialect.name, now, schema, part.stat().st_size, _checksum(part), noted)
+                if is_sqlite(url):
+                    holds_until = copy_running(session, Path(str(make_url(url).database)), part, clock)
+                    with opened_copy(part) as copied:
+                        schema, noted = _look(copied, note)
+                else:
+                    holds_until = clock.now()
+                    schema, noted = _dump(session, url, part, note, programs)
+            size, checksum = part.stat().st_size, _checksum(part)
+            backup = Backup(engine.dialect.name, taken_at, holds_until, schema, size, checksum, noted)
             _publish(part, target, backup)
         finally:
             part.unlink(missing_ok=True)
@@ -138,7 +149,8 @@ def read_manifest(source: Path) -> Backup:
     """
     try:
         body = json.loads(_manifest_of(source).read_bytes())
-        body["taken_at"] = datetime.fromisoformat(body["taken_at"])
+        for instant in ("taken_at", "holds_until"):
+            body[instant] = datetime.fromisoformat(body[instant])
         backup = Backup(**body)
         whole = source.stat().st_size == backup.size and _checksum(source) == backup.sha256
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -171,14 +183,10 @@ def restore(source: Path, url: str | URL, *, programs: Path | None = None) -> Ba
     return backup
 
 
-def _copy(
+def _dump(
     session: Session, url: str | URL, part: Path, note: Note | None, programs: Path | None
 ) -> tuple[str | None, Mapping[str, object]]:
     """Fill the file from one snapshot; return the schema and what was noted on that snapshot."""
-    if is_sqlite(url):
-        seen = _look(session, note)  # The first read is what fixes the snapshot.
-        _copy_sqlite(session, part)
-        return seen
     snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     session.connection(execution_options=snapshot)
     name = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
@@ -193,17 +201,6 @@ def _look(session: Session, note: Note | None) -> tuple[str | None, Mapping[str,
     if "alembic_version" in inspect(session.connection()).get_table_names():
         schema = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return schema, dict(note(session)) if note else {}
-
-
-def _copy_sqlite(session: Session, part: Path) -> None:
-    source: Any = session.connection().connection.dbapi_connection
-    # The open read transaction holds the snapshot still; without it every write of another
-    # connection would start the copy over, and under load it would never end.
-    with closing(sqlite3.connect(part)) as copy:
-        source.backup(copy, pages=_PAGES_AT_ONCE, sleep=0)
-        (said,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
-    if said != "ok":
-        raise BackupFailed(f"the copy is damaged: {said}")
 
 
 def _restore_sqlite(source: Path, target: Path) -> None:
@@ -269,7 +266,7 @@ def _run(program: str, programs: Path | None, url: str | URL, *arguments: str) -
 
 def _publish(part: Path, target: Path, backup: Backup) -> None:
     """Put file and manifest in place, synced; a crash in between leaves a backup that is found damaged."""
-    body = json.dumps({**asdict(backup), "taken_at": backup.taken_at.isoformat()}, indent=2)
+    body = json.dumps(asdict(backup), indent=2, default=datetime.isoformat)
     _sync(part)
     part.replace(target)
     manifest = _manifest_of(target)
