@@ -172,6 +172,8 @@ def _wiring_of(
         vehicles=installation.vehicles,
         readiness=readiness,
         maps=MapFiles(maps_folder(settings.data_dir)),
+        thin_areas=installation.directories.thin_areas,
+        enrichment=installation.directories.enrichment,
         currency=settings.money.currency,
         build=__version__,
         schema_head=schema_head,

@@ -384,6 +384,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
 FOR_EVERYBODY: Final = frozenset(
     {
         "GET /v1/offers/{offer_id}",
+        "GET /v1/places/{place_id}/details",
         "POST /v1/offers/{offer_id}/claims",
         "POST /v1/offers/{offer_id}/redemptions",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,8 +14,10 @@ from sqlalchemy import select, update
 from nerava.discovery.errors import UnknownPlace
 from nerava.discovery.model import Place
 from nerava.discovery.reference_store import PlaceReference
+from nerava.kernel.errors import NeravaError
 from nerava.kernel.geography import Point
 from nerava.kernel.outcomes import Ok, Refused
+from nerava.platform.outbound import caller_deadline
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,6 +27,14 @@ if TYPE_CHECKING:
     from nerava.kernel.outcomes import Outcome
     from nerava.platform.db import Database
 
+log = logging.getLogger(__name__)
+
+LOOK_WITHIN_S: Final = 3.0
+"""Everything that is asked for one look; somebody waits, and our own row is there without it."""
+
+LOOKS_AT_ONCE: Final = 8
+"""Whoever comes while so many wait for the directory is told at once that it is busy."""
+
 DEAD_FOR: Final = timedelta(hours=24)
 """An id that is not valid, or a place that is not there, is not asked for again within this."""
 
@@ -31,6 +43,7 @@ POSITION_SEEN_AGAIN: Final = timedelta(days=1)
 ID_GOOD_FOR: Final = timedelta(days=365)
 CHECKED_AT_ONCE: Final = 20
 OFF: Final = "off"
+BUSY: Final = "busy"
 NOT_KNOWN: Final = "not-known"
 NOT_FOUND: Final = "not-found"
 
@@ -124,7 +137,7 @@ class Enriched:
     Attributes:
         content: None where nothing is known right now.
         as_of: When it was said, aware UTC.
-        missing: Why there is no content, in a word: `off`, `not-known`, or why nobody could be asked.
+        missing: Why there is no content, in a word: `off`, `not-known`, `busy`, or why nobody could be asked.
     """
 
     content: PlaceContent | None
@@ -141,9 +154,12 @@ class PlaceEnrichment:
     def __init__(self, database: Database, directory: PlaceDirectory | None) -> None:
         self._database = database
         self._directory = directory
+        self._places = threading.BoundedSemaphore(LOOKS_AT_ONCE)
 
     def look(self, place_id: UUID, language: str, now: datetime) -> Enriched:
-        """Return what is said about a place of ours. Asks the directory outside of any transaction.
+        """Return what is said about a place of ours, within 3 s and what our own database takes.
+
+        The directory is asked outside of any transaction, by eight callers of this process at most.
 
         Raises:
             UnknownPlace: We have no such place (404).
@@ -154,12 +170,29 @@ class PlaceEnrichment:
             return Enriched(None, missing=OFF)
         if known is not None and known.dead_until is not None and known.dead_until > now:
             return Enriched(None, missing=NOT_KNOWN)
+        if not self._places.acquire(blocking=False):
+            return Enriched(None, missing=BUSY)
+        try:
+            with caller_deadline(LOOK_WITHIN_S):
+                return self._asked(directory, place_id, _Called(name, position, language), known, now)
+        finally:
+            self._places.release()
+
+    def _asked(
+        self,
+        directory: PlaceDirectory,
+        place_id: UUID,
+        called: _Called,
+        known: _Known | None,
+        now: datetime,
+    ) -> Enriched:
+        language = called.language
         if known is not None and known.reference is not None:
             return self._shown(place_id, known, directory.details(known.reference, language), now)
-        found = directory.find(name, position)
+        found = directory.find(called.name, called.position)
         if not isinstance(found, Ok):
             return Enriched(None, missing=found.code)
-        self._keep(place_id, found.value, now, dead=found.value is None)
+        self._remember(place_id, found.value, now, dead=found.value is None)
         if found.value is None:
             return Enriched(None, missing=NOT_KNOWN)
         fresh = _Known(found.value, None, None)
@@ -168,13 +201,13 @@ class PlaceEnrichment:
     def _shown(self, place_id: UUID, known: _Known, told: Told, now: datetime) -> Enriched:
         """Keep what may be kept of an answer, and return what may be shown."""
         if isinstance(told.outcome, Refused) and told.outcome.code == NOT_FOUND:
-            self._keep(place_id, known.reference, now, dead=True)
+            self._remember(place_id, known.reference, now, dead=True)
             return Enriched(None, missing=NOT_KNOWN)
         if not isinstance(told.outcome, Ok):
             return Enriched(None, missing=told.outcome.code)
         content = told.outcome.value
         if _has_news(known, content, now):
-            self._keep(place_id, content.reference, now, position=content.position)
+            self._remember(place_id, content.reference, now, position=content.position)
         return Enriched(content, told.as_of)
 
     def keep_house(self, now: datetime) -> int:
@@ -204,6 +237,21 @@ class PlaceEnrichment:
             self._keep(row.place_id, found.value or row.reference, now, dead=found.value is None)
         return len(rows)
 
+    def _remember(
+        self,
+        place_id: UUID,
+        reference: str | None,
+        now: datetime,
+        position: Point | None = None,
+        *,
+        dead: bool = False,
+    ) -> None:
+        """Keep it if that can be done now; whoever only looks is shown what there is all the same."""
+        try:
+            self._keep(place_id, reference, now, position, dead=dead)
+        except NeravaError as error:
+            log.info("what a directory said about a place is not kept: %s", error)
+
     def _keep(
         self,
         place_id: UUID,
@@ -231,6 +279,13 @@ class PlaceEnrichment:
                 setattr(row, name, value)
 
         self._database.run(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    name: str
+    position: Point
+    language: str
 
 
 @dataclass(frozen=True, slots=True)

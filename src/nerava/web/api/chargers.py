@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import BackgroundTasks, Query
 from pydantic import AfterValidator, AwareDatetime
+from sqlalchemy.exc import SQLAlchemyError
 
 from nerava.discovery import queries
 from nerava.discovery.errors import UnknownLocation
 from nerava.discovery.opening import OpenState
-from nerava.discovery.queries import ChargerFilter, ChargerView, Nearness, PlaceFilter, Walk
+from nerava.discovery.queries import (
+    ANY_CHARGER,
+    ChargerFilter,
+    ChargerView,
+    Nearness,
+    PlaceFilter,
+    Walk,
+)
 from nerava.discovery.records import Access, Category, PlugKind
-from nerava.kernel.geography import Box, Point
+from nerava.kernel.errors import NeravaError
+from nerava.kernel.geography import Box, Point, box_around
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, decode_cursor, encode_cursor
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import InputError, InvalidInput, problems
@@ -36,6 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.orm import Session
+
+    from nerava.discovery.refreshing import ThinAreas
+
+log = logging.getLogger(__name__)
 
 routes: Final = router("discovery")
 
@@ -71,6 +85,8 @@ MinutesMax = Annotated[int | None, Query(ge=1, le=10, description="On foot")]
 @guarded(_OPEN)
 def chargers(
     wired: Wired,
+    now: Now,
+    later: BackgroundTasks,
     *,
     lat: Latitude = None,
     lng: Longitude = None,
@@ -83,27 +99,33 @@ def chargers(
     cursor: CursorText = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> ChargersOut:
-    """Return chargers: around a point the nearest first, in a box by id."""
+    """Return chargers: around a point the nearest first, in a box by id. Nobody else is asked meanwhile."""
     wanted = ChargerFilter(plug=plug, power_w_min=power_w_min, access=access, network=network)
     if bbox is not None and lat is None and lng is None:
         box, after = _box(bbox), after_id(cursor)
-        return wired.database.read(
+        shown = wired.database.read(
             lambda session: _listed(
                 session, queries.chargers_in(session, box, wanted=wanted, after=after, limit=limit), limit
             )
         )
-    if lat is None or lng is None or bbox is not None:
+    elif lat is None or lng is None or bbox is not None:
         raise _wrong("query/lat", "send either lat and lng, or bbox", "missing")
-    point, near = Point(lat, lng), _nearness(cursor)
-    return wired.database.read(
-        lambda session: _listed(
-            session,
-            queries.chargers_around(
-                session, point, radius_m=radius_m, wanted=wanted, after=near, limit=limit
-            ),
-            limit,
+    else:
+        point, near = Point(lat, lng), _nearness(cursor)
+        box = box_around(point, radius_m)
+        shown = wired.database.read(
+            lambda session: _listed(
+                session,
+                queries.chargers_around(
+                    session, point, radius_m=radius_m, wanted=wanted, after=near, limit=limit
+                ),
+                limit,
+            )
         )
-    )
+    if cursor is None and wanted == ANY_CHARGER and len(shown.items) < limit:
+        # All that is known there was shown: if that is little, somebody may know more.
+        later.add_task(_notice, wired.thin_areas, box, len(shown.items), now)
+    return shown
 
 
 @routes.get("/chargers/{location_id}", summary="One charger", responses=problems(UnknownLocation))
@@ -159,6 +181,7 @@ def places_of_charger(
 def while_you_charge(
     wired: Wired,
     now: Now,
+    later: BackgroundTasks,
     lat: GivenLatitude,
     lng: GivenLongitude,
     *,
@@ -173,10 +196,9 @@ def while_you_charge(
 ) -> WhileYouChargeOut:
     """Return the nearest chargers, each with the places that are the fewest steps away."""
     wanted = ChargerFilter(plug=plug, power_w_min=power_w_min, network=network)
-    instant = at or now
+    instant, here = at or now, Point(lat, lng)
 
     def work(session: Session) -> WhileYouChargeOut:
-        here = Point(lat, lng)
         near = queries.chargers_around(session, here, radius_m=radius_m, wanted=wanted, limit=limit)
         stops = [(one, _places(session, one, instant, category, places)) for one in near]
         named = {name for one, _ in stops for name in _sources_of(one)}
@@ -186,7 +208,10 @@ def while_you_charge(
             attributions=_attributions(session, named),
         )
 
-    return wired.database.read(work)
+    shown = wired.database.read(work)
+    if wanted == ANY_CHARGER and len(shown.items) < limit:
+        later.add_task(_notice, wired.thin_areas, box_around(here, radius_m), len(shown.items), now)
+    return shown
 
 
 @routes.get("/attributions", summary="Whom to name beside maps and lists")
@@ -194,6 +219,14 @@ def while_you_charge(
 def attributions(wired: Wired) -> list[AttributionOut]:
     """Return what has to be shown for every source of places and chargers."""
     return wired.database.read(lambda session: _attributions(session, None))
+
+
+def _notice(areas: ThinAreas, box: Box, sites: int, now: datetime) -> None:
+    """Have a thin area read some time later; the answer is on its way already, whatever becomes of this."""
+    try:
+        areas.notice(box, sites, now)
+    except (NeravaError, SQLAlchemyError) as error:
+        log.info("an area with few chargers was not noticed: %s", error)
 
 
 def _places(

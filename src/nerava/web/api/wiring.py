@@ -12,7 +12,9 @@ from nerava.platform.policy import GuardedRoute
 
 if TYPE_CHECKING:
     from nerava.audit import AuditLog
+    from nerava.discovery.enriching import PlaceEnrichment
     from nerava.discovery.map_files import MapFiles
+    from nerava.discovery.refreshing import ThinAreas
     from nerava.identity.api_key_text import Mode
     from nerava.identity.challenges import Codes
     from nerava.identity.invites import Invites
@@ -86,6 +88,8 @@ class Wiring:
     vehicles: Vehicles | None
     readiness: Readiness
     maps: MapFiles
+    thin_areas: ThinAreas
+    enrichment: PlaceEnrichment
     currency: str
     build: str
     schema_head: str | None
