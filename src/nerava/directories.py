@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nerava.discovery.enriching import PlaceEnrichment
+from nerava.discovery.linking import Linker
 from nerava.discovery.refreshing import Refreshing, ThinAreas
 from nerava.integrations.google_places import api as places_api
 from nerava.integrations.google_places.directory import GooglePlaces
@@ -33,6 +34,7 @@ class Directories:
         sites: By source, those that jobs read by area and as a whole.
         thin_areas: Is told what people look at.
         refreshing: Reads what is due.
+        linker: Counts ways on foot; for one thread.
         enrichment: Says what else is known about a place; of none, where Google Places is off.
     """
 
@@ -42,7 +44,13 @@ class Directories:
     sites: Mapping[str, LocationDirectory]
     thin_areas: ThinAreas
     refreshing: Refreshing
+    linker: Linker
     enrichment: PlaceEnrichment
+
+    @property
+    def at_work(self) -> tuple[Refreshing, Linker, PlaceEnrichment]:
+        """What background work does here."""
+        return self.refreshing, self.linker, self.enrichment
 
     def close(self) -> None:
         """Close the connections."""
@@ -68,6 +76,7 @@ def directories_of(
         sites=sites,
         thin_areas=ThinAreas(database, tuple(sites)),
         refreshing=Refreshing(database, sites, clock),
+        linker=Linker(database),
         enrichment=PlaceEnrichment(
             database,
             None if places is None else GooglePlaces(places, cache, settings.places.content_cache),

@@ -214,7 +214,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         smartcar=smartcar,
         vehicles=vehicles_of(smartcar, database, vault, audit, messages),
         messaging=messaging,
-        roaming=_roaming_of(settings, database, vault, clock),
+        roaming=_roaming_of(settings, database, vault, clock, surroundings),
         cache=cache,
         surroundings=surroundings,
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
@@ -240,7 +240,9 @@ def _relay_of(
     return Relay(RelayTools(database, endpoints, clock, sender, notice))
 
 
-def _roaming_of(settings: Settings, database: Database, vault: Vault, clock: Clock) -> Roaming | None:
+def _roaming_of(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, surroundings: Surroundings
+) -> Roaming | None:
     given = settings.ocpi
     if given.mode == "off" or given.country_code is None or given.party_id is None:
         return None
@@ -252,6 +254,7 @@ def _roaming_of(settings: Settings, database: Database, vault: Vault, clock: Clo
         Own(given.country_code, given.party_id, given.name, address),
         local=given.mode == "simulator",
         needs_location=given.authorize_needs_location,
+        surroundings=surroundings,
     )
 
 
@@ -328,7 +331,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *_payment_work(installation),
         *_settlement_work(installation),
         *roaming_jobs(installation.roaming),
-        *directory_jobs(installation.directories.refreshing, installation.directories.enrichment),
+        *directory_jobs(*installation.directories.at_work),
         *audit_jobs(installation.database, installation.secrets),
         *watch_jobs(watching_of(installation.database, installation.audit, installation.switches)),
     )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from nerava.audit import AuditLog
     from nerava.discovery.enriching import PlaceEnrichment
+    from nerava.discovery.linking import Linker
     from nerava.discovery.refreshing import Refreshing
     from nerava.identity.messages import Messages
     from nerava.inbound.work import EventWork
@@ -348,10 +349,11 @@ def settlement_jobs(closing: Closing, paying: Paying, reminding: Reminding) -> S
     )
 
 
-def directory_jobs(refreshing: Refreshing, enrichment: PlaceEnrichment) -> Sequence[Job]:
-    """Return the jobs that read charging sites, and that forget what may not be kept of other directories."""
+def directory_jobs(refreshing: Refreshing, linker: Linker, enrichment: PlaceEnrichment) -> Sequence[Job]:
+    """Return the jobs that read charging sites, count the ways from them, and forget what may not be kept."""
     return (
         Job("read charging sites", SECONDLY, refreshing.run, DIRECTORIES),
+        Job("count ways on foot", SECONDLY, lambda _now: linker.step(), DIRECTORIES),
         Job("forget positions of other directories", HOURLY, enrichment.keep_house, DIRECTORIES),
     )
 

@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 BATCH: Final = 50
 """Sites that are counted in one go."""
 
+PIECE: Final = 10
+"""Sites that a worker counts before it looks at its other work."""
+
 PIECES_KEPT_MAX: Final = 64
 
 _SITE: Final[Any] = ChargingSite.__table__
 _PLACE: Final[Any] = Place.__table__
 _WALK: Final[Any] = WalkCell.__table__
 _LINK: Final[Any] = WalkLink.__table__
-_NEW: Final = BulkInsert(_LINK, ("location_id", "place_id", "metres", "minutes", "is_estimate"))
+_NEW: Final = BulkInsert(_LINK, ("location_id", "place_id", "metres", "minutes", "is_estimate"), if_new=True)
 _COUNTED: Final = BulkUpdate(_SITE, match=("id", "location_id"), assign=("links_counted",))
 
 
@@ -66,21 +69,31 @@ class Linker:
     def run(self, tell: Callable[[int], None] | None = None) -> int:
         """Count until nothing is due; return how many sites were counted. Repeats safely."""
         counted = 0
-        while batch := self._database.read(self._batch):
-            links = self._database.read(lambda session, due=batch: self._count(session, due))  # type: ignore[misc]
-            self._database.run(lambda session, due=batch, rows=links: _write(session, due, rows))  # type: ignore[misc]
-            counted += len(batch)
+        while done := self.step(BATCH):
+            counted += done
             if tell:
                 tell(counted)
         return counted
 
-    def _batch(self, session: Session) -> list[Due]:
+    def step(self, most: int = PIECE) -> int:
+        """Count the ways of so many sites at most and return how many there were; 0 when nothing is due.
+
+        Safe to repeat, to kill, and beside another process that counts the same.
+        """
+        batch = self._database.read(lambda session: self._batch(session, most))
+        if not batch:
+            return 0
+        links = self._database.read(lambda session: self._count(session, batch))
+        self._database.run(lambda session: _write(session, batch, links), repeatable=True)
+        return len(batch)
+
+    def _batch(self, session: Session, most: int) -> list[Due]:
         columns = (_SITE.c.id, _SITE.c.location_id, _SITE.c.latitude, _SITE.c.longitude, _SITE.c.links_wanted)
         query = (
             select(*columns)
             .where(_SITE.c.links_wanted > _SITE.c.links_counted)
             .order_by(_SITE.c.cell, _SITE.c.id)
-            .limit(BATCH)
+            .limit(most)
         )
         return [Due(*row) for row in session.execute(query)]
 
