@@ -15,6 +15,7 @@ from nerava.charging import service
 from nerava.charging.charger_status import Agreement, witness
 from nerava.charging.errors import DriverAlreadyCharging
 from nerava.charging.evidence import EvidenceLevel, NewEvidence
+from nerava.charging.matching import Sighting, known_session
 from nerava.charging.model import ChargingSession
 from nerava.charging.states import SessionState
 from nerava.charging.telemetry_store import VehicleCharge
@@ -37,6 +38,9 @@ STALE_AFTER: Final = timedelta(minutes=150)
 
 PLACE_HOLDS: Final = timedelta(minutes=30)
 """How long before a charge begins the car may have said where it is."""
+
+BEGINS_WITHIN: Final = timedelta(minutes=15)
+"""How much later than a car another source may say that the same charge began."""
 
 ASKED_EVERY: Final = timedelta(minutes=30)
 """While a charge is open; more often is not good for the car's battery."""
@@ -159,12 +163,12 @@ def _find_place(session: Session, charge: VehicleCharge, heard: Heard, now: date
         charge.reason = NO_CHARGER if point is not None else NO_PLACE
         return
     session.flush()
-    other = _open_session(session, charge.driver_id)
-    if other is not None:
-        if other.location_id != found.location_id:
-            charge.reason = DRIVER_BUSY
-            return
-        charge.session_id = other.id
+    told_elsewhere = known_session(session, _sighting(charge, found.location_id))
+    if told_elsewhere is not None:
+        charge.session_id = told_elsewhere
+    elif _has_open_session(session, charge.driver_id):
+        charge.reason = DRIVER_BUSY
+        return
     else:
         new = service.SessionStart(
             source=charge.source,
@@ -248,11 +252,22 @@ def _battery_wh(session: Session, vehicle_id: UUID) -> int | None:
     return session.scalar(select(Vehicle.battery_wh).where(Vehicle.id == vehicle_id))
 
 
-def _open_session(session: Session, driver_id: UUID) -> ChargingSession | None:
-    query = select(ChargingSession).where(
+def _sighting(charge: VehicleCharge, location_id: UUID) -> Sighting:
+    """Return a charge as far as the car has told of it: what began well after that is another one."""
+    return Sighting(
+        driver_id=charge.driver_id,
+        location_id=location_id,
+        started_at=charge.started_at,
+        ended_at=charge.last_at + BEGINS_WITHIN,
+        told_as=(charge.source, str(charge.id)),
+    )
+
+
+def _has_open_session(session: Session, driver_id: UUID) -> bool:
+    query = select(ChargingSession.id).where(
         ChargingSession.driver_id == driver_id, ChargingSession.state == SessionState.OPEN.value
     )
-    return session.scalars(query).one_or_none()
+    return session.scalar(query) is not None
 
 
 def _point(place: Told) -> tuple[float, float] | None:

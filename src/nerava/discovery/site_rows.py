@@ -18,6 +18,7 @@ from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -184,6 +185,18 @@ def _let_go(session: Session, area: Area) -> set[UUID]:
     _SEEN.run(session, rows)
     area.counts.update(gone=len(gone), absent=len(rows) - len(gone))
     return {row.location_id for row in gone}
+
+
+def end_sites(session: Session, source: str, references: Sequence[str], now: datetime) -> None:
+    """Mark sites gone and let other sources stand for their locations. Repeats safely."""
+    columns = (_T.c.id, _T.c.location_id, _T.c.absences, _T.c.imported_at)
+    query = select(*columns).where(
+        _T.c.source == source, _T.c.reference.in_(references), _T.c.gone_at.is_(None)
+    )
+    rows = session.execute(query).all()
+    _HIDE.run(session, [(row.id, False) for row in rows])
+    _SEEN.run(session, [(row.id, row.absences + 1, now, row.imported_at) for row in rows])
+    _show(session, {row.location_id for row in rows}, set())
 
 
 def _show(session: Session, locations: set[UUID], moved: set[UUID]) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from nerava.charging.evidence import EvidenceLevel
+from nerava.integrations.ocpi.listing import is_shown, listed, states_of, terms_of
 from nerava.integrations.ocpi.signed_values import signed_energy_wh
+from nerava.kernel.geography import Point
 from nerava.roaming.charges import Charge
 from nerava.roaming.model import Module, key_of
 from nerava.roaming.places import Plug, Site
@@ -67,6 +69,9 @@ def site_of(location: LocationIn) -> Site | None:
         timezone=location.time_zone,
         latitude=None if point is None else point[0],
         longitude=None if point is None else point[1],
+        terms=terms_of(location),
+        listed=listed(location, Point(*point), _power_w) if point and is_shown(location) else None,
+        states=states_of(location),
         plugs=tuple(
             Plug(evse=evse.uid.lower(), connector=one.id.lower(), power_w_max=_power_w(one))
             for evse in location.evses or ()

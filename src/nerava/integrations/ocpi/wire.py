@@ -66,6 +66,7 @@ class ConnectorIn(Wire):
     """A connector."""
 
     id: Id
+    standard: Any = None
     power_type: Word | None = None
     max_voltage: Number | None = None
     max_amperage: Number | None = None
@@ -77,13 +78,15 @@ class EvseIn(Wire):
     """An EVSE. Its status is what the peer says, known to us or not."""
 
     uid: Id
+    evse_id: Any = None
     status: Word
     connectors: list[ConnectorIn] = []
+    parking_restrictions: Any = None
     last_updated: Instant
 
 
 class LocationIn(Owned):
-    """A location."""
+    """A location. What only drivers read of it may be missing, or be anything."""
 
     publish: StrictBool = True
     name: Text | None = None
@@ -91,6 +94,11 @@ class LocationIn(Owned):
     coordinates: Coordinates
     time_zone: Word | None = None
     evses: list[EvseIn] | None = None
+    city: Any = None
+    postal_code: Any = None
+    state: Any = None
+    operator: Any = None
+    opening_times: Any = None
 
 
 class TokenIn(Wire):

@@ -11,7 +11,13 @@ from nerava.charging.errors import LocationInvalid, SessionInvalid
 from nerava.charging.evidence import EvidenceLevel
 from nerava.charging.matching import metres_between
 from nerava.integrations.ocpi import exact_json
-from nerava.integrations.ocpi.reading import charge_of_cdr, charge_of_session, point_of, site_of
+from nerava.integrations.ocpi.reading import (
+    charge_of_cdr,
+    charge_of_session,
+    point_of,
+    site_of,
+    source_of,
+)
 from nerava.integrations.ocpi.wire import CdrIn, Drift, LocationIn, SessionIn, read_as
 from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import require_off
@@ -19,7 +25,7 @@ from nerava.roaming import charges, objects, pulls
 from nerava.roaming.charges import Result
 from nerava.roaming.model import Module
 from nerava.roaming.objects import ObjectName
-from nerava.roaming.places import keep_site
+from nerava.roaming.places import hide_site, keep_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,18 +99,22 @@ class ObjectWork:
             return Result("unusable")
 
     @staticmethod
-    def _location(session: Session, row: RoamingObject, now: datetime) -> Result:  # noqa: ARG004 - as the others
+    def _location(session: Session, row: RoamingObject, now: datetime) -> Result:
         location = read_as(LocationIn, exact_json.read(row.body))
         if not location.publish:
+            source = source_of(location.country_code, location.party_id)
+            hide_site(session, source, location.id.lower(), now)
             return Result("not_public")
         site = site_of(location)
         if site is None:
             return Result("no_time_zone")
         try:
-            keep_site(session, site)
+            keep_site(session, site, now)
         except LocationInvalid:
             return Result("unusable_place")
-        return Result("known" if site.latitude is not None else "doubtful_coordinates")
+        if site.latitude is None:
+            return Result("doubtful_coordinates")
+        return Result("known" if site.listed is not None else "nothing_left")
 
     def _session(self, session: Session, row: RoamingObject, now: datetime) -> Result:
         told = read_as(SessionIn, exact_json.read(row.body))
