@@ -1,0 +1,1 @@
+"""What is measured: each process counts what it does itself, and reads out what the database knows."""
