@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from nerava.commands.running import end_by_signal
 from nerava.kernel.clock import FixedClock, SystemClock
 from nerava.kernel.errors import NeravaError
 from nerava.ledger import Ledger
@@ -114,3 +117,16 @@ def test_a_job_whose_work_is_switched_off_waits_without_a_warning(caplog: pytest
 
     clock.move_to(START + timedelta(seconds=10))
     assert work.round() == 7
+
+
+def test_a_first_signal_asks_it_to_end_and_a_second_ends_the_process() -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    work = BackgroundWork([Job("idle", timedelta(0), lambda _now: 0)], SystemClock(), SETTINGS)
+    try:
+        end_by_signal(work.ask_to_stop)
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        work.run()  # Returns because of the signal.
+        assert {signal.getsignal(one) for one in before} == {signal.SIG_DFL}
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from nerava.platform.readiness import Readiness
     from nerava.settings import ServerSettings
 
+_CLOSE: Final = (b"connection", b"close")
+
 
 class DrainingServer(uvicorn.Server):
     """uvicorn that, on SIGTERM, first says it is not ready and goes on serving for a while.
 
-    So a load balancer takes the process out before it stops listening. Ctrl-C skips the wait. A
+    So a load balancer takes the process out before it stops listening, and connections that clients
+    keep end with their next answer, before a request could be lost on them. Ctrl-C skips the wait. A
     second signal of either kind ends at once, which is as safe as kill -9: nothing that was
     acknowledged depends on a clean end. After a clean end the process goes on and exits with 0.
     """
@@ -41,10 +44,17 @@ class DrainingServer(uvicorn.Server):
             return
         self._signalled = True
         self._readiness.drain()
+        if self.started:
+            self._end_kept_connections()
         if sig == signal.SIGTERM and self._drain_s and self.started:
             self._exit_at = asyncio.get_running_loop().time() + self._drain_s
         else:
             self.should_exit = True
+
+    def _end_kept_connections(self) -> None:
+        """Send `Connection: close` with every answer from now on."""
+        self.config.encoded_headers.append(_CLOSE)  # uvicorn makes its headers anew from these every second
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
 
     async def on_tick(self, counter: int) -> bool:
         """End the main loop when the time to drain is over; called ten times a second."""

@@ -124,8 +124,12 @@ class BackgroundWork:
         for thread in self._threads:
             thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Begin no further piece; returns at once, also in a signal handler."""
+        self._stop.set()
+
     def stop(self) -> None:
-        """Finish the pieces at hand and end. Repeats safely."""
+        """Finish the pieces at hand, for 20 s at most, and end. Repeats safely."""
         self._stop.set()
         until = time.monotonic() + STOP_PATIENCE_S
         for thread in self._threads:
@@ -133,10 +137,11 @@ class BackgroundWork:
         self._threads = []
 
     def run(self) -> None:
-        """Work until `stop` is called from another thread or a signal handler."""
+        """Work until `ask_to_stop` is called, as by a signal handler, then end like `stop`."""
         self.start()
-        for thread in self._threads:
-            thread.join()
+        while not self._stop.is_set():
+            time.sleep(0.1)  # a signal is seen within this
+        self.stop()
 
     def round(self, share: str | None = None) -> int:
         """Run every job that is due once, those of one share or all, and return how much was done."""

@@ -126,6 +126,8 @@ def test_sigterm_takes_it_out_before_it_stops_and_no_request_is_lost(sqlite_url:
         for client in clients:
             client.join(PATIENCE_S)
         assert drained.is_set()
+        kept = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
+        assert ask(port, "", raw=kept)[1]["connection"] == "close"  # Nobody is to keep a connection to it.
         assert set(answers) == {401}
         assert ask(port, "/v1/wallet")[0] == 401  # It still serves who comes late.
         assert process.wait(PATIENCE_S) == 0

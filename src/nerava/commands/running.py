@@ -49,13 +49,28 @@ def run_work(out: Output, settings: Settings) -> None:
         installation.erasures.replay(installation.clock.now())
         apply_stops(installation)
         background = background_of(installation)
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, lambda *_: background.stop())
+        end_by_signal(background.ask_to_stop)
         out.say("Nerava works in the background")
         try:
             background.run()
         finally:
             installation.close()
+
+
+def end_by_signal(end: Callable[[], None]) -> None:
+    """Have `end` called at the first SIGINT or SIGTERM. The second ends the process at once.
+
+    That is as safe as kill -9: work that was begun is taken up by whoever finds its lease run out.
+    """
+    both = (signal.SIGINT, signal.SIGTERM)
+
+    def on_signal(*_: object) -> None:
+        for one in both:
+            signal.signal(one, signal.SIG_DFL)
+        end()
+
+    for one in both:
+        signal.signal(one, on_signal)
 
 
 def write_log(settings: Settings) -> None:
