@@ -24,6 +24,9 @@ COVERED := --cov --cov-report= --cov-fail-under=90
 COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
+# Hundreds of processes are started by tests; each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run data test coverage lint format bench chaos mutants lock clean
 

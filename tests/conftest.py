@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     turns: dict[str, list[str]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("in_turn"):
-            dialect = item.callspec.params["url"]
+            dialect = next(value for value in item.callspec.params.values() if value in DIALECTS)
             cases = turns.setdefault(f"{item.path}::{item.originalname}", [])
             case = item.callspec.id.replace(dialect, "", 1)
             if case not in cases:

@@ -104,6 +104,7 @@ def crowd(
         assert house.findings() == []
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("operation", sorted(EXAMPLES))
 def test_an_object_answers_its_owner_and_nobody_else(crowd: Crowd, operation: str) -> None:
     house = crowd.house
@@ -128,12 +129,14 @@ def test_an_object_answers_its_owner_and_nobody_else(crowd: Crowd, operation: st
     assert owned.status_code < 300, owned.text
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("operation", CLOSED)
 def test_an_operation_is_closed_to_every_role_it_does_not_name(crowd: Crowd, operation: str) -> None:
     path = _NAME.sub(str(new_id()), operation.partition(" ")[2])
     method = operation.partition(" ")[0]
     allowed = tuple(TABLE[operation]["roles"])
-    assert crowd.house.client.request(method, path, json={}).status_code == 401
+    refused = crowd.house.client.request(method, path, json={})
+    assert (refused.status_code, refused.json()["code"]) == (401, "not-signed-in")
     for role in Role:
         if allowed == ANY_ROLE or role.value in allowed:
             continue

@@ -206,14 +206,15 @@ def test_upgrading_twice_changes_nothing(url: str) -> None:
 def test_every_step_can_be_taken_back_alone(empty_url: Callable[[str], Any]) -> None:
     with empty_url("stepwise") as url:
         migrations.upgrade(url)
-        while (at := migrations.current(url)) is not None:
-            full = schema_of(url)
+        on_the_way_down = []
+        for _ in migrations.revisions():
+            on_the_way_down.append((migrations.current(url), schema_of(url)))
             migrations.downgrade(url, "-1")
-            below = schema_of(url)
-            migrations.upgrade(url, at)
-            assert differences(schema_of(url), full) == [], at
-            migrations.downgrade(url, "-1")
-            assert schema_of(url) == below
+        assert migrations.current(url) is None
+        for at, before in reversed(on_the_way_down):
+            migrations.upgrade(url, "+1")
+            assert migrations.current(url) == at
+            assert differences(schema_of(url), before) == [], at
 
 
 @pytest.mark.parametrize(
