@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nerava.platform.slow_clients import HEAD_BYTES_MAX, HEAD_S
+from tests.helpers.databases import fresh_databases
 from tests.http.test_serving import ask, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
 SLOW = 500
 POLITE = 600
@@ -36,9 +35,13 @@ BACKTRACKING = [
 ]
 
 
-@pytest.fixture
-def port(database_url: Callable[[str], AbstractContextManager[str]], tmp_path: Path) -> Iterator[int]:
-    with database_url("sqlite") as url, serving(url, tmp_path, **ENVIRONMENT) as (_, opened):
+@pytest.fixture(scope="module")
+def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("s23")
+    with (
+        fresh_databases(request, folder)("sqlite") as url,
+        serving(url, folder, **ENVIRONMENT) as (_, opened),
+    ):
         yield opened
 
 
