@@ -24,7 +24,7 @@ from nerava.identity.roles import Role
 from nerava.installation import background_of
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import new_id
-from nerava.settings import SmartcarSettings
+from nerava.settings import Group, SmartcarSettings
 from nerava.simulators.handle import Simulators
 from nerava.simulators.serving import running_simulators
 from nerava.vehicles.connecting import CONSENT_TEXT
@@ -208,8 +208,8 @@ class Garage:
 
 
 @contextmanager
-def opened_garage(url: str, folder: Path, version: int = 3) -> Iterator[Garage]:
-    """Open a house that reads cars."""
+def opened_garage(url: str, folder: Path, version: int = 3, **groups: Group) -> Iterator[Garage]:
+    """Open a house that reads cars; `groups` are further settings."""
     clock = FixedClock(START)
     with running_simulators(clock=clock, by_hand=True) as world:
         world.smartcar.register_redirect(BACK)
@@ -222,5 +222,5 @@ def opened_garage(url: str, folder: Path, version: int = 3) -> Iterator[Garage]:
             base_url=world.base_url,
             redirect_uri=BACK,
         )
-        with opened_house(url, folder, clock, smartcar=settings) as house:
+        with opened_house(url, folder, clock, smartcar=settings, **groups) as house:
             yield Garage(house, world, clock, background_of(house.installation))
