@@ -32,7 +32,7 @@ class Operator:
         tokens: What we told it of tokens: path and body.
         down: Its server answers 503.
         code: The status code in the envelope of its lists.
-        code: The status code in the envelope of its lists.
+        lists_until: Pages from this offset on are answered 503.
     """
 
     client: TestClient
@@ -47,6 +47,7 @@ class Operator:
     tokens: list[tuple[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     down: bool = False
+    lists_until: int | None = None
     code: int = 1000
     page: int = 2
     during_post: Any = None
@@ -170,6 +171,9 @@ class _Server(BaseHTTPRequestHandler):
         rows = [one for one in self.operator.lists.get(module, []) if one["last_updated"] >= since]
         offset = int(query.get("offset", ["0"])[0])
         end = offset + self.operator.page
+        if self.operator.lists_until is not None and offset >= self.operator.lists_until:
+            self.say(None, 503, 3000)
+            return
         headers = {"X_Total_Count": str(len(rows)), "X_Limit": str(self.operator.page)}
         if end < len(rows):
             more = f"offset={end}&limit={self.operator.page}" + (f"&date_from={since}" if since else "")

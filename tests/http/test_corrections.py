@@ -186,6 +186,27 @@ def test_a_credit_that_a_partner_sends_takes_back_what_was_not_charged(house: Ho
     assert house.findings() == []
 
 
+def test_a_record_that_says_more_comes_after_a_credit_and_under_a_name_of_its_own(house: House) -> None:
+    campaign(sponsor(house, 1_000), 1_000, rules=[{"kind": "per_kwh", "points_per_kwh": 4}])
+    partner, record = house.caller(Role.PARTNER), partner_session()
+    sent = partner.post("/v1/partner/cdrs", record)
+    work_off(house)
+    more = record | {"energy_wh": 12_000}
+    assert_problem(
+        partner.post("/v1/partner/cdrs", more | {"credit_reference": "c-1"}), 409, "session-differs"
+    )
+
+    nothing = record | {"energy_wh": 0, "credit_reference": "c-2"}
+    assert partner.post("/v1/partner/cdrs", nothing).status_code == 201
+    work_off(house)
+    again = partner.post("/v1/partner/cdrs", more | {"reference": "corrected"})
+    assert again.status_code == 201, again.text
+    work_off(house)
+    driver = as_driver(house, UUID(sent.json()["driver_id"]))
+    assert driver.get("/v1/wallet").json()["posted"] == 48
+    assert house.findings() == []
+
+
 def test_the_wallet_warns_thirty_and_seven_days_before_points_expire(house: House) -> None:
     driver, now = house.driver(), house.installation.clock.now()
     fill_promo(house, 3)

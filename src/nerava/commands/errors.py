@@ -101,3 +101,11 @@ class DirectoryUnreadable(NeravaError):
     code = "directory-unreadable"
     status = HTTPStatus.BAD_GATEWAY
     title = "The directory cannot be read now"
+
+
+class NetworkBusy(NeravaError):
+    """A worker reads the network at this moment; a minute later it can be read here."""
+
+    code = "network-busy"
+    status = HTTPStatus.CONFLICT
+    title = "The network is being read by a worker"

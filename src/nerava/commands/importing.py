@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nerava.discovery.importing import run_import
+from nerava.discovery.linking import Linker
 from nerava.discovery.staging import reject_reasons, rejects_of
 
 if TYPE_CHECKING:
@@ -78,3 +79,10 @@ def document(installation: Installation, report: ImportReport) -> dict[str, Any]
     """Return the report with its rejects as a document of JSON."""
     rejects = installation.database.read(lambda session: rejects_of(session, report.run_id))
     return {**report.as_dict(), "rejects": [asdict(one) for one in rejects]}
+
+
+def count_ways(out: Output, installation: Installation) -> int:
+    """Count the ways on foot that are due, with a progress bar; return from how many sites."""
+    linker = Linker(installation.database)
+    with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
+        return linker.run(tell)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nerava.commands.importing import document, import_into
+from nerava.commands.importing import count_ways, document, import_into
+from nerava.commands.networks import ocpi_command
 from nerava.commands.opening import DatabaseUrl, opened
 from nerava.commands.output import AsJson, Output
 from nerava.commands.stations import nlr_command, ocm_command
 from nerava.discovery.feeds import Attribution
-from nerava.discovery.linking import Linker
 from nerava.discovery.map_files import SUFFIX
 from nerava.integrations.delimited_places import ListFeed
 
@@ -59,15 +59,9 @@ def bring_extract(
     out.step(f"reading {file.name}")
     report = import_into(out, installation, OsmFeed(file), allow_shrink=allow_shrink)
     drawn = _drawn(out, file, installation.settings.data_dir)
-    linked = _linked(out, installation)
+    linked = count_ways(out, installation)
     out.say(f"Ways on foot were counted for {linked:,} charging locations.")
     return {**document(installation, report), "linked": linked, **drawn}
-
-
-def _linked(out: Output, installation: Installation) -> int:
-    linker = Linker(installation.database)
-    with out.progress("counting ways on foot, charger by charger", linker.due()) as tell:
-        return linker.run(tell)
 
 
 def _drawn(out: Output, file: Path, data_dir: Path | None) -> dict[str, object]:
@@ -98,9 +92,10 @@ def csv_command(
     with opened(out, database, migrate=True) as installation:
         feed = ListFeed(file, name, Attribution(attribution, url, licence))
         report = import_into(out, installation, feed, allow_shrink=allow_shrink)
-        linked = _linked(out, installation)
+        linked = count_ways(out, installation)
         out.document({**document(installation, report), "linked": linked})
 
 
 app.command("nlr")(nlr_command)
 app.command("ocm")(ocm_command)
+app.command("ocpi")(ocpi_command)

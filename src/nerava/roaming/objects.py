@@ -116,10 +116,21 @@ def wake(session: Session, peer_id: UUID, key: str, now: datetime) -> None:
     session.execute(waiting.values(due_at=now, state=ObjectState.WAITING.value, attempts=0))
 
 
-def due(session: Session, now: datetime, limit: int) -> list[UUID]:
-    """Return objects from which something is to follow, the longest waiting first."""
+def due(session: Session, now: datetime, limit: int, *, of: tuple[UUID, Module] | None = None) -> list[UUID]:
+    """Return objects from which something is to follow, the longest waiting first; of one module or all."""
     query = select(_O.c.id).where(_O.c.state == ObjectState.WAITING.value, _O.c.due_at <= now)
+    if of is not None:
+        query = query.where(_O.c.peer_id == of[0], _O.c.module == of[1].value)
     return list(session.scalars(query.order_by(_O.c.due_at, _O.c.id).limit(limit)))
+
+
+def outcomes(session: Session, peer_id: UUID, module: Module) -> dict[str, str | None]:
+    """Return what followed from the objects of a peer, by their owner and name, in their order."""
+    query = select(_O.c.country_code, _O.c.party_id, _O.c.object_key, _O.c.outcome).where(
+        _O.c.peer_id == peer_id, _O.c.module == module.value
+    )
+    rows = session.execute(query.order_by(_O.c.country_code, _O.c.party_id, _O.c.object_key))
+    return {f"{row.country_code}-{row.party_id}/{row.object_key}": row.outcome for row in rows}
 
 
 def claimed(session: Session, object_id: UUID, now: datetime) -> RoamingObject | None:

@@ -49,10 +49,17 @@ class Turn:
     total: int | None
 
 
-def claim(session: Session, now: datetime) -> Turn | None:
-    """Take the reading that is due for the longest time, for a minute; None when nothing is due."""
+def claim(session: Session, now: datetime, *, of: tuple[UUID, Module] | None = None) -> Turn | None:
+    """Take the reading that is due for the longest time, for a minute; None when nothing is due.
+
+    With `of` the reading of that module of a peer, due or not; None when another worker has it.
+    """
     free = or_(_P.c.leased_until.is_(None), _P.c.leased_until <= now)
-    query = select(RoamingPull).where(_P.c.due_at <= now, free)
+    query = select(RoamingPull).where(free)
+    if of is None:
+        query = query.where(_P.c.due_at <= now)
+    else:
+        query = query.where(_P.c.peer_id == of[0], _P.c.module == of[1].value)
     row = session.scalars(
         query.order_by(_P.c.due_at, _P.c.peer_id).limit(1).with_for_update(skip_locked=True)
     ).one_or_none()

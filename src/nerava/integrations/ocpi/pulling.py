@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from nerava.integrations.ocpi.addresses import origin_of
 from nerava.integrations.ocpi.api import Identity
-from nerava.integrations.ocpi.envelope import Status
+from nerava.integrations.ocpi.envelope import Status, invalid
 from nerava.integrations.ocpi.instants import instant_text
 from nerava.integrations.ocpi.receiving import Sender
 from nerava.kernel.outcomes import Ok, RetryLater
@@ -20,10 +22,12 @@ from nerava.roaming.peers import OPERATOR, line_to, peer_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy.orm import Session
 
     from nerava.integrations.ocpi.api import PeerApi, Told
+    from nerava.integrations.ocpi.envelope import Said
     from nerava.integrations.ocpi.handshake import Own
     from nerava.integrations.ocpi.receiving import Receiving
     from nerava.platform.db import Database
@@ -36,6 +40,26 @@ log = logging.getLogger(__name__)
 PAGE: Final = 100
 PAGES_AT_ONCE: Final = 20
 _NEXT: Final = re.compile(r'<([^<>]{1,1000})>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """What became of one page.
+
+    Attributes:
+        rows: How many objects it had, `new` those that were not known.
+        refused: What could not be kept: its id, if it has one, and why.
+        total: How many the peer has in all, None where it does not say.
+        is_last: Whether the reading is over.
+        failure: Why there is no page, in a word.
+    """
+
+    rows: int = 0
+    new: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+    total: int | None = None
+    is_last: bool = False
+    failure: str | None = None
 
 
 class Pulling:
@@ -59,15 +83,23 @@ class Pulling:
             self._read(turn, now)
         return PAGES_AT_ONCE
 
-    def _read(self, turn: Turn, now: datetime) -> None:
+    def read_on(self, peer_id: UUID, module: Module, now: datetime) -> PageRead | None:
+        """Read the next page of a module now; None while another worker reads it.
+
+        A reading that was interrupted goes on where it was.
+        """
+        turn = self._database.run(lambda session: pulls.claim(session, now, of=(peer_id, module)))
+        return None if turn is None else self._read(turn, now)
+
+    def _read(self, turn: Turn, now: datetime) -> PageRead:
         def look(session: Session) -> tuple[Line | None, Peer]:
             return line_to(session, self._vault, turn.peer_id), peer_of(session, turn.peer_id)
 
         line, peer = self._database.read(look)
         begins_at = None if line is None else line.endpoints.get((turn.module.value, "SENDER"))
         if line is None or begins_at is None:
-            self._database.run(lambda session: pulls.failed(session, turn, now, "not-offered"))
-            return
+            self._failed(turn, now, "not-offered", None)
+            return PageRead(failure="not-offered")
         operator = next((one for one in peer.parties if one.role == OPERATOR), None)
         parties = None if operator is None else (self._own.code, operator.code)
         identity = Identity(line.token, line.sends_plain, parties, str(peer.id))
@@ -76,17 +108,23 @@ class Pulling:
         if not isinstance(answer, Ok):
             not_before = answer.not_before if isinstance(answer, RetryLater) else None
             self._failed(turn, now, answer.code, not_before)
-            return
+            return PageRead(failure=answer.code)
         if not isinstance(answer.value.data, list):
             self._failed(turn, now, "unreadable", None)
-            return
+            return PageRead(failure="unreadable")
         sender = Sender(peer, line.version)
-        for one in answer.value.data:
-            self._keep(sender, turn.module, one, now)
+        said = [(one, self._keep(sender, turn.module, one, now)) for one in answer.value.data]
         next_url, total = _next_page(turn, answer.value, begins_at)
         self._database.run(
             lambda session: pulls.page_read(session, turn, now, next_url=next_url, total=total),
             repeatable=True,
+        )
+        return PageRead(
+            rows=len(said),
+            new=sum(one.http == HTTPStatus.CREATED for _, one in said),
+            refused=tuple((_id_of(one), told.message) for one, told in said if told.status is not Status.OK),
+            total=total,
+            is_last=next_url is None,
         )
 
     def _failed(self, turn: Turn, now: datetime, code: str, not_before: datetime | None) -> None:
@@ -94,7 +132,7 @@ class Pulling:
             lambda session: pulls.failed(session, turn, now, code, not_before), repeatable=True
         )
 
-    def _keep(self, sender: Sender, module: Module, one: Any, now: datetime) -> None:  # noqa: ANN401 - any JSON
+    def _keep(self, sender: Sender, module: Module, one: Any, now: datetime) -> Said:  # noqa: ANN401 - any JSON
         if module is Module.CDRS:
             said = self._receiving.post_cdr(sender, one, now, str)
         elif isinstance(one, dict):
@@ -102,9 +140,14 @@ class Pulling:
             where = tuple(name if isinstance(name, str) else "" for name in names)
             said = self._receiving.put(sender, module, (where[0], where[1], where[2]), one, now)
         else:
-            return
+            said = invalid("a row is no object")
         if said.status is not Status.OK:
             log.warning("peer %s lists %s that are not kept: %s", sender.peer.id, module, said.message)
+        return said
+
+
+def _id_of(one: object) -> str:
+    return str(one.get("id") or "")[:40] if isinstance(one, dict) else ""
 
 
 def _query(turn: Turn) -> list[tuple[str, str]]:

@@ -58,9 +58,9 @@ class ObjectWork:
         self._database = database
         self._own = own
 
-    def run(self, now: datetime) -> int:
-        """Work on what is due, a bounded piece, and return how much it was."""
-        ids = self._database.read(lambda session: objects.due(session, now, PIECE))
+    def run(self, now: datetime, *, of: tuple[UUID, Module] | None = None) -> int:
+        """Work on what is due, a bounded piece of one module or of all, and return how much it was."""
+        ids = self._database.read(lambda session: objects.due(session, now, PIECE, of=of))
         for object_id in ids:
             self._database.run(
                 lambda session, one=object_id: self._one(session, one, now),  # type: ignore[misc]

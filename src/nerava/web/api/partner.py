@@ -43,7 +43,10 @@ CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 
 
 class SessionDiffers(NeravaError):
-    """The reference belongs to a session that took place at another time or delivered other energy."""
+    """The reference belongs to a session that took place at another time or delivered other energy.
+
+    A record that says more has a reference of its own, and comes after a credit of all that the first said.
+    """
 
     code = "session-differs"
     status = HTTPStatus.CONFLICT
