@@ -6,17 +6,25 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nerava.charging.telemetry import close_stale, observer
+from nerava.crm.reading import READER as CRM_READER
+from nerava.crm.work import CrmWork
 from nerava.inbound.intake import Intake
+from nerava.integrations.hubspot.api import HubSpot, HubSpotAccess
+from nerava.integrations.hubspot.rehearsing import Rehearsal
+from nerava.integrations.ocpi.connection import Roaming
+from nerava.integrations.ocpi.handshake import Own
 from nerava.integrations.smartcar.connection import Smartcar, SmartcarAccess, SmartcarV2
 from nerava.integrations.stripe.connection import Stripe, StripeAccess
+from nerava.outbox import deliveries
 from nerava.platform.db import Database, EngineOptions
 from nerava.vehicles.service import Vehicles
-from nerava.worker import AT_ONCE, MINUTELY, PROVIDERS, Job
+from nerava.worker import AT_ONCE, EVENTS, HOURLY, MINUTELY, PROVIDERS, SECONDLY, Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nerava.audit import AuditLog
+    from nerava.crm.ports import Crm
     from nerava.identity.messages import Messages
     from nerava.inbound.events import Challenge, Receiver
     from nerava.kernel.clock import Clock
@@ -97,6 +105,31 @@ def intake_of(
     return Intake(database, vault, receivers, challenges)
 
 
+def crm_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Crm | None:
+    """Return the customer records that are kept elsewhere; None where they are off."""
+    given = settings.hubspot
+    if given.mode == "off" or given.token is None or given.portal is None:
+        return None
+    if given.dry_run:
+        return Rehearsal(clock.now)
+    access = HubSpotAccess(
+        given.token.get_secret_value(), given.portal, given.timezone, given.api_version, given.base_url
+    )
+    return HubSpot(access, now=clock.now, surroundings=surroundings)
+
+
+def crm_jobs(database: Database, vault: Vault, crm: Crm | None, allowed: frozenset[str]) -> Sequence[Job]:
+    """Return the jobs that keep customer records elsewhere; none where they are off."""
+    if crm is None:
+        return ()
+    work = CrmWork(database, vault, crm, allowed)
+    return (
+        Job("queue events for customer records", AT_ONCE, work.read, EVENTS),
+        Job("bring customer records up to date", SECONDLY, work.send, PROVIDERS),
+        Job("forget what customer records did not take", HOURLY, work.keep_house),
+    )
+
+
 def vehicle_jobs(database: Database, vehicles: Vehicles | None) -> Sequence[Job]:
     """Return the jobs that read cars and end their charges; without a provider what is open still ends."""
     stale = Job("end charges that fell silent", MINUTELY, lambda now: close_stale(database, now))
@@ -109,6 +142,30 @@ def vehicle_jobs(database: Database, vehicles: Vehicles | None) -> Sequence[Job]
         Job("tell providers which cars are gone", MINUTELY, reading.farewells, PROVIDERS),
         stale,
     )
+
+
+def roaming_of(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, surroundings: Surroundings
+) -> Roaming | None:
+    """Return the connection to charging networks by OCPI; None where it is off."""
+    given = settings.ocpi
+    if given.mode == "off" or given.country_code is None or given.party_id is None:
+        return None
+    address = (given.public_url or settings.tokens.issuer).rstrip("/")
+    return Roaming(
+        database,
+        vault,
+        clock,
+        Own(given.country_code, given.party_id, given.name, address),
+        local=given.mode == "simulator",
+        needs_location=given.authorize_needs_location,
+        surroundings=surroundings,
+    )
+
+
+def readers_of(crm: Crm | None) -> Sequence[str]:
+    """Return the readers of ours whom events wait for."""
+    return (deliveries.READER,) if crm is None else (deliveries.READER, CRM_READER)
 
 
 def database_of(settings: Settings) -> Database:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.audit import AuditLog
 from nerava.audit.switching import Switching
-from nerava.connections import database_of, intake_of, smartcar_of, stripe_of, vehicle_jobs, vehicles_of
+from nerava.connections import (
+    crm_jobs,
+    crm_of,
+    database_of,
+    intake_of,
+    readers_of,
+    roaming_of,
+    smartcar_of,
+    stripe_of,
+    vehicle_jobs,
+    vehicles_of,
+)
 from nerava.directories import directories_of
 from nerava.drivers import service as drivers
 from nerava.identity.admission import Admission
@@ -25,8 +36,6 @@ from nerava.identity.sessions import Sessions
 from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.inbound.work import EventWork
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp
-from nerava.integrations.ocpi.connection import Roaming
-from nerava.integrations.ocpi.handshake import Own
 from nerava.integrations.smartcar.events import smartcar_handlers
 from nerava.integrations.twilio import events as twilio
 from nerava.kernel.clock import SystemClock
@@ -38,7 +47,6 @@ from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
 from nerava.merchants.redeeming import Redeeming
 from nerava.messaging import Messaging, messaging_of
-from nerava.outbox import deliveries
 from nerava.outbox.endpoints import Endpoints
 from nerava.outbox.relay import HttpSender, Relay, RelayTools
 from nerava.payouts.events import payout_handlers
@@ -87,10 +95,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from nerava.crm.ports import Crm
     from nerava.directories import Directories
     from nerava.identity.admission import Welcome
     from nerava.inbound.events import Handler
     from nerava.inbound.intake import Intake
+    from nerava.integrations.ocpi.connection import Roaming
     from nerava.integrations.smartcar.connection import Smartcar, SmartcarV2
     from nerava.integrations.stripe.connection import Stripe
     from nerava.kernel.clock import Clock
@@ -133,6 +143,7 @@ class Installation:
     surroundings: Surroundings
     relay: Relay
     messaging: Messaging
+    crm: Crm | None
     directories: Directories
     smartcar: Smartcar | SmartcarV2 | None
     vehicles: Vehicles | None
@@ -141,6 +152,8 @@ class Installation:
         """Finish what the ledger has queued and close every connection."""
         self.relay.close()
         self.messaging.close()
+        if self.crm is not None:
+            self.crm.close()
         self.ledger.close()
         if self.stripe is not None:
             self.stripe.close()
@@ -214,7 +227,8 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         smartcar=smartcar,
         vehicles=vehicles_of(smartcar, database, vault, audit, messages),
         messaging=messaging,
-        roaming=_roaming_of(settings, database, vault, clock, surroundings),
+        crm=crm_of(settings, clock, surroundings),
+        roaming=roaming_of(settings, database, vault, clock, surroundings),
         cache=cache,
         surroundings=surroundings,
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
@@ -238,24 +252,6 @@ def _relay_of(
     endpoints = Endpoints(vault, allows_local=not settings.is_strict)
     sender = HttpSender(endpoints.is_local, clock.now)
     return Relay(RelayTools(database, endpoints, clock, sender, notice))
-
-
-def _roaming_of(
-    settings: Settings, database: Database, vault: Vault, clock: Clock, surroundings: Surroundings
-) -> Roaming | None:
-    given = settings.ocpi
-    if given.mode == "off" or given.country_code is None or given.party_id is None:
-        return None
-    address = (given.public_url or settings.tokens.issuer).rstrip("/")
-    return Roaming(
-        database,
-        vault,
-        clock,
-        Own(given.country_code, given.party_id, given.name, address),
-        local=given.mode == "simulator",
-        needs_location=given.authorize_needs_location,
-        surroundings=surroundings,
-    )
 
 
 def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
@@ -325,7 +321,13 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *session_jobs(installation.database),
         *vehicle_jobs(installation.database, installation.vehicles),
         *inbound_jobs(events),
-        *outbox_jobs(installation.database, installation.relay, (deliveries.READER,)),
+        *outbox_jobs(installation.database, installation.relay, readers_of(installation.crm)),
+        *crm_jobs(
+            installation.database,
+            installation.vault,
+            installation.crm,
+            installation.settings.hubspot.allowed,
+        ),
         *payout_jobs(payouts_of(installation)),
         *campaign_jobs(installation.database, installation.audit),
         *_payment_work(installation),

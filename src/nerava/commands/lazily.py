@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "work": "nerava.commands.serve:work_command",
     "token": "nerava.commands.identity:token_command",
     "ocpi": "nerava.commands.ocpi:app",
+    "hubspot": "nerava.commands.hubspot:app",
     "ops": "nerava.commands.ops:app",
     "inbox": "nerava.commands.inbox:inbox_command",
     "simulators": "nerava.commands.simulators:simulators_command",

@@ -83,6 +83,11 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
             "access_token": seller["access_token"],
             "till": f"{base}/square/till/{seller['location_id']}",
         },
+        "hubspot": {
+            "base_url": simulators.url_of("hubspot"),
+            "token": simulators.hubspot.token,
+            "portal": simulators.hubspot.portal,
+        },
         "control": {"base_url": f"{base}/_sim", "token": simulators.control_token},
     }
     out.say(f"[bold]Simulators serve on {base}[/bold]  (Ctrl-C ends them)")

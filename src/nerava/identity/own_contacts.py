@@ -16,6 +16,8 @@ from nerava.identity.people import OwnContact, own_contacts
 from nerava.identity.user_store import AppUser, NoAccount, UserContact, contacts_of, known_by, lock_user
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
+from nerava.outbox.catalogue import UserEvent
+from nerava.outbox.publishing import publish
 from nerava.platform.problem import NotFound
 
 if TYPE_CHECKING:
@@ -148,6 +150,7 @@ class OwnContacts:
         self._desk.admission.keep_contact(
             session, holder.user_id, contact, contact_ix, now, contact_id=contact_id
         )
+        publish(session, [UserEvent(state="contacts_changed", user_id=holder.user_id)], now)
         return OwnContact(contact_id, contact.kind, contact.value, now)
 
     def _remove(self, session: Session, holder: Holder, contact_id: UUID, now: datetime) -> None:
@@ -164,6 +167,7 @@ class OwnContacts:
         session.execute(
             delete(UserContact).where(UserContact.id == contact_id, UserContact.user_id == holder.user_id)
         )
+        publish(session, [UserEvent(state="contacts_changed", user_id=holder.user_id)], now)
 
 
 def _require_room(session: Session, user_id: UUID) -> None:

@@ -131,12 +131,12 @@ class ConsentEvent(Event):
 
 
 class UserEvent(Event):
-    """A user was erased: whoever keeps something about them forgets it."""
+    """A user was erased, which whoever keeps something of theirs follows; or is reached elsewhere."""
 
     noun = "user"
     subject = "user_id"
     leaves_the_house = False
-    state: Literal["erased"]
+    state: Literal["erased", "contacts_changed"]
     user_id: UUID
 
 

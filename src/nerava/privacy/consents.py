@@ -8,7 +8,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
 
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
@@ -17,7 +18,7 @@ from nerava.outbox.publishing import publish
 from nerava.privacy.model import Consent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -93,6 +94,25 @@ def stances_of(session: Session, user_id: UUID) -> list[Stance]:
     rows = select(Consent).where(Consent.user_id == user_id).order_by(Consent.id)
     last = {row.purpose: row for row in session.scalars(rows)}
     return [_stance(purpose, last.get(purpose.value)) for purpose in Purpose]
+
+
+def agreed(session: Session, user_ids: Collection[UUID], purpose: Purpose) -> set[UUID]:
+    """Return those of the users who agree to a purpose now."""
+    rows = select(Consent.user_id, Consent.is_given).where(
+        Consent.user_id.in_(user_ids), Consent.purpose == purpose.value
+    )
+    last = {row.user_id: row.is_given for row in session.execute(rows.order_by(Consent.id))}
+    return {user_id for user_id, is_given in last.items() if is_given}
+
+
+def everybody_agreed(session: Session, purpose: Purpose) -> set[UUID]:
+    """Return all users who agree to a purpose now."""
+    later = aliased(Consent)
+    newer = exists().where(
+        later.user_id == Consent.user_id, later.purpose == Consent.purpose, later.id > Consent.id
+    )
+    query = select(Consent.user_id).where(Consent.purpose == purpose.value, Consent.is_given, ~newer)
+    return set(session.scalars(query))
 
 
 def say(

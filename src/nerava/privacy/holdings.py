@@ -22,6 +22,7 @@ from nerava.identity.session_store import AuthSession
 from nerava.identity.user_store import AppUser, owner_of
 from nerava.ledger import switch_store as _switches
 from nerava.merchants import model as _merchants
+from nerava.outbox import crm_store as _crm
 from nerava.outbox import model as _outbox
 from nerava.outbox import webhook_store as _webhooks
 from nerava.payouts.model import Payout
@@ -56,6 +57,7 @@ DECLARING: Final = (
     _switches,
     _answers,
     _merchants,
+    _crm,
     _outbox,
     _webhooks,
     _rewards,
@@ -274,6 +276,9 @@ HOLDINGS: Final = (
         lambda c, who: or_(c["driver_id"].in_(who.driver_ids), c["subject_id"] == who.user_id),
         shown=("id", "type", "subject_id", "data", "happened_at"),
     ),
+    Holding("crm_event", _by("user_id"), OnErase.DELETE, shown=("id", "name", "properties", "happened_at")),
+    # It goes by itself once the other side has forgotten them, which is what it is kept for.
+    Holding("crm_contact", _by("user_id"), shown=("user_id", "remote_id", "state", "since")),
     Holding("vehicle_charge", _by_driver("driver_id"), OnErase.DELETE),
     Holding("vehicle_signal", _by_car_link("link_id"), OnErase.DELETE),
     Holding("vehicle_link", _by_driver("driver_id"), OnErase.DELETE),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nerava.kernel.switch_names import UnknownSwitch, checked_name
+from nerava.settings.crm import HubSpotSettings
 from nerava.settings.discovery import NlrSettings, OcmSettings, PlacesSettings
 from nerava.settings.groups import (
     DatabaseSettings,
@@ -45,6 +46,7 @@ __all__ = [
     "STRICT_PROFILES",
     "DatabaseSettings",
     "Group",
+    "HubSpotSettings",
     "IssuerSettings",
     "Knob",
     "LimitSettings",
@@ -121,6 +123,7 @@ class Settings(BaseSettings):
     twilio: TwilioSettings = TwilioSettings()
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
+    hubspot: HubSpotSettings = HubSpotSettings()
     ocpi: OcpiSettings = OcpiSettings()
     nlr: NlrSettings = NlrSettings()
     ocm: OcmSettings = OcmSettings()

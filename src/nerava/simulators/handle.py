@@ -209,6 +209,7 @@ class Simulators:
         self.places = world.places_by_hand
         self.twilio = world.twilio_by_hand
         self.mail = world.mail_by_hand
+        self.hubspot = world.hubspot_by_hand
         self.cpo = world.cpo_by_hand
         self.smartcar = world.smartcar_by_hand
         self.faults = FaultControl(world)

@@ -14,6 +14,8 @@ from nerava.kernel.clock import SystemClock
 from nerava.simulators.chance import Chance
 from nerava.simulators.errors import NoSuchThing
 from nerava.simulators.faults import Faults, Kind
+from nerava.simulators.hubspot.engine import HubSpotEngine
+from nerava.simulators.hubspot.happening import HubSpotByHand
 from nerava.simulators.journal import Journal
 from nerava.simulators.mail.engine import MailEngine
 from nerava.simulators.mail.happening import MailByHand
@@ -82,6 +84,8 @@ class World:
         self.places = PlacesEngine(self.timeline, self.chance)
         self.twilio = TwilioEngine(self.timeline, self.chance, self.webhooks, addresses)
         self.mail = MailEngine(self.timeline, self.chance)
+        self.hubspot = HubSpotEngine(self.timeline, self.chance)
+        self.hubspot_by_hand = HubSpotByHand(self.hubspot, self.moment)
         self.twilio_by_hand = TwilioByHand(self.twilio, self.moment)
         self.mail_by_hand = MailByHand(self.mail, self.moment)
         self.cpo = OcpiEngine(self.timeline, self.chance)
@@ -101,6 +105,7 @@ class World:
             self.places,
             self.twilio,
             self.mail,
+            self.hubspot,
             self.cpo,
             *hosts_of(smartcar),
         )
@@ -113,6 +118,7 @@ class World:
             "places": self.places_by_hand,
             "twilio-api": self.twilio_by_hand,
             "ses": self.mail_by_hand,
+            "hubspot": self.hubspot_by_hand,
             "cpo": self.cpo_by_hand,
             "smartcar": self.smartcar_by_hand,
         }

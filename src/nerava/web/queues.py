@@ -11,6 +11,7 @@ from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
 from nerava.ledger.findings import Finding
 from nerava.merchants.model import PosOrder, Redemption
+from nerava.outbox.crm_store import CrmContact, CrmContactState, CrmEvent, CrmEventState
 from nerava.outbox.model import OutboxConsumer
 from nerava.outbox.webhook_store import DeliveryState, WebhookDelivery
 from nerava.payouts.model import Payout
@@ -71,6 +72,18 @@ QUEUES: Final = (
         WebhookDelivery.state == DeliveryState.FAILED.value,
     ),
     Line("readers of events", OutboxConsumer.next_at, OutboxConsumer.trouble.is_not(None)),
+    Line(
+        "people for customer records",
+        CrmContact.next_at,
+        CrmContact.next_at.is_not(None),
+        CrmContact.state == CrmContactState.PARKED.value,
+    ),
+    Line(
+        "events for customer records",
+        CrmEvent.next_at,
+        CrmEvent.next_at.is_not(None),
+        CrmEvent.state != CrmEventState.WAITING.value,
+    ),
     Line("charging sites to read", AreaRefresh.due_at, AreaRefresh.due_at.is_not(None)),
     Line(
         "objects of charging networks",

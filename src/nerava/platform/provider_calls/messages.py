@@ -6,7 +6,7 @@ from typing import Final
 
 from nerava.platform.cache import Region
 from nerava.platform.outbound import CallPolicy
-from nerava.platform.provider_calls.row import DAY, HOUR, ProviderCall
+from nerava.platform.provider_calls.row import HOUR, ProviderCall
 
 TWILIO_START: Final = ProviderCall(
     CallPolicy("twilio start", connect_s=1, read_s=5, total_s=6, is_repeatable=False),
@@ -56,15 +56,23 @@ HUBSPOT_UPSERT: Final = ProviderCall(
     CallPolicy("hubspot upsert", connect_s=1, read_s=5, total_s=30),
     "portal",
     "allowed fields only",
-    Region("hubspot-ids", "hubspot", "ours", fresh=24 * HOUR, stale=7 * DAY, on_error=30 * DAY),
     once="by batch",
-    note="a daily limit is waited for in the queue; a bad row is parked; ids are kept",
+    kept_elsewhere="ids: in our table of who is there",
+    note="a daily limit is waited for in the queue; a bad row is parked",
+)
+HUBSPOT_FORGET: Final = ProviderCall(
+    CallPolicy("hubspot forget", connect_s=1, read_s=5, total_s=30),
+    "portal",
+    "-",
+    once="by person",
+    note="who is not there is forgotten",
 )
 HUBSPOT_EVENTS: Final = ProviderCall(
     CallPolicy("hubspot events", connect_s=1, read_s=5, total_s=30, is_repeatable=False),
     "portal",
     "allowed fields only",
     once="by row",
+    note="what may have been told is not told again",
 )
 APNS_PUSH: Final = ProviderCall(
     CallPolicy("apns push", connect_s=1, read_s=5, total_s=6),

@@ -1,0 +1,1 @@
+"""A simulated HubSpot: one portal with contacts, events, their definitions, and limits."""
