@@ -21,6 +21,7 @@ from nerava.merchants.purchases import match_orders
 from nerava.outbox import deliveries
 from nerava.outbox.consumers import remove_old
 from nerava.outbox.publishing import give_positions
+from nerava.platform import tracing
 from nerava.platform.idempotency_store import forget
 from nerava.platform.outbound.pauses import forget_pauses
 from nerava.platform.secrets import SecretKind
@@ -158,7 +159,10 @@ class BackgroundWork:
             return 0
         now = self._clock.now()
         try:
-            done = job.run(now)
+            with tracing.job(job.name) as span:
+                done = job.run(now)
+                if span:
+                    span.done = done
         except SwitchedOff as error:
             # The work waits where it is; the log says so once an hour and job, not at every look.
             if now >= self._quiet_until.get(job.name, now):

@@ -13,9 +13,11 @@ from nerava.app import create_app
 from nerava.commands.errors import AddressUnusable, PortTaken
 from nerava.commands.opening import refusing
 from nerava.installation import apply_stops, background_of, open_installation
+from nerava.kernel.clock import SystemClock
 from nerava.platform.logging_setup import set_up_logging
 from nerava.platform.redaction import REDACTOR
 from nerava.serving import server_for
+from nerava.telemetry import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +34,18 @@ def run_server(out: Output, settings: Settings) -> None:
         write_log(settings)
         listening = listen(settings)
         address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-        serve(
-            create_app(settings),
-            settings,
-            listening,
-            announce=lambda: out.say(f"Nerava serves on {address}"),
-        )
+        with recorded(settings, SystemClock(), "serve"):
+            serve(
+                create_app(settings),
+                settings,
+                listening,
+                announce=lambda: out.say(f"Nerava serves on {address}"),
+            )
 
 
 def run_work(out: Output, settings: Settings) -> None:
     """Run the background work under settings that were checked, until Ctrl-C or SIGTERM."""
-    with refusing(out):
+    with refusing(out), recorded(settings, SystemClock(), "work"):
         write_log(settings)
         installation = open_installation(settings)
         # A database that came back from a backup must not show anybody who was erased since.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.ledger.errors import LedgerClosed, LedgerOverloaded
 from nerava.ledger.posting import apply_effects, checked, post_in
+from nerava.platform import tracing
 from nerava.platform.db.errors import DatabaseError, LostRace
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nerava.platform.db import Database
 
 BATCH_MAX: Final = 2_000
+SUBMIT: Final = "ledger submit"
 _SMOOTHING: Final = 0.2
 
 
@@ -39,6 +41,7 @@ class _Entry:
     turn: threading.Lock | None = None
     future: asyncio.Future[Verdict] | None = None
     loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
+    span: tracing.Span | None = field(default_factory=tracing.current, repr=False)
 
     def result(self) -> Verdict:
         if self.error is not None:
@@ -73,17 +76,19 @@ class LaneWriter:
         """Queue a chain and wait for its commit."""
         turn = threading.Lock()
         turn.acquire()
-        entry = _Entry(checked(chain), effects, turn=turn)
-        self._enqueue([entry], shed=True)
-        turn.acquire()
-        return entry.result()
+        with tracing.span(SUBMIT):
+            entry = _Entry(checked(chain), effects, turn=turn)
+            self._enqueue([entry], shed=True)
+            turn.acquire()
+            return entry.result()
 
     async def submit_async(self, chain: Chain, effects: Sequence[Effect]) -> Verdict:
         """Queue a chain and await its commit. Cancelling the caller does not cancel the chain."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Verdict] = loop.create_future()
-        self._enqueue([_Entry(checked(chain), effects, future=future, loop=loop)], shed=True)
-        return await future
+        with tracing.span(SUBMIT):
+            self._enqueue([_Entry(checked(chain), effects, future=future, loop=loop)], shed=True)
+            return await future
 
     def submit_many(self, chains: Sequence[Chain]) -> list[Verdict]:
         """Queue many chains, wait for all, and return their verdicts in order.
@@ -167,9 +172,12 @@ class LaneWriter:
             apply_effects(session, effects)
             return verdicts
 
-        # Repeatable, because every chain has its key and effects run with the posting only.
-        for entry, verdict in zip(entries, self._database.run(work, repeatable=True), strict=True):
-            entry.verdict = verdict
+        with tracing.together("ledger batch", (entry.span for entry in entries)) as span:
+            span.set("nerava.ledger.lane", self._lane)
+            span.set("nerava.ledger.chains", len(entries))
+            # Repeatable, because every chain has its key and effects run with the posting only.
+            for entry, verdict in zip(entries, self._database.run(work, repeatable=True), strict=True):
+                entry.verdict = verdict
 
 
 def _answer(entries: Sequence[_Entry]) -> None:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from nerava.kernel.errors import NeravaError
+from nerava.platform import tracing
 from nerava.platform.cors import Cors
 from nerava.platform.headers import missing_from
 from nerava.platform.problem import TRACE_ID, Overloaded, Unexpected, problem_response
@@ -44,13 +45,22 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[TRACE_ID] = _trace_id(scope)
+        sent = _traceparent(scope)
+        scope[TRACE_ID] = secrets.token_hex(16) if sent is None else sent[3:35]
+        with tracing.serving(scope, scope[TRACE_ID], sent) as span:
+            await self._serve(scope, receive, send, span)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, span: tracing.RequestSpan | tracing.Nothing
+    ) -> None:
         started = False
 
         async def send_dressed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                if span:
+                    span.status = message["status"]
                 message["headers"] = [*message["headers"], *self._cors.headers(scope)]
                 message["headers"] += missing_from(message["headers"])
                 message["headers"] += scope.get(COOKIES, ())
@@ -90,10 +100,10 @@ def set_cookie(scope: Scope, name: str, value: str, *, life_s: int | None = None
     scope.setdefault(COOKIES, []).append((b"set-cookie", line.encode("ascii")))
 
 
-def _trace_id(scope: Scope) -> str:
+def _traceparent(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"traceparent":
             found = TRACEPARENT.fullmatch(value)
             if found is not None and found[1] != b"0" * 32:
-                return bytes(found[1]).decode()
-    return secrets.token_hex(16)
+                return bytes(value).decode("ascii")
+    return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+from nerava.platform import tracing
 from nerava.platform.db.errors import DatabaseError
 
 Question = TypeVar("Question")
@@ -52,6 +53,7 @@ class _Put(NamedTuple, Generic[Question, Answer]):
 
     question: Question
     answer: asyncio.Future[Answer]
+    span: tracing.Span | None
 
 
 class _Rounds(Generic[Question, Answer]):
@@ -64,7 +66,7 @@ class _Rounds(Generic[Question, Answer]):
 
     def put(self, loop: asyncio.AbstractEventLoop, question: Question) -> asyncio.Future[Answer]:
         found: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append(_Put(question, found))
+        self._waiting.append(_Put(question, found, tracing.current()))
         if not self._is_asking:
             self._is_asking = True
             # Whoever came in the same turn of the loop is asked for in the same round.
@@ -76,7 +78,7 @@ class _Rounds(Generic[Question, Answer]):
         if not some:
             self._is_asking = False
             return
-        asked = loop.run_in_executor(None, self._ask, [one.question for one in some])
+        asked = loop.run_in_executor(None, self._ask_for, some)
         asked.add_done_callback(lambda done: self._end(loop, some, done))
 
     def _end(
@@ -99,6 +101,10 @@ class _Rounds(Generic[Question, Answer]):
                 one.answer.set_exception(answer)
             else:
                 one.answer.set_result(answer)
+
+    def _ask_for(self, some: Sequence[_Put[Question, Answer]]) -> Sequence[Answer | Exception]:
+        with tracing.together("questions together", (one.span for one in some)):
+            return self._ask([one.question for one in some])
 
     def _ask(self, questions: Sequence[Question]) -> Sequence[Answer | Exception]:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nerava.kernel.switch_names import UnknownSwitch, checked_name
 from nerava.settings.crm import HubSpotSettings
@@ -32,8 +32,10 @@ from nerava.settings.groups import (
     WorkerSettings,
     names_in,
 )
+from nerava.settings.known_names import KnownNames
 from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
 from nerava.settings.roaming import OcpiSettings
+from nerava.settings.tracing import TracingSettings
 from nerava.settings.vehicles import SmartcarSettings
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ __all__ = [
     "SmtpSettings",
     "StripeSettings",
     "TokenSettings",
+    "TracingSettings",
     "TwilioSettings",
     "WorkerSettings",
     "knobs",
@@ -133,6 +136,19 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read our own variables, and after them those that the world has names for."""
+        return init_settings, env_settings, KnownNames(settings_cls), dotenv_settings, file_secret_settings
 
     @property
     def stops(self) -> tuple[str, ...]:

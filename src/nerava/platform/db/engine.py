@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool
 
+from nerava.platform import tracing
+from nerava.platform.tracing.cursors import PostgresCursor, SqliteConnection
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
@@ -51,6 +54,12 @@ def open_engine(url: str | URL, options: EngineOptions, *, read_only: bool = Fal
 def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    arguments: dict[str, Any] = {
+        "check_same_thread": False,
+        "isolation_level": None,
+        "timeout": SQLITE_BUSY_MS / 1_000,
+        **({"factory": SqliteConnection} if tracing.is_on() else {}),
+    }
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -58,7 +67,7 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
         max_overflow=0,
         hide_parameters=True,  # an error is logged, and what people gave us is not to be
         pool_timeout=options.pool_wait_ms / 1_000 if read_only else 30,
-        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": SQLITE_BUSY_MS / 1_000},
+        connect_args=arguments,
     )
     begin = "BEGIN" if read_only else SQLITE_BEGIN
 
@@ -108,6 +117,8 @@ def _open_postgresql(url: URL, options: EngineOptions) -> Engine:
     }
     settings = " ".join(f"-c {name}={value}" for name, value in limits.items())
     arguments: dict[str, Any] = {"options": settings, "connect_timeout": 3, "application_name": "nerava"}
+    if tracing.is_on():
+        arguments["cursor_factory"] = PostgresCursor
     return create_engine(
         url,
         pool_size=options.pool_size,

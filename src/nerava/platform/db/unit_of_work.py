@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import exc, text
 from sqlalchemy.orm import Session
 
+from nerava.platform import tracing
 from nerava.platform.db.engine import SQLITE_BEGIN, EngineOptions, is_sqlite, open_engine
 from nerava.platform.db.errors import (
     DRIVER_ERRORS,
@@ -153,7 +154,8 @@ class Database:
                 session.rollback()
                 raise
             try:
-                session.commit()
+                with tracing.span("COMMIT", tracing.Kind.CLIENT):
+                    session.commit()
             except DRIVER_ERRORS as error:
                 if is_disconnect(error):
                     raise _CommitLost from error

@@ -13,12 +13,13 @@ from urllib.parse import urlencode, urlsplit
 import httpcore2
 
 from nerava.kernel.ids import new_id
+from nerava.platform import tracing
 from nerava.platform.outbound.addresses import AddressRefused, require_public_url
 from nerava.platform.outbound.answers import Lost, NotSent, Reply, Result
 from nerava.platform.outbound.breaker import Passage
 from nerava.platform.outbound.deadline import Deadline, DeadlineNetwork, TlsRefused, caller_left_s
 from nerava.platform.outbound.health import CALLS_AT_ONCE, ProviderHealth
-from nerava.platform.outbound.observing import attempt_of, log_attempt
+from nerava.platform.outbound.observing import attempt_of, describe, log_attempt
 from nerava.platform.outbound.pauses import PausesInMemory
 from nerava.platform.outbound.policy import BACKOFF_S
 
@@ -234,15 +235,18 @@ class Outbound:
         patience_s = 0.0 if policy.gives_way else min(policy.connect_s, asked.until - time.monotonic())
         begun = time.monotonic()
         result: Result = NotSent(CIRCUIT_OPEN)
-        with self.health.place(patience_s) as has_place:
-            passage = Passage.CALL if breaker is None or not has_place else breaker.let_pass()
-            if not has_place:
-                result = NotSent(TOO_MANY_AT_ONCE)
-            elif passage is not None:
-                result = self._noted(asked, passage)
-        held_back = isinstance(result, NotSent) and result.code in _HELD_BACK
-        duration_ms = round((time.monotonic() - begun) * 1_000)
-        self._shared.observe(attempt_of(policy.name, 0 if held_back else number, result, duration_ms))
+        with tracing.span(f"{asked.method} {policy.name}", tracing.Kind.CLIENT) as span:
+            with self.health.place(patience_s) as has_place:
+                passage = Passage.CALL if breaker is None or not has_place else breaker.let_pass()
+                if not has_place:
+                    result = NotSent(TOO_MANY_AT_ONCE)
+                elif passage is not None:
+                    result = self._noted(asked, passage)
+            held_back = isinstance(result, NotSent) and result.code in _HELD_BACK
+            duration_ms = round((time.monotonic() - begun) * 1_000)
+            attempt = attempt_of(policy.name, 0 if held_back else number, result, duration_ms)
+            describe(span, asked.method, attempt)
+        self._shared.observe(attempt)
         return result
 
     def _noted(self, asked: _Asked, passage: Passage) -> Result:
@@ -269,7 +273,7 @@ class Outbound:
                 self._pool.stream(
                     asked.method,
                     asked.url,
-                    headers=asked.headers,
+                    headers=[*asked.headers, *tracing.onward()],
                     content=asked.body or None,
                     extensions={"timeout": timeouts},
                 ) as answer,

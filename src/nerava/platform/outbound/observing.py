@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nerava.platform.outbound.answers import Result
+    from nerava.platform.tracing import Nothing, Span
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,22 @@ def request_id_in(headers: Mapping[str, str]) -> str | None:
     """Return the provider's name for a request; None if it says none or something that is no id."""
     told = next((headers[name] for name in REQUEST_IDS if name in headers), "")
     return told if _SAFE_ID.fullmatch(told) else None
+
+
+def describe(span: Span | Nothing, method: str, attempt: Attempt) -> None:
+    """Say on the span of an attempt what is told of it; neither an address nor anything that was sent."""
+    if not span:
+        return
+    span.set("http.request.method", method)
+    span.set("nerava.provider", attempt.provider)
+    span.set("nerava.operation", attempt.operation)
+    span.set("nerava.ending", attempt.ending.value)
+    if attempt.number > 1:
+        span.set("http.request.resend_count", attempt.number - 1)
+    if attempt.status is not None:
+        span.set("http.response.status_code", attempt.status)
+    if attempt.ending not in {Ending.OK, Ending.NOT_SENT} and span:
+        span.failure = attempt.code or str(attempt.status)
 
 
 def log_attempt(attempt: Attempt) -> None:

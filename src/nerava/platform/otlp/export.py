@@ -1,0 +1,123 @@
+"""Sends what was recorded, in a thread of its own: nobody waits for it, and what does not fit is dropped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nerava.platform.tracing import Span
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX: Final = 512
+PAUSE_S: Final = 2.0
+"""So long a span waits for others at most, unless a batch is full."""
+
+FLUSH_S: Final = 3.0
+"""How long the end of the process may wait for a collector."""
+
+TOLD_EVERY_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the spans of this process so far.
+
+    Attributes:
+        sent: The collector has them.
+        dropped: It has them not: there was no room, it did not answer, or it did not want them.
+        waiting: Still to be sent.
+    """
+
+    sent: int
+    dropped: int
+    waiting: int
+
+
+class Export:
+    """Takes spans from any thread and sends them in batches.
+
+    Args:
+        send: Brings a batch to the collector and returns how many it refused; raises if none arrived.
+            Takes a bounded time.
+        room: How many spans may wait; more are dropped and counted.
+        pause_s: How long a span may wait for others.
+    """
+
+    def __init__(self, send: Callable[[Sequence[Span]], int], *, room: int, pause_s: float = PAUSE_S) -> None:
+        self._send = send
+        self._room = room
+        self._pause_s = pause_s
+        self._queue: deque[Span] = deque()
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._dropped = 0
+        self._told = 0
+        self._told_at = -TOLD_EVERY_S
+        self._wake = threading.Event()
+        self._until: float | None = None
+        self._thread = threading.Thread(target=self._work, name="tracing", daemon=True)
+        self._thread.start()
+
+    def take(self, span: Span) -> None:
+        """Queue a span that has ended, or drop it. Neither waits nor fails."""
+        waiting = len(self._queue)
+        if waiting >= self._room:
+            with self._lock:
+                self._dropped += 1
+            return
+        self._queue.append(span)
+        if waiting == BATCH_MAX:
+            self._wake.set()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the spans so far."""
+        with self._lock:
+            return Counts(self._sent, self._dropped, len(self._queue))
+
+    def close(self, patience_s: float = FLUSH_S) -> None:
+        """Send what waits, as far as the time allows, and end. Repeats safely."""
+        if self._until is None:
+            self._until = time.monotonic() + patience_s
+        self._wake.set()
+        self._thread.join(patience_s)
+        with self._lock:
+            # What the thread still has in hand when nobody waits for it any longer is counted by it.
+            self._dropped += len(self._queue)
+            self._queue.clear()
+        self._tell()
+
+    def _work(self) -> None:
+        while self._until is None:
+            self._wake.wait(self._pause_s)
+            self._wake.clear()
+            self._send_all()
+        self._send_all()
+
+    def _send_all(self) -> None:
+        while self._queue and (self._until is None or time.monotonic() < self._until):
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+            try:
+                refused = self._send(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must end nothing but this batch
+                refused = len(batch)
+                log.debug("spans were not sent: %s", type(error).__name__)
+            with self._lock:
+                self._sent += len(batch) - refused
+                self._dropped += refused
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say that spans were lost, once a minute at most."""
+        now = time.monotonic()
+        if self._dropped > self._told and now - self._told_at >= TOLD_EVERY_S:
+            log.warning("spans were dropped", extra={"count": self._dropped - self._told})
+            self._told, self._told_at = self._dropped, now

@@ -1,0 +1,118 @@
+"""Turns tracing on for a process, as its settings say, and brings what it records to a collector."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from nerava import __version__
+from nerava.kernel.errors import NeravaError
+from nerava.kernel.ids import new_id
+from nerava.platform import tracing
+from nerava.platform.outbound import Outbound, Reply, Surroundings
+from nerava.platform.provider_calls import TELEMETRY_PUSH
+from nerava.platform.redaction import REDACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nerava.kernel.clock import Clock
+    from nerava.platform.otlp import Export
+    from nerava.platform.outbound import Attempt
+    from nerava.settings import Settings
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+PROTOBUF: Final = "application/x-protobuf"
+
+
+class TracingNotInstalled(NeravaError):
+    """Tracing is turned on, and what it needs is not installed."""
+
+    code = "tracing-not-installed"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Install nerava[tracing], or turn tracing off"
+
+
+class NotTaken(NeravaError):
+    """The collector did not answer, or did not take what it was sent."""
+
+    code = "spans-not-taken"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The collector did not take the spans"
+
+
+@contextmanager
+def recorded(settings: Settings, clock: Clock, process: str) -> Iterator[Export | None]:
+    """Record while the block runs, if the settings want it, and send the rest at its end.
+
+    What opens a database or a server in the block is recorded. A process records once at a time.
+
+    Args:
+        settings: Of the installation.
+        clock: For the time of day that spans are given on their way out.
+        process: `serve`, `work` or the name of a command.
+
+    Raises:
+        TracingNotInstalled: The parts for it are missing (503).
+    """
+    if not settings.tracing.enabled:
+        yield None
+        return
+    export = _begin(settings, clock, process)
+    tracing.turn_on(export.take, ratio=settings.tracing.sample_ratio)
+    try:
+        yield export
+    finally:
+        tracing.turn_off()
+        export.close()
+
+
+def _begin(settings: Settings, clock: Clock, process: str) -> Export:
+    wanted = settings.tracing
+    for value in wanted.sent_headers.values():
+        REDACTOR.learn(value)
+    try:
+        # A process that does not record must not even load it.
+        from nerava.platform.otlp import Export, encoded, rejected_in  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise TracingNotInstalled from missing
+    resource = {
+        "service.name": wanted.service_name,
+        "service.version": __version__,
+        "service.instance.id": str(new_id()),
+        "deployment.environment.name": settings.env or "development",
+        "nerava.process": process,
+        **wanted.attributes,
+    }
+    bring = _bringing(wanted.address, wanted.sent_headers, clock)
+
+    def send(spans: Sequence[tracing.Span]) -> int:
+        ahead_ns = (clock.now() - EPOCH) // timedelta(microseconds=1) * 1_000 - time.monotonic_ns()
+        return rejected_in(bring(encoded(spans, resource, ahead_ns=ahead_ns)))
+
+    return Export(send, room=wanted.queue_spans)
+
+
+def _bringing(address: str, headers: Mapping[str, str], clock: Clock) -> Callable[[bytes], bytes]:
+    """Return what brings a body to the collector and returns the answer; once, within two seconds."""
+    parts = urlsplit(address)
+    outbound = Outbound(
+        f"{parts.scheme}://{parts.netloc}", now=clock.now, surroundings=Surroundings(observe=_say_nothing)
+    )
+    sent = {**headers, "content-type": PROTOBUF}
+
+    def bring(body: bytes) -> bytes:
+        result = outbound.ask("POST", parts.path or "/", TELEMETRY_PUSH.call, headers=sent, body=body)
+        if not isinstance(result, Reply) or not result.is_success:
+            raise NotTaken(str(result.status) if isinstance(result, Reply) else result.code)
+        return result.body
+
+    return bring
+
+
+def _say_nothing(_attempt: Attempt) -> None:
+    """Leave the log alone: what is lost is told by the export, once a minute."""
