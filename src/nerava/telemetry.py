@@ -18,12 +18,11 @@ from nerava.platform.provider_calls import TELEMETRY_PUSH
 from nerava.platform.redaction import REDACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nerava.kernel.clock import Clock
     from nerava.platform.otlp import Export
-    from nerava.platform.outbound import Attempt
-    from nerava.settings import Settings
+    from nerava.settings import Settings, TracingSettings
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PROTOBUF: Final = "application/x-protobuf"
@@ -62,24 +61,24 @@ def recorded(settings: Settings, clock: Clock, process: str) -> Iterator[Export 
     if not settings.tracing.enabled:
         yield None
         return
-    export = _begin(settings, clock, process)
+    collector = _Collector(settings.tracing, clock)
+    export = _begin(settings, clock, process, collector)
     tracing.turn_on(export.take, ratio=settings.tracing.sample_ratio)
     try:
         yield export
     finally:
         tracing.turn_off()
         export.close()
+        collector.close()
 
 
-def _begin(settings: Settings, clock: Clock, process: str) -> Export:
-    wanted = settings.tracing
-    for value in wanted.sent_headers.values():
-        REDACTOR.learn(value)
+def _begin(settings: Settings, clock: Clock, process: str, collector: _Collector) -> Export:
     try:
         # A process that does not record must not even load it.
         from nerava.platform.otlp import Export, encoded, rejected_in  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise TracingNotInstalled from missing
+    wanted = settings.tracing
     resource = {
         "service.name": wanted.service_name,
         "service.version": __version__,
@@ -88,31 +87,38 @@ def _begin(settings: Settings, clock: Clock, process: str) -> Export:
         "nerava.process": process,
         **wanted.attributes,
     }
-    bring = _bringing(wanted.address, wanted.sent_headers, clock)
 
     def send(spans: Sequence[tracing.Span]) -> int:
         ahead_ns = (clock.now() - EPOCH) // timedelta(microseconds=1) * 1_000 - time.monotonic_ns()
-        return rejected_in(bring(encoded(spans, resource, ahead_ns=ahead_ns)))
+        return rejected_in(collector.bring(encoded(spans, resource, ahead_ns=ahead_ns)))
 
     return Export(send, room=wanted.queue_spans)
 
 
-def _bringing(address: str, headers: Mapping[str, str], clock: Clock) -> Callable[[bytes], bytes]:
-    """Return what brings a body to the collector and returns the answer; once, within two seconds."""
-    parts = urlsplit(address)
-    outbound = Outbound(
-        f"{parts.scheme}://{parts.netloc}", now=clock.now, surroundings=Surroundings(observe=_say_nothing)
-    )
-    sent = {**headers, "content-type": PROTOBUF}
+class _Collector:
+    """The other side: takes a body once, within two seconds, or not."""
 
-    def bring(body: bytes) -> bytes:
-        result = outbound.ask("POST", parts.path or "/", TELEMETRY_PUSH.call, headers=sent, body=body)
+    def __init__(self, wanted: TracingSettings, clock: Clock) -> None:
+        for value in wanted.sent_headers.values():
+            REDACTOR.learn(value)
+        parts = urlsplit(wanted.address)
+        # What is lost is told by the export, once a minute.
+        quiet = Surroundings(observe=lambda _attempt: None)
+        self._outbound = Outbound(f"{parts.scheme}://{parts.netloc}", now=clock.now, surroundings=quiet)
+        self._path = parts.path or "/"
+        self._headers = {**wanted.sent_headers, "content-type": PROTOBUF}
+
+    def bring(self, body: bytes) -> bytes:
+        """Send a body and return the answer.
+
+        Raises:
+            NotTaken: Nobody answered, or not with a success (502).
+        """
+        result = self._outbound.ask("POST", self._path, TELEMETRY_PUSH.call, headers=self._headers, body=body)
         if not isinstance(result, Reply) or not result.is_success:
             raise NotTaken(str(result.status) if isinstance(result, Reply) else result.code)
         return result.body
 
-    return bring
-
-
-def _say_nothing(_attempt: Attempt) -> None:
-    """Leave the log alone: what is lost is told by the export, once a minute."""
+    def close(self) -> None:
+        """Close the connection."""
+        self._outbound.close()

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ class MessageKind(StrEnum):
 _STATES: Final = ", ".join(f"'{one.value}'" for one in MessageState)
 
 
-class MessageJob(Base):
+class MessageJob(LeftForLater, Base):
     """A message to one contact. Address and text are sealed, and wiped when the job is over.
 
     Attributes:

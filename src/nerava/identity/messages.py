@@ -19,6 +19,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Ok, Refused, RetryLater, Unknown
 from nerava.ledger.switches import switches_on
+from nerava.platform import tracing
 from nerava.platform.vault import KeyDestroyed, Place, Unreadable
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Letter:
     attempt: int
     leased_until: datetime
     contact_ix: bytes = field(repr=False)
+    left_by: str | None = None
 
 
 class Messages:
@@ -175,7 +177,8 @@ class Messages:
         for letter in letters:
             if time.monotonic() - begun > BEGUN_WITHIN_S:
                 break  # Its lease ends by itself.
-            self._send(letter, now)
+            with tracing.resumed(letter.left_by, "message"):
+                self._send(letter, now)
         return over + len(letters)
 
     def _leased(self, session: Session, now: datetime) -> tuple[list[Letter], int]:
@@ -209,7 +212,7 @@ class Messages:
             log.warning("message %s cannot be opened and is given up", job.id)
             return None
         outgoing = Outgoing(job.id, Channel(job.channel), MessageKind(job.kind), body["to"], body["text"])
-        return Letter(outgoing, job.attempts, job.leased_until, job.contact_ix)
+        return Letter(outgoing, job.attempts, job.leased_until, job.contact_ix, job.traceparent)
 
     def _send(self, letter: Letter, now: datetime) -> None:
         message = letter.message

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
 
 
 class EventState(StrEnum):
@@ -39,7 +39,7 @@ _STATES: Final = ", ".join(f"'{one.value}'" for one in EventState)
 _WAITING: Final = text("state IN ('received', 'retry')")
 
 
-class InboundEvent(Base):
+class InboundEvent(LeftForLater, Base):
     """One event of one provider, stored once. Its body is sealed, and wiped when it is old."""
 
     __tablename__ = "inbound_event"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -14,6 +14,7 @@ from nerava.inbound.intake import event_of, owner_of, place_of
 from nerava.inbound.model import WAITING, EventState, InboundEvent
 from nerava.kernel.errors import NeravaError
 from nerava.ledger.stops import SwitchedOff
+from nerava.platform import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,6 +34,14 @@ GAPS: Final = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30)
 THEN_EVERY: Final = timedelta(hours=1)
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
 BODY_KEPT: Final = timedelta(days=90)
+
+
+class _Taken(NamedTuple):
+    row_id: UUID
+    event: ProviderEvent
+    received_at: datetime
+    attempts: int
+    left_by: str | None
 
 
 class EventWork:
@@ -64,11 +73,12 @@ class EventWork:
         again a minute later.
         """
         taken = self._database.run(lambda session: self._lease(session, now))
-        for row_id, event, received_at, attempts in taken:
-            state, due_at, trouble = self._handle(event, received_at, attempts, now)
-            over = due_at is None and state is not EventState.DEAD
-            is_wiped = over and event.provider in self._wiped_when_done
-            self._end(row_id, now, state, due_at, trouble, is_wiped=is_wiped)
+        for row_id, event, received_at, attempts, left_by in taken:
+            with tracing.resumed(left_by, f"event of {event.provider}"):
+                state, due_at, trouble = self._handle(event, received_at, attempts, now)
+                over = due_at is None and state is not EventState.DEAD
+                is_wiped = over and event.provider in self._wiped_when_done
+                self._end(row_id, now, state, due_at, trouble, is_wiped=is_wiped)
         return len(taken)
 
     def wipe(self, now: datetime) -> int:
@@ -81,7 +91,7 @@ class EventWork:
         )
         return self._database.run(lambda session: len(session.execute(old).all()))
 
-    def _lease(self, session: Session, now: datetime) -> list[tuple[UUID, ProviderEvent, datetime, int]]:
+    def _lease(self, session: Session, now: datetime) -> list[_Taken]:
         free = or_(InboundEvent.leased_until.is_(None), InboundEvent.leased_until <= now)
         due = (
             select(InboundEvent)
@@ -100,7 +110,7 @@ class EventWork:
                 continue
             row.leased_until = now + LEASE
             row.attempts += 1
-            taken.append((row.id, event_of(row, body), row.received_at, row.attempts))
+            taken.append(_Taken(row.id, event_of(row, body), row.received_at, row.attempts, row.traceparent))
         return taken
 
     def _handle(

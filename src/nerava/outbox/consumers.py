@@ -46,6 +46,7 @@ class Told:
     partner_id: UUID | None
     data: Mapping[str, Any]
     happened_at: datetime
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ _COLUMNS: Final = (
     "next_at",
     "made_at",
     "ended_at",
+    "traceparent",
 )
 _TABLE: Final[Any] = WebhookDelivery.__table__
 _NEW: Final = BulkInsert(_TABLE, _COLUMNS, if_new=True)
@@ -309,4 +310,5 @@ def _row(event: Told, endpoint: WebhookEndpoint, now: datetime) -> tuple[Any, ..
         now if waits else None,
         now,
         None if waits else now,
+        event.traceparent,
     )

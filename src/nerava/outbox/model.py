@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
 
 _OF_NOBODY_ELSE: Final = (
     "driver_id IS NULL AND merchant_id IS NULL AND sponsor_id IS NULL AND partner_id IS NULL"
@@ -30,7 +30,7 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-class OutboxEvent(Base):
+class OutboxEvent(LeftForLater, Base):
     """Something that happened, written in the transaction in which it happened; never changed.
 
     Attributes:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from nerava.kernel.ids import fact_id, new_id
 from nerava.outbox.model import OutboxEvent, OutboxHead
+from nerava.platform import tracing
 from nerava.platform.db.bulk import BulkInsert
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _NEW: Final = BulkInsert(
         "partner_id",
         "data",
         "happened_at",
+        "traceparent",
     ),
     if_new=True,
 )
@@ -45,7 +47,8 @@ def publish(session: Session, events: Sequence[Event], now: datetime) -> None:
 
     Nothing is sent here and nobody is waited for. The order of the list is the order of the events.
     """
-    _NEW.run(session, [_row(one, now) for one in events])
+    left_by = tracing.stored()
+    _NEW.run(session, [_row(one, now, left_by) for one in events])
 
 
 def give_positions(session: Session, limit: int = ORDERED_AT_ONCE) -> int:
@@ -68,7 +71,7 @@ def give_positions(session: Session, limit: int = ORDERED_AT_ONCE) -> int:
     return ordered
 
 
-def _row(one: Event, now: datetime) -> tuple[Any, ...]:
+def _row(one: Event, now: datetime, left_by: str | None) -> tuple[Any, ...]:
     return (
         new_id(),
         None if one.once is None else fact_id(f"event:{one.once}"),
@@ -81,4 +84,5 @@ def _row(one: Event, now: datetime) -> tuple[Any, ...]:
         one.partner_id,
         one.model_dump_json(),
         now,
+        left_by,
     )

@@ -27,6 +27,7 @@ from nerava.outbox.webhook_store import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from nerava.platform import tracing
 from nerava.platform.outbound import NotSent, Outbound, Reply
 from nerava.platform.outbound.addresses import UrlRefused
 from nerava.platform.provider_calls import WEBHOOK_SEND
@@ -142,6 +143,7 @@ class Claim:
     was_failing: bool
     body: bytes
     secrets: tuple[bytes, ...] = field(repr=False)
+    left_by: str | None = None
 
 
 class Notice(Protocol):
@@ -221,7 +223,8 @@ class Relay:
 
     def _bring(self, claim: Claim) -> None:
         try:
-            self.deliver(claim)
+            with tracing.resumed(claim.left_by, "webhook delivery"):
+                self.deliver(claim)
         except Exception:  # the lease ends by itself, and the message is sent again
             log.exception("delivery %s was interrupted", claim.delivery_id)
 
@@ -263,6 +266,7 @@ class Relay:
             endpoint.failures > 0,
             delivery.body.encode(),
             tuple(secrets),
+            delivery.traceparent,
         )
 
     def _note(self, session: Session, claim: Claim, sent: Sent, took_ms: int, now: datetime) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
 
 URL_MAX: Final = 2_000
 _WAITING: Final = text("state = 'waiting'")
@@ -116,7 +116,7 @@ class WebhookEndpoint(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
-class WebhookDelivery(Base):
+class WebhookDelivery(LeftForLater, Base):
     """One event for one endpoint, and how far it is; kept for 30 days, so that it can be sent again.
 
     Attributes:

@@ -39,6 +39,7 @@ from nerava.payouts.ports import BankPayout, BankState, Sent
 from nerava.payouts.rules import CLEARING_MAX, FUNDS_AGAIN, KEY_GOOD_FOR, LEASE, READ_GAPS
 from nerava.payouts.states import CaseKind, EvidenceSource, MethodState, PayoutState, Step
 from nerava.payouts.telling import tell
+from nerava.platform import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,8 @@ class Driving:
                 return done
             self._reach("claimed")
             try:
-                self._advance(payout)
+                with tracing.resumed(payout.traceparent, "payout step"):
+                    self._advance(payout)
             except SwitchedOff:
                 self._change(payout, lambda _session, row, at: _wait(row, at + STOPPED_FOR))
         return AT_ONCE

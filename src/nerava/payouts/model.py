@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from nerava.kernel.ids import new_id
 from nerava.payouts.states import CaseKind, EvidenceSource, Kind, MethodState, OwnerKind, PayoutState, Step
-from nerava.platform.db import Base, JSONType, UtcDateTime, UUIDType
+from nerava.platform.db import Base, JSONType, LeftForLater, UtcDateTime, UUIDType
 
 
 def _one_of(column: str, words: type[PayoutState | MethodState | Kind | OwnerKind | Step | CaseKind]) -> str:
@@ -104,7 +104,7 @@ class PayoutBatch(Base):
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
-class Payout(Base):
+class Payout(LeftForLater, Base):
     """Money for somebody's bank: what was asked, how far it is, and what was last said to the provider.
 
     The amounts never change. Where the money is, the ledger says under keys derived from the id.

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,7 +66,7 @@ def _one_of(states: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{one.value}'" for one in states)
 
 
-class SponsorCheckout(Base):
+class SponsorCheckout(LeftForLater, Base):
     """One payment of a sponsor. Amounts in minor units; with a campaign, the split as it was agreed on."""
 
     __tablename__ = "sponsor_checkout"
@@ -104,7 +104,7 @@ class SponsorCheckout(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
-class SponsorRefundRow(Base):
+class SponsorRefundRow(LeftForLater, Base):
     """A part of one payment on its way back to the sponsor. Amounts in minor units.
 
     `tries` counts keys: the same one is sent until a new one cannot pay twice. `missed_at` is when

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Ok, Outcome, Refused
 from nerava.ledger.chart import external_account
+from nerava.platform import tracing
 from nerava.rewards import checkout_store as store
 from nerava.rewards.campaigns import CampaignState, deposit, fund_campaign
 from nerava.rewards.checkout_store import CheckoutState, SponsorCheckout
@@ -164,7 +165,8 @@ class CheckoutWork:
         """Take one step with each of at most 10 payments that are due, and return how many."""
         rows = self._database.run(lambda session: self._lease(session, now))
         for row in rows:
-            self._step(row, now)
+            with tracing.resumed(row.traceparent, "sponsor payment step"):
+                self._step(row, now)
         return len(rows)
 
     def _lease(self, session: Session, now: datetime) -> list[SponsorCheckout]:

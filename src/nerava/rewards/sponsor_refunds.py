@@ -18,6 +18,7 @@ from nerava.ledger.templates.sponsor_refund import (
     sponsor_refund_request,
     sponsor_refund_returned,
 )
+from nerava.platform import tracing
 from nerava.rewards import checkout_store as store
 from nerava.rewards.checkout_store import CheckoutState, RefundState, SponsorCheckout, SponsorRefundRow
 from nerava.rewards.checkouts import KEY_LIVES
@@ -135,7 +136,8 @@ class RefundWork:
             if provider is None:
                 self._write(row, {"trouble": "provider-off", "due_at": now + THEN_EVERY})
             else:
-                self._step(row, provider, payment, now)
+                with tracing.resumed(row.traceparent, "sponsor refund step"):
+                    self._step(row, provider, payment, now)
         return len(taken)
 
     def _lease(self, session: Session, now: datetime) -> list[tuple[SponsorRefundRow, str, str]]:

@@ -1,6 +1,6 @@
 """The database: connections, the unit of work, and types that mean the same on both engines."""
 
-from nerava.platform.db.base import Base
+from nerava.platform.db.base import Base, LeftForLater
 from nerava.platform.db.engine import EngineOptions
 from nerava.platform.db.errors import DatabaseUnavailable, LostRace, OutcomeUnknown, StorageFull
 from nerava.platform.db.types import JSONType, UtcDateTime, UUIDType, canonical_uuid
@@ -12,6 +12,7 @@ __all__ = [
     "DatabaseUnavailable",
     "EngineOptions",
     "JSONType",
+    "LeftForLater",
     "LostRace",
     "OutcomeUnknown",
     "StorageFull",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from nerava.platform import tracing
 
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -20,3 +22,13 @@ class Base(DeclarativeBase):
     """Root of the mapped classes; constraint names are derived, so both databases agree on them."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+
+class LeftForLater:
+    """A row of work that is done later. Who inserts it need not think of this; what works on it should.
+
+    Attributes:
+        traceparent: The span that left it, if one was recorded; `tracing.resumed` goes on from there.
+    """
+
+    traceparent: Mapped[str | None] = mapped_column(String(55), default=tracing.stored, sort_order=1_000)

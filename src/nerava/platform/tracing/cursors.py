@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TEXT_MAX: Final = 500
 STATEMENTS_KNOWN: Final = 4_096
 
+_TURNS: Final = frozenset({"BEGIN", "BEGIN IMMEDIATE"})
+"""Begin a transaction, which is no work."""
+
 _VERB: Final = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _TABLE: Final = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+\"?([a-z_]\w*+)(?!\s*+\()", re.IGNORECASE)
 _SPACE: Final = re.compile(r"\s++")
@@ -48,7 +51,7 @@ def described(statement: str, system: str) -> tuple[str, Attributes]:
 
 def _recorded(statement: object, system: str, run: Callable[[], Any]) -> Any:  # noqa: ANN401 - the driver's
     here = current()
-    if here is None:
+    if here is None or statement in _TURNS:
         return run()
     name, about = described(statement if isinstance(statement, str) else "EXECUTE", system)
     one: Span = here.child(name, Kind.CLIENT, about)
