@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
+import os
 import re
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from nerava.installation import background_of
 from nerava.kernel.clock import SystemClock
 from nerava.kernel.ids import new_id
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.platform import tracing
-from nerava.platform.otlp import Export
-from nerava.platform.tracing.cursors import described
+from nerava.platform.otlp import Counts, Export
+from nerava.platform.otlp.export import FLUSH_S
+from nerava.platform.outbound import CallPolicy, Outbound
+from nerava.platform.redaction import REDACTOR
+from nerava.platform.tracing.cursors import TEXT_MAX, described
+from nerava.platform.tracing.spans import NOTHING
 from nerava.settings import Settings, TracingSettings, knobs
 from nerava.settings.known_names import KNOWN_NAMES
 from nerava.telemetry import recorded
+from tests.helpers.databases import DatabaseUrl
+from tests.helpers.other_side import answer, other_side
 from tests.helpers.otlp_receiver import Got, Receiver, otlp_receiver
-from tests.http.conftest import House, opened_house
-from tests.http.flows import fill_promo
+from tests.http.conftest import opened_house
+from tests.http.flows import fill_promo, work_off
 from tests.http.paying import opened_counter
 from tests.http.test_payouts_at_stripe import let_out
 
@@ -38,6 +46,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
 SENT = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
 SERVER, CLIENT = 2, 3
+READ: Final = CallPolicy("partner read", connect_s=1, read_s=1, total_s=5, attempts=2)
 
 
 @contextmanager
@@ -173,17 +182,355 @@ def test_a_payout_is_one_trace_from_asking_to_the_call_to_the_provider(url: str,
         assert secret.encode() not in everything
 
 
-def test_a_call_to_a_provider_carries_the_trace_on(tmp_path: Path) -> None:
-    with collecting() as (receiver, end), opened_counter(*sqlite_at(tmp_path)) as counter:
-        let_out(counter)
-        heard: list[str] = []
-        counter.house.installation.clock.now()
-        outbound = counter.house.installation.stripe
-        assert outbound is not None
+def test_a_call_to_another_machine_says_which_span_it_is_a_part_of() -> None:
+    with collecting() as (receiver, end), other_side([answer(503), answer(200)]) as side:
+        outbound = Outbound(side.url, now=SystemClock().now, pause=lambda _seconds: None)
         with tracing.serving(scope_of("/x"), TRACE, None):
-            heard += [value for name, value in tracing.onward() if name == "traceparent"]
+            outbound.ask("GET", "/drivers/17", READ, query=[("key", "hunter2")])
+        outbound.ask("GET", "/drivers/17", READ)
+        outbound.close()
         end()
-    assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-01", heard[0])
+    first, second = (one for one in receiver.trace(TRACE) if one.kind == CLIENT)
+    assert first.name == second.name == "GET partner read"
+    heard = [re.findall(rb"traceparent: (.*)\r", head) for head in side.requests]
+    assert heard == [[f"00-{TRACE}-{first.id}-01".encode()], [f"00-{TRACE}-{second.id}-01".encode()], []]
+    assert (first.error, first.attributes["http.response.status_code"]) == (True, 503)
+    assert (second.error, second.attributes["http.request.resend_count"]) == (False, 1)
+    assert b"hunter2" not in b"".join(receiver.bodies)
+    assert b"drivers/17" not in b"".join(receiver.bodies)
+
+
+# What is told, and what is not.
+
+
+def test_names_and_attributes_hold_kinds_of_things_and_nobody_in_particular(url: str, tmp_path: Path) -> None:
+    with collecting() as (receiver, end), opened_house(url, tmp_path) as house:
+        driver = house.user()
+        house.client.get(f"/v1/payouts/{new_id()}", headers=driver.headers())
+        house.client.get(f"/nowhere/{driver.tenant_id}", headers=driver.headers())
+        house.client.request("HUNTER", "/nowhere")
+        driver.post(
+            "/v1/payouts", {"method_id": str(new_id()), "amount_minor": 1_000, "fee_minor": 25}, key="k"
+        )
+        end()
+    names = {one.name for one in receiver.spans if one.kind == SERVER}
+    assert names == {"GET /v1/payouts/{payout_id}", "GET", "_OTHER", "POST /v1/payouts"}
+    everything = b"".join(receiver.bodies)
+    assert driver.token.encode() not in everything
+    assert not re.search(
+        rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-", everything.replace(instance(receiver), b"")
+    )
+
+
+def instance(receiver: Receiver) -> bytes:
+    """Return the one id that is told: that of the process."""
+    return str(receiver.resources[0]["service.instance.id"]).encode()
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("SELECT a.b FROM audit_entry a WHERE a.id = %s", "SELECT audit_entry"),
+        ("insert into payout (id) values (?)", "INSERT payout"),
+        (
+            "WITH w AS (SELECT 1 FROM unnest(%s::uuid[])) UPDATE ledger_balance SET x = 1",
+            "SELECT ledger_balance",
+        ),
+        ('DELETE FROM "user" WHERE id = ?', "DELETE user"),
+        ("SELECT pg_advisory_xact_lock(%s)", "SELECT"),
+        ("SAVEPOINT sa_1", "SAVEPOINT"),
+    ],
+)
+def test_a_statement_is_named_by_what_it_does_to_which_table(statement: str, name: str) -> None:
+    assert described(statement, "sqlite")[0] == name
+
+
+def test_what_stands_in_a_statement_by_mistake_is_taken_out() -> None:
+    _, about = described(
+        "SELECT 1 FROM t WHERE mail = 'ann.canary@example.org' AND n = ?" + " x" * 900, "sqlite"
+    )
+    told = str(about["db.query.text"])
+    assert "canary" not in told
+    assert len(told) <= TEXT_MAX
+
+
+def test_how_something_failed_is_told_by_its_kind_and_never_by_its_text(url: str, tmp_path: Path) -> None:
+    with collecting() as (receiver, end), opened_house(url, tmp_path) as house:
+        with pytest.raises(RuntimeError), tracing.serving(scope_of("/x"), TRACE, None):
+            house.installation.database.run(_fail)
+        end()
+    failed = {one.name: one.attributes.get("error.type") for one in receiver.spans if one.error}
+    assert failed == {"GET": "RuntimeError"}
+    assert b"hunter2" not in b"".join(receiver.bodies)
+
+
+def _fail(session: Session) -> None:
+    session.execute(text("SELECT 1"))
+    message = "hunter2"
+    raise RuntimeError(message)
+
+
+def test_logs_and_problems_say_the_trace_id_that_the_collector_has(
+    sqlite_address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with collecting() as (receiver, end), opened_house(sqlite_address, tmp_path) as house:
+        told = house.client.get("/v1/wallet").json()["trace_id"]
+        given = house.client.get("/v1/wallet", headers=SENT).json()["trace_id"]
+        end()
+    assert given == TRACE
+    assert {one.trace for one in receiver.spans if one.kind == SERVER} == {told, TRACE}
+
+
+# Rounds of jobs.
+
+
+def test_a_round_that_finds_nothing_leaves_nothing_and_one_that_works_is_a_trace(
+    sqlite_address: str, tmp_path: Path
+) -> None:
+    with collecting() as (receiver, end), opened_house(sqlite_address, tmp_path) as house:
+        background_of(house.installation).round()
+        house.driver()
+        work_off(house)
+        before = len([one for one in receiver.spans if one.name.startswith("job ")])
+        background_of(house.installation).round()
+        end()
+    jobs = [one for one in receiver.spans if one.name.startswith("job ")]
+    assert before <= len(jobs)
+    assert all(one.attributes["nerava.job.done"] > 0 for one in jobs)
+    roots = {one.trace for one in jobs}
+    assert all(one.trace in roots for one in receiver.spans)
+
+
+# Whose traces are recorded.
+
+
+@pytest.mark.parametrize(
+    ("ratio", "sent", "recorded_too"),
+    [
+        (1.0, None, True),
+        (0.0, None, False),
+        (0.0, f"00-{TRACE}-{CALLER}-01", True),
+        (1.0, f"00-{TRACE}-{CALLER}-00", False),
+        (0.0, f"00-{TRACE}-{'0' * 16}-01", False),
+        (1.0, "rubbish", True),
+    ],
+)
+def test_the_caller_decides_and_where_there_is_none_the_ratio(
+    ratio: float, sent: str | None, recorded_too: bool
+) -> None:
+    taken: list[tracing.Span] = []
+    tracing.turn_on(taken.append, ratio=ratio)
+    try:
+        with tracing.serving(scope_of("/x"), TRACE, sent) as span:
+            assert bool(span) is recorded_too
+    finally:
+        tracing.turn_off()
+    assert len(taken) == recorded_too
+
+
+def test_what_machines_ask_every_few_seconds_is_not_recorded() -> None:
+    tracing.turn_on(lambda _span: None)
+    try:
+        assert not tracing.serving(scope_of("/readyz"), TRACE, None)
+    finally:
+        tracing.turn_off()
+
+
+# The collector.
+
+
+def some_spans(count: int) -> Iterator[tracing.Span]:
+    """Yield spans that have ended."""
+    for number in range(count):
+        one = tracing.Span("x", 1, trace_id=TRACE, parent_id=number, take=lambda _span: None)
+        one.end()
+        yield one
+
+
+def test_a_collector_that_is_down_costs_a_request_nothing_and_what_is_lost_is_counted(
+    sqlite_address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    settings = Settings(
+        env="test", tracing=TracingSettings(enabled=True, endpoint=f"http://127.0.0.1:{port}")
+    )
+    with (
+        recorded(settings, SystemClock(), "test") as export,
+        opened_house(sqlite_address, tmp_path) as house,
+    ):
+        assert house.driver().get("/v1/wallet").status_code == 200
+    assert export is not None
+    counts = export.counts
+    assert (counts.sent, counts.waiting) == (0, 0)
+    assert counts.dropped >= 4
+    assert "spans were dropped" in caplog.text
+
+
+def test_a_slow_collector_keeps_nobody_waiting_and_the_queue_has_an_end(
+    sqlite_address: str, tmp_path: Path
+) -> None:
+    with collecting(queue_spans=16) as (receiver, end), opened_house(sqlite_address, tmp_path) as house:
+        receiver.waits_s = 30.0
+        driver = house.driver()
+        began = time.monotonic()
+        assert all(driver.get("/v1/wallet").status_code == 200 for _ in range(20))
+        answered_s = time.monotonic() - began
+        began = time.monotonic()
+        end()
+        assert answered_s < 10
+        assert time.monotonic() - began < FLUSH_S + 2
+    assert receiver.spans == []
+
+
+def test_what_has_no_room_is_dropped_and_counted() -> None:
+    going, free = threading.Event(), threading.Event()
+
+    def send(_spans: Sequence[tracing.Span]) -> int:
+        going.set()
+        free.wait(10)
+        return 0
+
+    export = Export(send, room=10, pause_s=0.01)
+    spans = some_spans(31)
+    export.take(next(spans))
+    assert going.wait(5)
+    for one in spans:
+        export.take(one)
+    free.set()
+    export.close()
+    assert export.counts == Counts(sent=11, dropped=20, waiting=0)
+
+
+def test_what_the_collector_refuses_is_counted_too() -> None:
+    with otlp_receiver() as receiver:
+        receiver.rejects = 3
+        settings = Settings(env="test", tracing=TracingSettings(enabled=True, endpoint=receiver.url))
+        with recorded(settings, SystemClock(), "test") as export:
+            assert export is not None
+            for one in some_spans(5):
+                export.take(one)
+        assert export.counts == Counts(sent=2, dropped=3, waiting=0)
+
+
+def test_the_end_of_a_process_sends_what_is_left() -> None:
+    with collecting() as (receiver, end):
+        with tracing.serving(scope_of("/x"), TRACE, None):
+            pass
+        end()
+        assert [one.name for one in receiver.spans] == ["GET"]
+
+
+def test_headers_for_the_collector_are_sent_and_never_told(sqlite_address: str, tmp_path: Path) -> None:
+    word = "hunter2-hunter2"
+    with collecting(headers=SecretStr(f"X-Api-Key={word},a=b%20c"), resource="team=rewards") as (
+        receiver,
+        end,
+    ):
+        with tracing.serving(scope_of("/x"), TRACE, None):
+            pass
+        end()
+    assert (receiver.heads[0]["x-api-key"], receiver.heads[0]["a"]) == (word, "b c")
+    assert receiver.resources[0]["team"] == "rewards"
+    assert word not in REDACTOR.redacted(f"sent {word}")
+
+
+# Settings.
+
+
+def test_the_names_that_the_world_knows_are_read_and_ours_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_ENABLED", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4318/")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.25")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "")
+    monkeypatch.setenv("NERAVA_TRACING__SERVICE_NAME", "ours")
+    found = Settings().tracing
+    assert (found.enabled, found.service_name, found.sample_ratio) == (True, "ours", 0.25)
+    assert found.address == "https://collector.example:4318/v1/traces"
+    assert found.headers is None
+
+
+def test_every_name_of_the_world_is_told_where_its_setting_is() -> None:
+    told = {knob.name: knob.meaning for knob in knobs()}
+    for variable, (group, name) in KNOWN_NAMES.items():
+        assert f"`{variable}`" in told[f"NERAVA_{group}__{name}".upper()]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"endpoint": "collector:4318"},
+        {"headers": SecretStr("nonsense")},
+        {"protocol": "grpc"},
+        {"sample_ratio": 1.5},
+        {"endpoint": "http://collector.example:4318", "headers": SecretStr("x-api-key=1")},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TracingSettings(**wrong)
+
+
+# Off.
+
+OFF: Final = """
+import sys, fastapi, redis
+by_libraries = {name for name in sys.modules if name.startswith("opentelemetry")}
+from pathlib import Path
+from starlette.testclient import TestClient
+import nerava.commands.running
+from nerava.app import create_app
+from nerava.installation import open_installation
+from nerava.settings import DatabaseSettings, Settings, TokenSettings
+from nerava.telemetry import recorded
+from nerava.kernel.clock import SystemClock
+url, keys = sys.argv[1:]
+settings = Settings(
+    env="test", database=DatabaseSettings(url=url), tokens=TokenSettings(keys_directory=Path(keys))
+)
+with recorded(settings, SystemClock(), "test"):
+    installation = open_installation(settings)
+    client = TestClient(create_app(settings, installation))
+    assert client.get("/v1/wallet").status_code == 401
+    installation.close()
+ours = {name for name in sys.modules if name.startswith("opentelemetry")} - by_libraries
+parts = {name.split(".")[1] for name in sys.modules if name.startswith("opentelemetry.")}
+print(sorted(ours), sorted(parts & {"exporter", "proto", "instrumentation"}), "google.protobuf" in sys.modules)
+"""
+
+
+def test_while_it_is_off_nothing_of_it_is_loaded_but_what_libraries_load_for_themselves(
+    sqlite_address: str, tmp_path: Path
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "NERAVA_"))}
+    command = [sys.executable, "-c", OFF, sqlite_address, str(tmp_path / "keys")]
+    done = subprocess.run(command, capture_output=True, text=True, env=kept, check=True)
+    assert done.stdout == "[] [] False\n", done.stderr
+
+
+def test_while_it_is_off_hooks_find_nothing_and_connections_are_plain(
+    sqlite_address: str, tmp_path: Path
+) -> None:
+    with opened_house(sqlite_address, tmp_path) as house:
+        assert tracing.serving(scope_of("/x"), TRACE, SENT["traceparent"]) is tracing.span("x") is NOTHING
+        assert tracing.job("x") is tracing.resumed(SENT["traceparent"], "x") is NOTHING
+        assert (tracing.stored(), tracing.onward(), tracing.current()) == (None, [], None)
+        kind = house.installation.database.read(
+            lambda session: type(session.connection().connection.cursor())
+        )
+        assert kind is sqlite3.Cursor
+
+
+def test_the_framework_tells_nothing_by_itself(
+    monkeypatch: pytest.MonkeyPatch, sqlite_address: str, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    with otlp_receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        with opened_house(sqlite_address, tmp_path) as house, house.client as client:
+            assert client.get("/v1/wallet").status_code == 401
+        assert receiver.paths == []
 
 
 def scope_of(path: str) -> dict[str, Any]:
@@ -191,10 +538,8 @@ def scope_of(path: str) -> dict[str, Any]:
     return {"type": "http", "method": "GET", "path": path, "scheme": "http"}
 
 
-def sqlite_at(folder: Path) -> tuple[str, Path]:
-    """Return the address of a fresh database, and the folder."""
-    from nerava import migrations
-
-    url = f"sqlite:///{folder}/x.sqlite3"
-    migrations.upgrade(url)
-    return url, folder
+@pytest.fixture
+def sqlite_address(database_url: DatabaseUrl) -> Iterator[str]:
+    """Address of a fresh database, for what has nothing to do with which one."""
+    with database_url("sqlite") as url:
+        yield url

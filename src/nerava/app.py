@@ -58,6 +58,8 @@ from nerava.web.wallets import Wallets
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from fastapi.telemetry import TelemetryConfig
+
     from nerava.settings import Settings
     from nerava.worker import (
         BackgroundWork,
@@ -65,6 +67,14 @@ if TYPE_CHECKING:
 
 THREADS_ABOVE_POOL: Final = 4
 """Worker threads beyond database connections; more would only queue for one."""
+
+NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""The framework's own, which would tell addresses with ids in them, and texts of exceptions."""
 
 
 class Watch(Protocol):
@@ -103,6 +113,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         lifespan=_lifespan(installation, (readiness, revocations), background, close=mine),
     )
     app.router.routes[:] = ALL_ROUTES

@@ -160,9 +160,7 @@ class BackgroundWork:
         now = self._clock.now()
         try:
             with tracing.job(job.name) as span:
-                done = job.run(now)
-                if span:
-                    span.done = done
+                done = span.did(job.run(now))
         except SwitchedOff as error:
             # The work waits where it is; the log says so once an hour and job, not at every look.
             if now >= self._quiet_until.get(job.name, now):

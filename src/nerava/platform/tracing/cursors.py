@@ -29,7 +29,7 @@ _TURNS: Final = frozenset({"BEGIN", "BEGIN IMMEDIATE"})
 """Begin a transaction, which is no work."""
 
 _VERB: Final = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
-_TABLE: Final = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+\"?([a-z_]\w*+)(?!\s*+\()", re.IGNORECASE)
+_TABLE: Final = re.compile(r"\b(?:INTO|UPDATE)\s+\"?(\w++)|\bFROM\s+\"?(\w++)(?!\s*+\()", re.IGNORECASE)
 _SPACE: Final = re.compile(r"\s++")
 
 
@@ -38,7 +38,7 @@ def described(statement: str, system: str) -> tuple[str, Attributes]:
     """Return the name of a statement's span and what is said about it."""
     verb, table = _VERB.search(statement), _TABLE.search(statement)
     word = verb[1].upper() if verb else _SPACE.split(statement.strip(), 1)[0].upper()[:20]
-    name = f"{word} {table[1].lower()}" if verb and table else word
+    name = f"{word} {(table[1] or table[2]).lower()}" if verb and table else word
     text = REDACTOR.redacted(_SPACE.sub(" ", statement).strip()[:TEXT_MAX])
     about = {
         "db.system.name": system,

@@ -61,19 +61,24 @@ class RequestSpan(Span):
 class JobSpan(Span):
     """A round of a job; of one that found nothing to do and did not fail, nothing is kept."""
 
-    __slots__ = ("_kept", "_left_out", "_onward", "done")
+    __slots__ = ("_done", "_kept", "_left_out", "_onward")
 
     def __init__(self, name: str, trace_id: str, take: Take) -> None:
         self._kept: list[Span] = []
         self._left_out = 0
         self._onward = take
-        self.done = 0
+        self._done = 0
         super().__init__(f"job {name}", Kind.INTERNAL, trace_id=trace_id, parent_id=0, take=self._keep)
+
+    def did(self, count: int) -> int:
+        """Note how much was done, and return it."""
+        self._done = count
+        return count
 
     def end(self) -> None:
         """Hand on what was kept, if the round was worth it."""
-        if self.done or self.failure is not None:
-            self.set("nerava.job.done", self.done)
+        if self._done or self.failure is not None:
+            self.set("nerava.job.done", self._done)
             if self._left_out:
                 self.set("nerava.spans_left_out", self._left_out)
             super().end()
@@ -103,7 +108,7 @@ def serving(scope: MutableMapping[str, Any], trace_id: str, sent: str | None) ->
 
 
 def job(name: str) -> JobSpan | Nothing:
-    """Return the span of a round of a job, to be used with `with`; say in `done` how much was done."""
+    """Return the span of a round of a job, to be used with `with`; `did` says how much was done."""
     if not is_on():
         return NOTHING
     trace_id = secrets.token_hex(16)

@@ -155,6 +155,10 @@ class Nothing:
     def set(self, name: str, value: Value) -> None:
         """Do nothing."""
 
+    def did(self, count: int) -> int:
+        """Return the count."""
+        return count
+
 
 NOTHING: Final = Nothing()
 
