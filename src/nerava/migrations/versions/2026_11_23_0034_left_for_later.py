@@ -7,8 +7,8 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-revision: Final = "0033"
-down_revision: Final = "0032"
+revision: Final = "0034"
+down_revision: Final = "0033"
 branch_labels: Final = None
 depends_on: Final = None
 
