@@ -198,6 +198,17 @@ def test_old_sessions_belong_to_nobody_and_say_no_more_than_what_happened(house:
     assert left == []
 
 
+def test_a_session_that_was_recorded_years_ago_is_its_drivers_from_when_it_was_told(house: House) -> None:
+    now = house.installation.clock.now()
+    then = now - 5 * timedelta(days=365)
+    body = partner_session(started_at=(then - timedelta(hours=2)).isoformat(), ended_at=then.isoformat())
+    assert house.caller(Role.PARTNER).post("/v1/partner/cdrs", body).status_code == 201
+    work_off(house)
+    newest = house.installation.clock.now()
+    assert due(house, newest + KEPT - timedelta(hours=3))["session summaries"] == 0
+    assert due(house, newest + KEPT + SECOND)["session summaries"] == 1
+
+
 def earned(house: House, until: datetime) -> None:
     """Let a driver earn 40 points under both caps of a campaign that ends at an instant."""
     now = house.installation.clock.now()

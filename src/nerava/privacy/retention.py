@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.charging.model import ChargingSession, SessionEvidence
@@ -115,7 +115,11 @@ RULES: Final = (
         "session summaries",
         ChargingSession,
         KEPT,
-        ChargingSession.ended_at,
+        # What was recorded years ago and is told only now is told so that its driver can read it.
+        case(
+            (ChargingSession.created_at > ChargingSession.ended_at, ChargingSession.created_at),
+            else_=ChargingSession.ended_at,
+        ),
         (
             ChargingSession.driver_id != NOBODY,
             ChargingSession.state.in_(_DECIDED),
