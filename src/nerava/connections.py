@@ -47,9 +47,9 @@ def stripe_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> S
     if given.mode == "off" or given.key is None:
         return None
     access = StripeAccess(
-        key=given.key.get_secret_value(),
-        secrets=given.secrets_of_endpoint,
-        connect_secrets=given.secrets_of_connect,
+        key=settings.live("stripe.key", clock) or "",
+        secrets=settings.live("stripe.webhook_secrets", clock) or (),
+        connect_secrets=settings.live("stripe.connect_webhook_secrets", clock) or (),
         base_url=given.base_url,
         is_live=given.mode == "live",
     )
@@ -63,9 +63,9 @@ def smartcar_of(settings: Settings, clock: Clock, surroundings: Surroundings) ->
         return None
     access = SmartcarAccess(
         client_id=given.client_id,
-        client_secret=given.client_secret.get_secret_value(),
+        client_secret=settings.live("smartcar.client_secret", clock) or "",
         redirect_uri=given.redirect_uri or f"{settings.tokens.issuer.rstrip('/')}{VEHICLE_RETURN_PATH}",
-        webhook_tokens=given.webhook_tokens,
+        webhook_tokens=settings.live("smartcar.webhook_secrets", clock) or (),
         base_url=given.base_url,
         asks_live=given.mode != "sandbox",
     )
@@ -168,16 +168,17 @@ def readers_of(crm: Crm | None) -> Sequence[str]:
     return (deliveries.READER,) if crm is None else (deliveries.READER, CRM_READER)
 
 
-def database_of(settings: Settings) -> Database:
+def database_of(settings: Settings, clock: Clock) -> Database:
     """Return the database, not yet connected."""
     wanted = settings.database
     return Database(
-        wanted.url,
+        wanted.address,
         EngineOptions(
             pool_size=wanted.pool_size,
             pool_wait_ms=wanted.pool_wait_ms,
             lock_timeout_ms=wanted.lock_timeout_ms,
             statement_timeout_ms=wanted.statement_timeout_ms,
             idle_in_transaction_ms=wanted.idle_in_transaction_ms,
+            password=settings.live("database.password", clock),
         ),
     )

@@ -85,20 +85,18 @@ def directories_of(
 
 
 def _nlr_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> nlr_api.NlrApi | None:
-    access = settings.nlr.access
-    if access is None:
+    key, base_url = settings.live("nlr.key", clock), settings.nlr.base_url
+    if key is None or not settings.nlr.is_on:
         return None
-    key, base_url = access
     return nlr_api.NlrApi(
         key, base_url=base_url or nlr_api.BASE_URL, now=clock.now, surroundings=surroundings
     )
 
 
 def _ocm_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> ocm_api.OcmApi | None:
-    access = settings.ocm.access
-    if access is None:
+    key, base_url = settings.live("ocm.key", clock), settings.ocm.base_url
+    if key is None or not settings.ocm.is_on:
         return None
-    key, base_url = access
     return ocm_api.OcmApi(
         key, base_url=base_url or ocm_api.BASE_URL, now=clock.now, surroundings=surroundings
     )
@@ -107,10 +105,9 @@ def _ocm_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> ocm
 def _places_of(
     settings: Settings, database: Database, clock: Clock, surroundings: Surroundings
 ) -> places_api.PlacesApi | None:
-    access = settings.places.access
-    if access is None:
+    key, base_url = settings.live("places.key", clock), settings.places.base_url
+    if key is None or not settings.places.is_on:
         return None
-    key, base_url = access
     return places_api.PlacesApi(
         key,
         base_url=base_url or places_api.BASE_URL,

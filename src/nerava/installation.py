@@ -169,7 +169,7 @@ class Installation:
 def open_installation(settings: Settings, clock: Clock | None = None) -> Installation:
     """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
     clock = clock or SystemClock()
-    database = database_of(settings)
+    database = database_of(settings, clock)
     options = _token_options(settings)
     tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
     secrets = _secrets_of(settings, clock)
@@ -238,7 +238,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
 
 def _secrets_of(settings: Settings, clock: Clock) -> Secrets:
     made_in = None if settings.is_strict else settings.tokens.keys_directory
-    return Secrets(settings.secrets.given(), clock, made_in=made_in)
+    return Secrets(settings.own_secrets(clock), clock, made_in=made_in)
 
 
 def _token_options(settings: Settings) -> TokenOptions:

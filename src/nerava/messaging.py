@@ -50,9 +50,8 @@ def messaging_of(settings: Settings, clock: Clock, surroundings: Surroundings) -
         found[Channel.EMAIL] = mail
     given = settings.twilio
     listens = given.mode != "off" and given.webhook_url is not None
-    return Messaging(
-        found, {PROVIDER: TwilioEvents(given.tokens, given.webhook_url or "")} if listens else {}
-    )
+    tokens = settings.live("twilio.webhook_secrets", clock) or ()
+    return Messaging(found, {PROVIDER: TwilioEvents(tokens, given.webhook_url or "")} if listens else {})
 
 
 def _sms_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Messenger | None:
@@ -62,7 +61,7 @@ def _sms_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Mes
     access = TwilioAccess(
         account=given.account,
         key=given.key or given.account,
-        secret=given.secret.get_secret_value(),
+        secret=settings.live("twilio.secret", clock) or "",
         sender=given.sender or "",
         callback_url=given.webhook_url,
         base_url=given.base_url,
@@ -73,13 +72,12 @@ def _sms_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Mes
 def _mail_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Messenger | None:
     ses, smtp = settings.ses, settings.smtp
     if ses.mode != "off" and ses.key is not None and ses.secret is not None:
-        access = SesAccess(
-            ses.region, ses.key, ses.secret.get_secret_value(), sender=ses.sender or "", base_url=ses.base_url
-        )
+        secret = settings.live("ses.secret", clock) or ""
+        access = SesAccess(ses.region, ses.key, secret, sender=ses.sender or "", base_url=ses.base_url)
         return SesMail(access, now=clock.now, surroundings=surroundings)
     if smtp.host is None:
         return None
-    password = None if smtp.password is None else smtp.password.get_secret_value()
+    password = settings.live("smtp.password", clock)
     return SmtpMail(
         SmtpAccess(smtp.host, smtp.port, smtp.sender, smtp.user, password, uses_tls=not smtp.is_local)
     )

@@ -67,7 +67,7 @@ def check_schema(settings: Settings) -> None:
     if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
         message = f"there is no database {address.database} yet"
         raise SchemaBehind(message)
-    found = migrations.current(settings.database.url)
+    found = migrations.current(settings.database.address)
     if found != wanted:
         message = f"this version needs schema {wanted}, the database " + (
             f"has {found}" if found else "is empty"
@@ -103,7 +103,7 @@ def opened(
     with refusing(out):
         settings = settings_for(database)
         if migrate:
-            migrations.upgrade(settings.database.url)
+            migrations.upgrade(settings.database.address)
         else:
             check_schema(settings)
         from nerava.installation import open_installation  # noqa: PLC0415 - the others need not wait for the whole product

@@ -78,7 +78,7 @@ def end_by_signal(end: Callable[[], None]) -> None:
 
 def write_log(settings: Settings) -> None:
     """Write the log to standard error, redacted: JSON under production's rules, else for people."""
-    password = make_url(settings.database.url).password
+    password = make_url(settings.database.address).password
     if password:
         REDACTOR.learn(password)
     set_up_logging(settings.log.level, as_json=settings.is_strict)

@@ -37,7 +37,7 @@ def migrate_command(
     """Bring the database's schema up to this version. Repeats safely."""
     out = Output(as_json=as_json)
     with refusing(out):
-        url = settings_for(database).database.url
+        url = settings_for(database).database.address
         before = migrations.current(url)
         migrations.upgrade(url)
         after = migrations.current(url)

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.redaction import REDACTOR
@@ -38,6 +38,9 @@ OTHERS_MAY_NOT: Final = 0o037
 REREAD_EVERY: Final = timedelta(minutes=15)
 REREAD_JITTER: Final = 0.2
 """Files are read again after 15 min, give or take a fifth, so that processes do not do it all at once."""
+
+LOOKED_AT_EVERY: Final = timedelta(seconds=10)
+"""How often a secret that somebody else reads again is looked at; that costs nothing."""
 
 KEPT_WITHOUT_SOURCE: Final = timedelta(hours=24)
 """How long the last value is used when its file cannot be read any more."""
@@ -118,6 +121,18 @@ class Secret:
         raise TypeError(message)
 
 
+class Reread(Protocol):
+    """A secret that somebody else reads again; it fails when it has been lost for too long."""
+
+    def reveal(self) -> str:
+        """Return its text as it is now."""
+        ...
+
+
+Kept = str | Path | Reread
+"""A secret as text, the file that it is in, or who knows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weakness:
     """A secret that must not be used: its setting and what is wrong, without its value."""
@@ -145,12 +160,12 @@ class Secrets:
     """
 
     def __init__(
-        self, given: Mapping[SecretKind, str | Path], clock: Clock, *, made_in: Path | None = None
+        self, given: Mapping[SecretKind, Kept], clock: Clock, *, made_in: Path | None = None
     ) -> None:
         """Take note of where the secrets are; nothing is read yet.
 
         Args:
-            given: The value as text, or the file it is in.
+            given: The value as text, the file it is in, or who reads it again.
             clock: Says when files are due to be read again.
             made_in: The folder in which a secret that was not given is made once, as a file of mode
                 0600. None, as production demands: it is missing then.
@@ -192,7 +207,10 @@ class Secrets:
                 return known.values
             for value in values:
                 REDACTOR.learn(value.reveal())
-            self._loaded[kind] = _Loaded(values, now, _due(now))
+            due_at = (
+                _due(now) if isinstance(self._given.get(kind), str | Path | None) else now + LOOKED_AT_EVERY
+            )
+            self._loaded[kind] = _Loaded(values, now, due_at)
             return values
 
     def weaknesses(self) -> list[Weakness]:
@@ -226,25 +244,41 @@ class Secrets:
                 raise SecretMissing(message)
             case Path():
                 return _parse(kind, _file_text(kind, source))
-            case text:
-                return _parse(kind, text)
+            case str():
+                return _parse(kind, source)
+            case _:
+                return _parse(kind, source.reveal())
 
 
 def _due(now: datetime) -> datetime:
     return now + REREAD_EVERY * random.uniform(1 - REREAD_JITTER, 1 + REREAD_JITTER)  # noqa: S311 - spreads load
 
 
-def _file_text(kind: SecretKind, file: Path) -> str:
+def secret_in_file(file: str | Path) -> str:
+    """Return what is in a file, which nobody but its owner and group may read.
+
+    Raises:
+        SecretUnusable: It cannot be read, or is open to others (503).
+    """
     try:
-        mode = stat.S_IMODE(file.stat().st_mode)
-        text = file.read_text(encoding="ascii")
+        with Path(file).open(encoding="ascii") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            text = opened.read()
     except (OSError, UnicodeDecodeError):
-        message = f"{kind.setting}_FILE: cannot be read"
+        message = "cannot be read"
         raise SecretUnusable(message) from None
     if mode & OTHERS_MAY_NOT:
-        message = f"{kind.setting}_FILE: has mode {mode:04o}; make it 0600"
+        message = f"has mode {mode:04o}; make it 0600"
         raise SecretUnusable(message)
     return text
+
+
+def _file_text(kind: SecretKind, file: Path) -> str:
+    try:
+        return secret_in_file(file)
+    except SecretUnusable as error:
+        message = f"{kind.setting}_FILE: {error.detail}"
+        raise SecretUnusable(message) from None
 
 
 def _parse(kind: SecretKind, text: str) -> tuple[Secret, ...]:

@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nerava.kernel.switch_names import UnknownSwitch, checked_name
+from nerava.platform.live_secrets import LiveSecret, Sourced
+from nerava.platform.secrets import SecretKind
 from nerava.settings.crm import HubSpotSettings
 from nerava.settings.discovery import NlrSettings, OcmSettings, PlacesSettings
 from nerava.settings.groups import (
@@ -34,12 +36,16 @@ from nerava.settings.groups import (
 )
 from nerava.settings.known_names import KnownNames
 from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
+from nerava.settings.resolving import Origins, ResolvedSecrets, origins_just_read, secret_fields
 from nerava.settings.roaming import OcpiSettings
 from nerava.settings.tracing import TracingSettings
 from nerava.settings.vehicles import SmartcarSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from nerava.kernel.clock import Clock
+    from nerava.platform.secrets import Kept
 
 __all__ = [
     "DELIMITER",
@@ -138,17 +144,49 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
 
+    _origins: Origins = PrivateAttr(default_factory=origins_just_read)
+
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read our own variables, and after them those that the world has names for."""
-        return init_settings, env_settings, KnownNames(settings_cls), dotenv_settings, file_secret_settings
+        """Read our own variables before those that the world has names for, secrets through their source."""
+        read = env_settings, KnownNames(settings_cls)
+        return init_settings, ResolvedSecrets(settings_cls, read, prefix=PREFIX, delimiter=DELIMITER)
+
+    def live(self, name: str, clock: Clock) -> LiveSecret | None:
+        """Return a secret setting (`stripe.key`) as it is now and will be; None where it is unset.
+
+        One that code gave in place of the environment is what it is.
+        """
+        group_name, _, field = name.partition(".")
+        group: BaseModel = getattr(self, group_name)
+        given: SecretStr | None = getattr(group, field)
+        if given is None:
+            return None
+        origin = self._origins.get(name)
+        if origin is None or origin.text != given.get_secret_value():
+            return LiveSecret(given.get_secret_value())
+        rest = {one: getattr(group, one) for one in type(group).model_fields}
+
+        def is_usable(text: str) -> bool:
+            try:
+                type(group).model_validate({**rest, field: text})
+            except ValidationError:
+                return False
+            return True
+
+        return LiveSecret(origin.text, Sourced(origin, clock), is_usable=is_usable)
+
+    def own_secrets(self, clock: Clock) -> Mapping[SecretKind, Kept]:
+        """Return where each of the installation's own secrets is that was given, as `Secrets` takes it."""
+        known = {kind: self.live(f"secrets.{kind.value}", clock) for kind in SecretKind}
+        return {**self.secrets.given(), **{kind: one for kind, one in known.items() if one is not None}}
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -218,6 +256,7 @@ def knobs() -> Iterator[Knob]:
 def unknown_names(environment: Mapping[str, str] | None = None) -> list[str]:
     """Return the `NERAVA_…` variables that no setting reads: typing errors, most likely."""
     known = {knob.name for knob in knobs()}
+    known |= {f"{PREFIX}{group}{DELIMITER}{name}_file".upper() for group, name in secret_fields(Settings)}
     names = environment if environment is not None else os.environ
     return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
 

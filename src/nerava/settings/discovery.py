@@ -34,11 +34,9 @@ class _Directory(Group):
         return self
 
     @property
-    def access(self) -> tuple[str, str | None] | None:
-        """Key and address, if it is on."""
-        if self.mode == "off" or self.key is None:
-            return None
-        return self.key.get_secret_value(), self.base_url
+    def is_on(self) -> bool:
+        """Whether it is read."""
+        return self.mode != "off"
 
 
 class NlrSettings(_Directory):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -27,6 +28,9 @@ class DatabaseSettings(Group):
         default="sqlite:///var/nerava.sqlite3",
         description="SQLAlchemy address: `sqlite:///…` or `postgresql+psycopg://…`",
     )
+    password: SecretStr | None = Field(
+        default=None, description="PostgreSQL: the role's password, where the address has none"
+    )
     pool_size: int = Field(default=16, ge=1, le=200, description="Connections of this process at most")
     pool_wait_ms: int = Field(default=500, ge=1, le=10_000, description="Wait for one before a 503")
     lock_timeout_ms: int = Field(default=2_000, ge=100, le=10_000, description="PostgreSQL: row locks")
@@ -36,6 +40,16 @@ class DatabaseSettings(Group):
     idle_in_transaction_ms: int = Field(
         default=10_000, ge=1_000, le=60_000, description="PostgreSQL: a silent transaction"
     )
+
+    @property
+    def address(self) -> str:
+        """The address with the password in it, for whoever connects."""
+        parts = urlsplit(self.url)
+        if self.password is None or parts.scheme.startswith("sqlite") or parts.password is not None:
+            return self.url
+        user, _, host = parts.netloc.rpartition("@")
+        secret = quote(self.password.get_secret_value(), safe="")
+        return urlunsplit(parts._replace(netloc=f"{user}:{secret}@{host}"))
 
 
 class RedisSettings(Group):
@@ -274,20 +288,6 @@ class StripeSettings(Group):
             raise ValueError(message)
         return self
 
-    @property
-    def secrets_of_endpoint(self) -> tuple[str, ...]:
-        """The secrets in `webhook_secrets`."""
-        return _revealed(self.webhook_secrets)
-
-    @property
-    def secrets_of_connect(self) -> tuple[str, ...]:
-        """The secrets in `connect_webhook_secrets`."""
-        return _revealed(self.connect_webhook_secrets)
-
-
-def _revealed(text: SecretStr | None) -> tuple[str, ...]:
-    return names_in(None if text is None else text.get_secret_value())
-
 
 class PrivacySettings(Group):
     """What people may ask about their own data."""
@@ -307,8 +307,18 @@ class LogSettings(Group):
 
 
 class SecretsSettings(Group):
-    """The secrets of the installation: each as a value or as a file of mode 0600 that holds it."""
+    """The secrets of the installation: where they are, and those that are the installation's own."""
 
+    provider: Literal["env", "aws"] = Field(
+        default="env",
+        description="Who keeps secrets: env (variables and files) or aws, where each variable names one; "
+        "`SECRETS_PROVIDER` says the same",
+    )
+    aws_region: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9-]+$",
+        description="AWS region of secrets that are named without an ARN",
+    )
     session: SecretStr | None = Field(default=None, description="Web sessions; 32 bytes in base64")
     session_file: Path | None = Field(default=None, description="The file with it")
     code_pepper: SecretStr | None = Field(default=None, description="One-time codes; 32 bytes in base64")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 KNOWN_NAMES: Final = {
+    "SECRETS_PROVIDER": ("secrets", "provider"),
     "OTEL_ENABLED": ("tracing", "enabled"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "endpoint"),
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("tracing", "traces_endpoint"),

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from nerava.settings.groups import Group, names_in
+from nerava.settings.groups import Group
 
 
 class SmartcarSettings(Group):
@@ -47,8 +47,3 @@ class SmartcarSettings(Group):
             message = "base_url must name the simulators on this machine, and only for the simulator"
             raise ValueError(message)
         return self
-
-    @property
-    def webhook_tokens(self) -> tuple[str, ...]:
-        """The tokens in `webhook_secrets`."""
-        return names_in(None if self.webhook_secrets is None else self.webhook_secrets.get_secret_value())

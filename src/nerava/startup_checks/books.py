@@ -45,7 +45,7 @@ WHERE n.nspname = 'public' AND c.relname = :table""")
 
 def books(settings: Settings) -> list[Finding]:
     """Find books that end otherwise than they were sealed, and rights that would let us change them."""
-    database = Database(settings.database.url, EngineOptions(pool_size=1))
+    database = Database(settings.database.address, EngineOptions(pool_size=1))
     try:
         return database.read(lambda session: _look(session, settings, is_sqlite=database.is_sqlite))
     except (NeravaError, exc.SQLAlchemyError) as error:

@@ -43,6 +43,7 @@ def check_start(settings: Settings, process: Process, arguments: Sequence[str] =
         *profile.interpreter(),
         *profile.logging(settings),
         *secret_values.secret_values(settings),
+        *secret_values.one_source(settings),
         *secret_values.arguments(settings, arguments),
         *signing_keys.signing_keys(settings),
         *signing_keys.issuer_is_named(settings),

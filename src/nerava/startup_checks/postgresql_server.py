@@ -81,7 +81,7 @@ def transport(settings: Settings) -> list[Finding]:
     if not settings.is_strict:
         return []
     try:
-        place = psycopg.conninfo.conninfo_to_dict(libpq_address(settings.database.url))
+        place = psycopg.conninfo.conninfo_to_dict(libpq_address(settings.database.address))
     except psycopg.ProgrammingError:
         return [Finding(DATABASE_URL, "is not an address that PostgreSQL's client can read")]
     return judge_transport(place, os.environ)
@@ -123,7 +123,7 @@ def look(wanted: DatabaseSettings) -> ServerSeen:
     }
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     with psycopg.connect(
-        libpq_address(wanted.url), options=options, connect_timeout=_CONNECT_S, row_factory=dict_row
+        libpq_address(wanted.address), options=options, connect_timeout=_CONNECT_S, row_factory=dict_row
     ) as connection:
         found = {row["name"]: row["milliseconds"] for row in connection.execute(_LIMITS, [list(TIMEOUTS)])}
         connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(_STATEMENT_MS)])

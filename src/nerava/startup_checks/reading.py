@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from nerava.settings import DELIMITER, PREFIX, Settings, knobs, unknown_names
+from nerava.settings.resolving import SecretsRefused
 from nerava.startup_checks.findings import DATABASE_URL, ConfigurationRefused, Finding
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def load_settings(environment: Mapping[str, str] | None = None, database: str | 
         settings = Settings()
     except ValidationError as error:
         findings += [Finding(_variable(one["loc"]), _told(one)) for one in error.errors(include_url=False)]
+        raise ConfigurationRefused(findings) from None
+    except SecretsRefused as refused:
+        findings += [Finding(one.setting, one.problem) for one in refused.found]
         raise ConfigurationRefused(findings) from None
     except SettingsError as error:
         field = _FIELD.search(str(error))

@@ -43,13 +43,21 @@ def secret_values(settings: Settings) -> list[Finding]:
     return found
 
 
+def one_source(settings: Settings) -> list[Finding]:
+    """Find a password of the database in its address, where AWS is said to keep the secrets."""
+    if settings.secrets.provider == "aws" and _password_of(settings.database.url):
+        said = "holds a password; name its secret in NERAVA_DATABASE__PASSWORD instead"
+        return [Finding(DATABASE_URL, said)]
+    return []
+
+
 def arguments(settings: Settings, command_line: Sequence[str]) -> list[Finding]:
     """Find a secret on the command line."""
     if not settings.is_strict:
         return []
     line = [unquote(one) for one in command_line]
     found: list[Finding] = []
-    password = _password_of(settings.database.url)
+    password = _password_of(settings.database.address)
     if password and any(password in one for one in line):
         found.append(Finding(DATABASE_URL, f"its password {_ARGUMENT}"))
     secrets = Secrets(settings.secrets.given(), SystemClock())
@@ -72,7 +80,7 @@ def _readable(secrets: Secrets, kinds: set[SecretKind]) -> Iterator[tuple[Secret
 
 
 def _known_elsewhere(settings: Settings) -> set[bytes]:
-    url, tokens = settings.database.url, settings.tokens
+    url, tokens = settings.database.address, settings.tokens
     texts = (url, _password_of(url), tokens.issuer, tokens.audience)
     return {text.encode() for text in texts if text}
 

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Surroundings
+from nerava.platform.live_secrets import Given, live
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Result, Surroundings, ask_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +50,7 @@ class PlacesApi:
 
     def __init__(
         self,
-        key: str,
+        key: Given,
         *,
         base_url: str = BASE_URL,
         now: Callable[[], datetime],
@@ -57,7 +58,7 @@ class PlacesApi:
         surroundings: Surroundings | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = key
+        self._key = live(key)
         self._now = now
         self._spending = spending
         self._outbound = Outbound(base_url, now=now, surroundings=surroundings, pause=pause)
@@ -96,13 +97,17 @@ class PlacesApi:
             return RetryLater(OVER_QUOTA, now + MINUTE)
         if not self._spending.take(PROVIDER, mask.cost_millicents, now):
             return RetryLater(OVER_CAP)
-        headers = {"x-goog-api-key": self._key, "accept": "application/json"}
+        headers = {"accept": "application/json"}
         headers |= {"x-goog-fieldmask": mask.fields} if mask.fields else {}
         headers |= {"content-type": "application/json"} if body else {}
-        result = self._outbound.ask(
-            method, path, call.call, query=query, headers=headers, body=body, partition=operation
-        )
-        return self._outcome(result)
+
+        def ask(secret: str) -> Result:
+            with_key = headers | {"x-goog-api-key": secret}
+            return self._outbound.ask(
+                method, path, call.call, query=query, headers=with_key, body=body, partition=operation
+            )
+
+        return self._outcome(ask_with(self._key, ask))
 
     def _within_quota(self, operation: str, now: datetime) -> bool:
         """Count a call of this process; four fifths of the quota are used, the rest is for the others."""

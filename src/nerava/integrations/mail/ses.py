@@ -15,7 +15,8 @@ import orjson
 from nerava.identity.message_store import MessageKind
 from nerava.integrations.mail.letter import SUBJECTS, From, HeaderRefused, mail_of
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply
+from nerava.platform.live_secrets import live
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, ask_with
 from nerava.platform.provider_calls import SES_SEND
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nerava.identity.messages import Outgoing
+    from nerava.platform.live_secrets import Given
     from nerava.platform.outbound import Result, Surroundings
 
 PATH: Final = "/v2/email/outbound-emails"
@@ -52,7 +54,7 @@ class SesAccess:
 
     region: str
     key: str
-    secret: str = field(repr=False)
+    secret: Given = field(repr=False)
     sender: str = ""
     base_url: str | None = None
 
@@ -65,6 +67,7 @@ class SesMail:
     ) -> None:
         self._access = access
         self._now = now
+        self._secret = live(access.secret)
         self._from = From(access.sender)
         self._url = access.base_url or f"https://email.{access.region}.amazonaws.com"
         self._outbound = Outbound(self._url, now=now, surroundings=surroundings)
@@ -90,9 +93,14 @@ class SesMail:
                 "Content": {"Simple": content},
             }
         )
-        headers = signed_headers(self._access, self._url, body, self._now())
         policy = _CODE if message.kind is MessageKind.CODE else SES_SEND.call
-        return self._outcome(self._outbound.ask("POST", PATH, policy, headers=headers, body=body))
+
+        def ask(secret: str) -> Result:
+            access = replace(self._access, secret=secret)
+            headers = signed_headers(access, self._url, body, self._now())
+            return self._outbound.ask("POST", PATH, policy, headers=headers, body=body)
+
+        return self._outcome(ask_with(self._secret, ask))
 
     def _outcome(self, result: Result) -> Outcome[str]:
         if isinstance(result, NotSent):
@@ -129,7 +137,7 @@ def signed_headers(access: SesAccess, url: str, body: bytes, now: datetime) -> M
     canonical = "\n".join(["POST", path, "", *lines, "", names, digest])
     scope = f"{day}/{access.region}/ses/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", at, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = f"AWS4{access.secret}".encode()
+    key = f"AWS4{live(access.secret).reveal()}".encode()
     for part in (day, access.region, "ses", "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()

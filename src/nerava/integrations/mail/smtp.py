@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.integrations.mail.letter import From, HeaderRefused, mail_of
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
+from nerava.platform.live_secrets import live
 from nerava.platform.provider_calls import SMTP_SEND
 
 if TYPE_CHECKING:
     from nerava.identity.messages import Outgoing
+    from nerava.platform.live_secrets import Given
 
 LATER: Final = 400
 NEVER: Final = 500
@@ -34,7 +36,7 @@ class SmtpAccess:
     port: int
     sender: str
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: Given | None = field(default=None, repr=False)
     uses_tls: bool = True
 
 
@@ -43,6 +45,7 @@ class SmtpMail:
 
     def __init__(self, access: SmtpAccess) -> None:
         self._access = access
+        self._password = None if access.password is None else live(access.password)
         self._from = From(access.sender)
 
     def bring(self, message: Outgoing) -> Outcome[str]:
@@ -52,13 +55,26 @@ class SmtpMail:
         except HeaderRefused:
             return Refused("header-refused")
         try:
-            with closing(self._connected()) as server:
+            with closing(self._known()) as server:
                 refused = self._addressed(server, message.to)
                 return refused or _data(server, mail.as_bytes(), str(mail["Message-ID"]))
         except (OSError, smtplib.SMTPException) as error:
             return _before_data(error)
 
-    def _connected(self) -> smtplib.SMTP:
+    def _known(self) -> smtplib.SMTP:
+        """Return a server that knows us; one that refuses the password is shown a newer one."""
+        if self._password is None:
+            return self._connected("")
+        text = self._password.reveal()
+        try:
+            return self._connected(text)
+        except smtplib.SMTPAuthenticationError:
+            newer = self._password.newer_than(text)
+            if newer is None:
+                raise
+        return self._connected(newer)
+
+    def _connected(self, password: str) -> smtplib.SMTP:
         server = smtplib.SMTP(self._access.host, self._access.port, timeout=SMTP_SEND.call.connect_s)
         try:
             if server.sock is not None:
@@ -66,7 +82,7 @@ class SmtpMail:
             if self._access.uses_tls:
                 server.starttls(context=ssl.create_default_context())
             if self._access.user is not None:
-                server.login(self._access.user, self._access.password or "")
+                server.login(self._access.user, password)
             server.ehlo_or_helo_if_needed()
         except BaseException:
             server.close()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Surroundings
+from nerava.platform.live_secrets import Given, live
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Result, Surroundings, ask_with
 from nerava.platform.provider_calls import NLR_BULK
 
 if TYPE_CHECKING:
@@ -56,20 +57,18 @@ class NlrApi:
 
     def __init__(
         self,
-        key: str,
+        key: Given,
         *,
         base_url: str = BASE_URL,
         now: Callable[[], datetime],
         surroundings: Surroundings | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = key
+        self._key = live(key)
         self._host = urlsplit(base_url).hostname or ""
         self._now = now
         self._surroundings = surroundings or Surroundings()
         self._outbound = Outbound(base_url, now=now, surroundings=self._surroundings, pause=pause)
-        # The limit is the key's: a new key is asked at once.
-        self._partition = f"key:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self._is_denied = False
 
     def close(self) -> None:
@@ -92,43 +91,57 @@ class NlrApi:
         return Ok(None) if outcome.value.is_of_type("application/json") else Unknown("schema-drift:no-json")
 
     def _ask(self, policy: CallPolicy, path: str, query: Query, into: BinaryIO | None) -> Outcome[Reply]:
-        headers = {"x-api-key": self._key, "accept": "application/json"}
-        result = self._outbound.ask(
-            "GET", ROOT + path, policy, query=query, headers=headers, partition=self._partition, into=into
-        )
+        asked_with = self._key.reveal()
+
+        def ask(secret: str) -> Result:
+            nonlocal asked_with
+            asked_with = secret
+            headers = {"x-api-key": secret, "accept": "application/json"}
+            return self._outbound.ask(
+                "GET",
+                ROOT + path,
+                policy,
+                query=query,
+                headers=headers,
+                partition=_partition(secret),
+                into=into,
+            )
+
+        result = ask_with(self._key, ask)
+        partition = _partition(asked_with)
         if isinstance(result, NotSent):
             return self._not_sent(result)
         if isinstance(result, Lost):
             return RetryLater(result.code)
-        self._obey(result)
+        self._obey(result, partition)
         if result.is_success:
             self._is_denied = False
             return Ok(result)
-        return self._failure(result)
+        return self._failure(result, partition)
 
     def _not_sent(self, result: NotSent) -> RetryLater | Misconfigured:
         if self._host == OLD_HOST and result.not_before is None:
             return _old_domain()
         return RetryLater(result.code, result.not_before)
 
-    def _obey(self, reply: Reply) -> None:
+    def _obey(self, reply: Reply, partition: str) -> None:
         """Stop before the hour is used up, and for the rest of it when it is."""
         limit, left = (_whole(reply, name) for name in ("x-ratelimit-limit", "x-ratelimit-remaining"))
         if reply.is_busy:
-            self._pause(OVER_LIMIT)
+            self._pause(partition, OVER_LIMIT)
         elif limit and left is not None and left * KEPT_BACK <= limit:
-            self._pause(NEAR_LIMIT)
+            self._pause(partition, NEAR_LIMIT)
 
-    def _pause(self, length: timedelta) -> None:
+    def _pause(self, partition: str, length: timedelta) -> None:
         now = self._now()
-        self._surroundings.pauses.keep(PROVIDER, self._partition, now + length, now)
+        self._surroundings.pauses.keep(PROVIDER, partition, now + length, now)
 
-    def _failure(self, reply: Reply) -> Refused | RetryLater | Misconfigured | Unknown:
+    def _failure(self, reply: Reply, partition: str) -> Refused | RetryLater | Misconfigured | Unknown:
         code, message = _error_in(reply)
         if reply.status == HTTPStatus.GONE:
             return _old_domain()
         if reply.status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED} or code == "HTTPS_REQUIRED":
-            return self._denied(code, message)
+            return self._denied(partition, code, message)
         if reply.is_busy:
             return RetryLater(code, self._now() + OVER_LIMIT)
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -137,13 +150,18 @@ class NlrApi:
             return Refused(NOT_FOUND if reply.status == HTTPStatus.NOT_FOUND else code, message)
         return Unknown(f"status-{reply.status}")
 
-    def _denied(self, code: str, message: str) -> Misconfigured:
+    def _denied(self, partition: str, code: str, message: str) -> Misconfigured:
         """Say once that a person must look; the next success makes it worth saying again."""
-        self._pause(DENIED)
+        self._pause(partition, DENIED)
         if not self._is_denied:
             log.error("NLR refuses our key: %s; charging sites are served as they are known", code)
             self._is_denied = True
         return Misconfigured(FORBIDDEN, f"{code}: {message}")
+
+
+def _partition(key: str) -> str:
+    """Return what the hourly limit is counted by: the key, so that a new one is asked at once."""
+    return f"key:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _old_domain() -> Misconfigured:

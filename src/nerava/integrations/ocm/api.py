@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Surroundings
+from nerava.platform.live_secrets import Given, live
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Result, Surroundings, ask_with
 from nerava.platform.provider_calls import OCM_POINTS
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ class OcmApi:
 
     def __init__(
         self,
-        key: str,
+        key: Given,
         *,
         base_url: str = BASE_URL,
         now: Callable[[], datetime],
         surroundings: Surroundings | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = key
+        self._key = live(key)
         self._outbound = Outbound(base_url, now=now, surroundings=surroundings, pause=pause)
 
     def close(self) -> None:
@@ -74,8 +75,11 @@ class OcmApi:
         return Refused("too-many", "choose fewer countries or a smaller box")
 
     def _page(self, query: Sequence[tuple[str, str]]) -> Outcome[list[dict[str, Any]]]:
-        headers = {"x-api-key": self._key, "accept": "application/json"}
-        result = self._outbound.ask("GET", "/v3/poi/", OCM_POINTS.call, query=query, headers=headers)
+        def ask(secret: str) -> Result:
+            headers = {"x-api-key": secret, "accept": "application/json"}
+            return self._outbound.ask("GET", "/v3/poi/", OCM_POINTS.call, query=query, headers=headers)
+
+        result = ask_with(self._key, ask)
         if isinstance(result, NotSent):
             return RetryLater(result.code, result.not_before)
         if isinstance(result, Lost):

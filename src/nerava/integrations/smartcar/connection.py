@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 from nerava.integrations.smartcar.api import SmartcarApi, instant
 from nerava.integrations.smartcar.events import SmartcarEvents
 from nerava.integrations.smartcar.signals import BATCH_PATHS, signals_in, signals_of_batch
-from nerava.kernel.outcomes import Ok, Outcome, Refused, RetryLater
+from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater
+from nerava.platform.live_secrets import live
 from nerava.platform.provider_calls import SMARTCAR_DISCONNECT, SMARTCAR_GRANT, SMARTCAR_TOKEN
 from nerava.vehicles.ports import GONE, RECONNECT, Exchanged, ProviderVehicle, TokenPair
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from nerava.platform.live_secrets import Given, LiveSecret
     from nerava.platform.outbound import Surroundings
     from nerava.vehicles.ports import Access, Signal
 
@@ -41,9 +43,9 @@ class SmartcarAccess:
     """
 
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: Given = field(repr=False)
     redirect_uri: str
-    webhook_tokens: Sequence[str] = field(default=(), repr=False)
+    webhook_tokens: Sequence[str] | LiveSecret = field(default=(), repr=False)
     base_url: str | None = None
     asks_live: bool = True
     version: int = 3
@@ -64,6 +66,7 @@ class _Common:
     ) -> None:
         """Prepare the connections; nothing is sent before the first call."""
         self._access = access
+        self._secret = live(access.client_secret)
         self._api = SmartcarApi(
             access.host("vehicle", "https://vehicle.api.smartcar.com"), now=now, surroundings=surroundings
         )
@@ -87,6 +90,13 @@ class _Common:
         }
         host = self._access.host("connect", "https://connect.smartcar.com")
         return f"{host}/oauth/authorize?{urlencode(query)}"
+
+    def _with_secret(self, fetch: Callable[[str], Outcome[TokenPair]]) -> Outcome[TokenPair]:
+        """Fetch tokens with our secret; refused, once more with the one that has taken its place."""
+        text = self._secret.reveal()
+        fetched = fetch(text)
+        newer = self._secret.newer_than(text) if isinstance(fetched, Misconfigured) else None
+        return fetched if newer is None else fetch(newer)
 
     def disconnect(self, access: Access, external_id: str) -> Outcome[None]:
         """End a connection; one that is not there any more is ended."""
@@ -119,12 +129,14 @@ class Smartcar(_Common):
 
     def fetch_tokens(self, refresh: str | None) -> Outcome[TokenPair]:  # noqa: ARG002 - there is none
         """Return a token of the application."""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._access.client_id,
-            "client_secret": self._access.client_secret,
-        }
-        return self._iam.fetch_pair("/oauth2/token", form, SMARTCAR_TOKEN.call)
+        form = {"grant_type": "client_credentials", "client_id": self._access.client_id}
+
+        def fetch(secret: str) -> Outcome[TokenPair]:
+            return self._iam.fetch_pair(
+                "/oauth2/token", form | {"client_secret": secret}, SMARTCAR_TOKEN.call
+            )
+
+        return self._with_secret(fetch)
 
     def vehicles(self, access: Access) -> Outcome[list[ProviderVehicle]]:
         """Return the cars that a person connected."""
@@ -207,9 +219,12 @@ class SmartcarV2(_Common):
         return self._pair({"grant_type": "refresh_token", "refresh_token": refresh or ""})
 
     def _pair(self, form: Mapping[str, str]) -> Outcome[TokenPair]:
-        name = f"{self._access.client_id}:{self._access.client_secret}".encode()
-        headers = {"authorization": f"Basic {base64.b64encode(name).decode()}"}
-        return self._auth.fetch_pair("/oauth/token", form, SMARTCAR_GRANT.call, headers=headers)
+        def fetch(secret: str) -> Outcome[TokenPair]:
+            name = f"{self._access.client_id}:{secret}".encode()
+            headers = {"authorization": f"Basic {base64.b64encode(name).decode()}"}
+            return self._auth.fetch_pair("/oauth/token", form, SMARTCAR_GRANT.call, headers=headers)
+
+        return self._with_secret(fetch)
 
     def vehicles(self, access: Access) -> Outcome[list[ProviderVehicle]]:
         """Return the cars of a person."""

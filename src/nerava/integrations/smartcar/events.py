@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nerava.inbound.events import EventUnreadable, Handled, ProviderEvent, SignatureRefused
 from nerava.integrations.smartcar.api import instant
 from nerava.integrations.smartcar.signals import is_ours, signals_in
+from nerava.platform.live_secrets import versions
 from nerava.vehicles.hearing import Hearing, Notice, Trouble
 from nerava.vehicles.ports import ACCOUNT_TROUBLE, RECONNECT
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nerava.inbound.events import Handler
+    from nerava.platform.live_secrets import LiveSecret
 
 NAME: Final = "smartcar"
 VERIFY: Final = "VERIFY"
@@ -33,13 +35,13 @@ class SmartcarEvents:
         tokens: The application's management token; two while one is being replaced.
     """
 
-    def __init__(self, tokens: Iterable[str]) -> None:
-        self._tokens = [one.encode() for one in tokens]
+    def __init__(self, tokens: Iterable[str] | LiveSecret) -> None:
+        self._tokens = versions(tokens)
 
     @property
     def is_on(self) -> bool:
         """Whether there is a token to check with; without one nobody listens."""
-        return bool(self._tokens)
+        return bool(self._tokens())
 
     def read(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProviderEvent:
         """Return the event, once its signature over these bytes is right.
@@ -49,7 +51,7 @@ class SmartcarEvents:
             EventUnreadable: Signed, but no event (400).
         """
         given = headers.get("sc-signature", "").strip().lower().encode()
-        right = [hmac.new(one, body, hashlib.sha256).hexdigest().encode() for one in self._tokens]
+        right = [hmac.new(one, body, hashlib.sha256).hexdigest().encode() for one in self._tokens()]
         # Every token is compared, so that the time says nothing about which of them was close.
         if not any([hmac.compare_digest(one, given) for one in right]):  # noqa: C419
             raise SignatureRefused
@@ -82,7 +84,7 @@ class SmartcarEvents:
         Raises:
             EventUnreadable: The challenge is not a word (400).
         """
-        if len(body) > 1_000 or b"VERIFY" not in body or not self._tokens:  # noqa: PLR2004 - bytes
+        if len(body) > 1_000 or b"VERIFY" not in body or not self.is_on:  # noqa: PLR2004 - bytes
             return None
         try:
             read: Any = json.loads(body)
@@ -94,7 +96,7 @@ class SmartcarEvents:
         word = data.get("challenge") if isinstance(data, dict) else None
         if not isinstance(word, str) or not _CHALLENGE.fullmatch(word):
             raise EventUnreadable
-        return {"challenge": hmac.new(self._tokens[0], word.encode(), hashlib.sha256).hexdigest()}
+        return {"challenge": hmac.new(self._tokens()[0], word.encode(), hashlib.sha256).hexdigest()}
 
 
 def smartcar_handlers(hearing: Hearing) -> dict[str, Handler]:

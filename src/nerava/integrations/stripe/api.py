@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply
+from nerava.platform.live_secrets import Given, live
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, ask_with
 from nerava.platform.provider_calls import STRIPE_READ, STRIPE_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from nerava.platform.outbound import Surroundings
+    from nerava.platform.outbound import Result, Surroundings
 
     Form = Mapping[str, Any]
     Query = Sequence[tuple[str, str]]
@@ -37,14 +38,14 @@ class StripeApi:
 
     def __init__(
         self,
-        key: str,
+        key: Given,
         *,
         base_url: str = BASE_URL,
         is_live: bool,
         now: Callable[[], datetime],
         surroundings: Surroundings | None = None,
     ) -> None:
-        self._key = key
+        self._key = live(key)
         self._is_live = is_live
         self._now = now
         self._outbound = Outbound(base_url, now=now, wants_retry=_wants_retry, surroundings=surroundings)
@@ -56,18 +57,23 @@ class StripeApi:
     def post(self, path: str, form: Form, *, key: str, account: str | None = None) -> Outcome[dict[str, Any]]:
         """Write. With the same key and form it happens once, however often it is called within 24 hours."""
         body = _encoded(form)
-        headers = self._headers(account) | {
-            "idempotency-key": key,
-            "content-type": "application/x-www-form-urlencoded",
-        }
-        result = self._outbound.ask("POST", path, STRIPE_WRITE.call, headers=headers, body=body)
+        more = {"idempotency-key": key, "content-type": "application/x-www-form-urlencoded"}
+
+        def ask(secret: str) -> Result:
+            headers = _headers(secret, account) | more
+            return self._outbound.ask("POST", path, STRIPE_WRITE.call, headers=headers, body=body)
+
+        result = ask_with(self._key, ask)
         return self._outcome(result, is_write=True)
 
     def get(self, path: str, query: Query = (), *, account: str | None = None) -> Outcome[dict[str, Any]]:
         """Read one object."""
-        result = self._outbound.ask(
-            "GET", path, STRIPE_READ.call, query=query, headers=self._headers(account)
-        )
+
+        def ask(secret: str) -> Result:
+            headers = _headers(secret, account)
+            return self._outbound.ask("GET", path, STRIPE_READ.call, query=query, headers=headers)
+
+        result = ask_with(self._key, ask)
         return self._outcome(result, is_write=False)
 
     def every(
@@ -90,10 +96,6 @@ class StripeApi:
                 return RetryLater("unreadable")
             position = [("starting_after", data[-1]["id"])]
         return RetryLater("list-too-long")
-
-    def _headers(self, account: str | None) -> dict[str, str]:
-        headers = {"authorization": f"Bearer {self._key}", "stripe-version": API_VERSION}
-        return headers if account is None else headers | {"stripe-account": account}
 
     def _outcome(self, result: Reply | NotSent | Lost, *, is_write: bool) -> Outcome[dict[str, Any]]:
         if isinstance(result, NotSent):
@@ -130,6 +132,11 @@ class StripeApi:
         if reply.status >= HTTPStatus.BAD_REQUEST and told:
             return Refused(code, message)
         return _unsure(f"status-{reply.status}", is_write=is_write)
+
+
+def _headers(secret: str, account: str | None) -> dict[str, str]:
+    headers = {"authorization": f"Bearer {secret}", "stripe-version": API_VERSION}
+    return headers if account is None else headers | {"stripe-account": account}
 
 
 def _unsure(code: str, *, is_write: bool) -> RetryLater | Unknown:

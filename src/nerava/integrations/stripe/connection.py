@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from nerava.platform.live_secrets import Given, LiveSecret
     from nerava.platform.outbound import Surroundings
 
 
@@ -29,9 +30,9 @@ class StripeAccess:
         is_live: The key moves real money.
     """
 
-    key: str
-    secrets: Sequence[str] = ()
-    connect_secrets: Sequence[str] = ()
+    key: Given
+    secrets: Sequence[str] | LiveSecret = ()
+    connect_secrets: Sequence[str] | LiveSecret = ()
     base_url: str | None = None
     is_live: bool = False
 

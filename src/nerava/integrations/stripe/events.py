@@ -8,10 +8,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.inbound.events import EventUnreadable, ProviderEvent, SignatureRefused
+from nerava.platform.live_secrets import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from nerava.platform.live_secrets import LiveSecret
 
 SECONDS_DIGITS_MAX: Final = 12
 TOLERANCE_S: Final = 300
@@ -27,9 +30,15 @@ class StripeEvents:
         is_live: Whether events of real money are expected.
     """
 
-    def __init__(self, secrets: Iterable[str], connect_secrets: Iterable[str] = (), *, is_live: bool) -> None:
-        self._secrets = [one.encode() for one in secrets]
-        self._connect_secrets = [one.encode() for one in connect_secrets]
+    def __init__(
+        self,
+        secrets: Iterable[str] | LiveSecret,
+        connect_secrets: Iterable[str] | LiveSecret = (),
+        *,
+        is_live: bool,
+    ) -> None:
+        self._secrets = versions(secrets)
+        self._connect_secrets = versions(connect_secrets)
         self._is_live = is_live
 
     def read(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProviderEvent:
@@ -43,8 +52,8 @@ class StripeEvents:
         if at is None or abs(now.timestamp() - at) > TOLERANCE_S:
             raise SignatureRefused
         signed = f"{at}.".encode() + body
-        of_ours = _is_signed(signed, signatures, self._secrets)
-        of_connect = _is_signed(signed, signatures, self._connect_secrets)
+        of_ours = _is_signed(signed, signatures, self._secrets())
+        of_connect = _is_signed(signed, signatures, self._connect_secrets())
         if not (of_ours or of_connect):
             raise SignatureRefused
         event = _event(body, is_live=self._is_live)

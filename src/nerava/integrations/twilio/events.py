@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from nerava.identity.suppression_store import hear
 from nerava.inbound.events import EventUnreadable, Handled, ProviderEvent, SignatureRefused
+from nerava.platform.live_secrets import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from nerava.inbound.events import Handler
     from nerava.platform.db import Database
+    from nerava.platform.live_secrets import LiveSecret
 
 PROVIDER: Final = "twilio"
 _PORTS: Final = {"https": 443, "http": 80}
@@ -34,8 +36,8 @@ class TwilioEvents:
         url: The address of the callback as Twilio was told it.
     """
 
-    def __init__(self, tokens: Iterable[str], url: str) -> None:
-        self._tokens = [one.encode() for one in tokens]
+    def __init__(self, tokens: Iterable[str] | LiveSecret, url: str) -> None:
+        self._tokens = versions(tokens)
         self._urls = _spellings(url)
 
     def read(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProviderEvent:
@@ -53,7 +55,7 @@ class TwilioEvents:
         # Every pair is compared, so that the time says nothing about which of them was close.
         right = [
             hmac.compare_digest(signature(token, url, form), given)
-            for token in self._tokens
+            for token in self._tokens()
             for url in self._urls
         ]
         if not any(right):

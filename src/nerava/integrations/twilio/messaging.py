@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply
+from nerava.platform.live_secrets import live
+from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, ask_with
 from nerava.platform.provider_calls import TWILIO_MESSAGE
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nerava.identity.messages import Outgoing
+    from nerava.platform.live_secrets import Given
     from nerava.platform.outbound import Result, Surroundings
 
 BASE_URL: Final = "https://api.twilio.com"
@@ -45,7 +47,7 @@ class TwilioAccess:
 
     account: str
     key: str
-    secret: str = field(repr=False)
+    secret: Given = field(repr=False)
     sender: str = ""
     callback_url: str | None = None
     base_url: str | None = None
@@ -62,11 +64,7 @@ class TwilioMessages:
         self._outbound = Outbound(
             access.base_url or BASE_URL, now=now, wants_retry=_wants_retry, surroundings=surroundings
         )
-        login = base64.b64encode(f"{access.key}:{access.secret}".encode()).decode()
-        self._headers = {
-            "authorization": f"Basic {login}",
-            "content-type": "application/x-www-form-urlencoded",
-        }
+        self._secret = live(access.secret)
 
     def close(self) -> None:
         """Close the connections."""
@@ -79,10 +77,14 @@ class TwilioMessages:
         if self._access.callback_url is not None:
             form["StatusCallback"] = self._access.callback_url
         path = f"/2010-04-01/Accounts/{self._access.account}/Messages.json"
-        result = self._outbound.ask(
-            "POST", path, TWILIO_MESSAGE.call, headers=self._headers, body=urlencode(form).encode()
-        )
-        return self._outcome(result)
+        body = urlencode(form).encode()
+
+        def ask(secret: str) -> Result:
+            login = base64.b64encode(f"{self._access.key}:{secret}".encode()).decode()
+            headers = {"authorization": f"Basic {login}", "content-type": "application/x-www-form-urlencoded"}
+            return self._outbound.ask("POST", path, TWILIO_MESSAGE.call, headers=headers, body=body)
+
+        return self._outcome(ask_with(self._secret, ask))
 
     def _outcome(self, result: Result) -> Outcome[str]:
         if isinstance(result, NotSent):

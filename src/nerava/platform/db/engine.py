@@ -16,6 +16,8 @@ from nerava.platform.tracing.cursors import PostgresCursor, SqliteConnection
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from nerava.platform.live_secrets import LiveSecret
+
 SQLITE_BUSY_MS: Final = 5_000
 SQLITE_BEGIN: Final = "BEGIN IMMEDIATE"
 
@@ -30,6 +32,7 @@ class EngineOptions:
         lock_timeout_ms: PostgreSQL: longest wait for a row lock.
         statement_timeout_ms: PostgreSQL: longest statement.
         idle_in_transaction_ms: PostgreSQL: longest pause of a client inside a transaction.
+        password: PostgreSQL: who knows the role's password as it is now; None takes the address's.
     """
 
     pool_size: int = 16
@@ -37,6 +40,7 @@ class EngineOptions:
     lock_timeout_ms: int = 2_000
     statement_timeout_ms: int = 5_000
     idle_in_transaction_ms: int = 10_000
+    password: LiveSecret | None = None
 
 
 def is_sqlite(url: str | URL) -> bool:
@@ -119,7 +123,7 @@ def _open_postgresql(url: URL, options: EngineOptions) -> Engine:
     arguments: dict[str, Any] = {"options": settings, "connect_timeout": 3, "application_name": "nerava"}
     if tracing.is_on():
         arguments["cursor_factory"] = PostgresCursor
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=options.pool_size,
         max_overflow=0,
@@ -128,3 +132,26 @@ def _open_postgresql(url: URL, options: EngineOptions) -> Engine:
         connect_args=arguments,
         isolation_level="READ COMMITTED",
     )
+    if options.password is not None:
+        _connect_with(engine, options.password)
+    return engine
+
+
+def _connect_with(engine: Engine, secret: LiveSecret) -> None:
+    """Open connections with the password as it is now; one that is refused is asked for anew, once."""
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Any, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+        password = secret.reveal()
+        try:
+            return dialect.connect(*arguments, **{**named, "password": password})
+        except dialect.loaded_dbapi.OperationalError as error:
+            newer = secret.newer_than(password) if _is_about_password(error) else None
+            if newer is None:
+                raise
+        return dialect.connect(*arguments, **{**named, "password": newer})
+
+
+def _is_about_password(error: Exception) -> bool:
+    # libpq gives no SQLSTATE to a connection that was refused; its words are PostgreSQL's own.
+    return "authentication failed" in str(error)

@@ -8,6 +8,7 @@ from nerava.platform.outbound.health import ProviderHealth
 from nerava.platform.outbound.observing import Attempt, CacheLayer, Ending, Observer, log_attempt
 from nerava.platform.outbound.pauses import Pauses, PausesInDatabase, PausesInMemory
 from nerava.platform.outbound.policy import CallPolicy
+from nerava.platform.outbound.with_secret import ask_with
 
 __all__ = [
     "Attempt",
@@ -26,6 +27,7 @@ __all__ = [
     "Result",
     "Surroundings",
     "UrlRefused",
+    "ask_with",
     "caller_deadline",
     "caller_left_s",
     "log_attempt",
