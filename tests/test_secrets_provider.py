@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -535,3 +536,10 @@ def test_boto3_is_loaded_only_where_aws_is_chosen() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_document_names_settings_that_exist() -> None:
+    document = (Path(__file__).parents[1] / "docs" / "SECRETS_MANAGER.md").read_text("utf-8")
+    named = dict.fromkeys(re.findall(r"NERAVA_\w+", document), "x")
+    assert len(named) > 5
+    assert unknown_names(named) == []

@@ -27,6 +27,7 @@ NOBODYS: Final[dict[str, str]] = {
     "evse": "a charger",
     "alarm": "what the audit found: accounts and transfers, by ids",
     "alarm_look": "when the books were audited",
+    "key_rotation": "when keys were replaced",
     "ledger_asset": "a unit",
     "ledger_batch": "a hash over transfers",
     "ledger_block": "hashes",
