@@ -76,7 +76,8 @@ def value_for(group: str, name: str) -> str:
     """Return a value that the setting takes."""
     if group == "secrets":
         return strong(SecretKind(name))
-    return {"redis.url": "redis://cache:6379"}.get(f"{group}.{name}", f"{CANARY}-{group}-{name}")
+    special = {"redis.url": f"redis://:{CANARY}@cache:6379", "tracing.headers": f"x-key={CANARY}-tracing"}
+    return special.get(f"{group}.{name}", f"{CANARY}-{group}-{name}")
 
 
 def told(error: pytest.ExceptionInfo[ConfigurationRefused]) -> dict[str, str]:

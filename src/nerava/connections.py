@@ -112,9 +112,8 @@ def crm_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Crm 
         return None
     if given.dry_run:
         return Rehearsal(clock.now)
-    access = HubSpotAccess(
-        given.token.get_secret_value(), given.portal, given.timezone, given.api_version, given.base_url
-    )
+    token = settings.live("hubspot.token", clock) or ""
+    access = HubSpotAccess(token, given.portal, given.timezone, given.api_version, given.base_url)
     return HubSpot(access, now=clock.now, surroundings=surroundings)
 
 

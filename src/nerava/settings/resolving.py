@@ -112,8 +112,10 @@ class ResolvedSecrets(PydanticBaseSettingsSource):
         for source in reversed(self._environment):
             for name, value in source().items():
                 known = tree.get(name)
-                both = isinstance(known, dict) and isinstance(value, dict)
-                tree[name] = {**known, **value} if both else value
+                if isinstance(known, dict) and isinstance(value, dict):
+                    tree[name] = {**known, **value}
+                else:
+                    tree[name] = value
         return tree
 
     def _chosen(self, tree: dict[str, Any], clock: SystemClock) -> SecretSource:

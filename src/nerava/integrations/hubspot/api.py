@@ -14,13 +14,16 @@ import orjson
 
 from nerava.crm.ports import GONE
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply, Surroundings
+from nerava.platform.live_secrets import live
+from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply, Surroundings, ask_with
 from nerava.platform.provider_calls import HUBSPOT_EVENTS, HUBSPOT_FORGET, HUBSPOT_UPSERT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nerava.crm.ports import Happening, Person
+    from nerava.platform.live_secrets import Given
+    from nerava.platform.outbound import Result
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ class HubSpotAccess:
         base_url: Where the API is; None means HubSpot's own address.
     """
 
-    token: str = field(repr=False)
+    token: Given = field(repr=False)
     portal: str
     zone: str = "UTC"
     version: str = "2026-03"
@@ -66,6 +69,7 @@ class HubSpot:
         surroundings: Surroundings | None = None,
     ) -> None:
         self._access = access
+        self._token = live(access.token)
         self._now = now
         self._shared = surroundings or Surroundings()
         self._outbound = Outbound(
@@ -141,9 +145,13 @@ class HubSpot:
         self, method: str, path: str, policy: CallPolicy, body: Mapping[str, Any] | None
     ) -> Reply | RetryLater | Unknown | Misconfigured | Refused:
         """Return a reply that says yes, or the outcome."""
-        headers = {"authorization": f"Bearer {self._access.token}", "content-type": "application/json"}
         sent = b"" if body is None else orjson.dumps(body)
-        result = self._outbound.ask(method, path, policy, headers=headers, body=sent, partition=PORTAL)
+
+        def ask(token: str) -> Result:
+            headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+            return self._outbound.ask(method, path, policy, headers=headers, body=sent, partition=PORTAL)
+
+        result = ask_with(self._token, ask)
         if isinstance(result, NotSent):
             return RetryLater(result.code, result.not_before)
         if isinstance(result, Lost):

@@ -9,8 +9,8 @@ from alembic import op
 
 from nerava.platform.db import UtcDateTime
 
-revision: Final = "0033"
-down_revision: Final = "0032"
+revision: Final = "0035"
+down_revision: Final = "0034"
 branch_labels: Final = None
 depends_on: Final = None
 
