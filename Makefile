@@ -83,6 +83,7 @@ mutants: $(DEV) ## Break the core in every small way; tests must notice 95 % (AR
 lock: $(STAMPS)/uv ## Resolve the dependencies anew and write the hashed lock files.
 	@$(COMPILE) --upgrade pyproject.toml --output-file requirements.lock
 	@$(COMPILE) --upgrade pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) pyproject.toml --extra aws --extra tracing --constraint requirements-dev.lock --output-file requirements-image.lock
 	@echo uv | $(COMPILE) --upgrade - --output-file requirements-setup.lock
 
 clean: ## Remove .venv and what tools left behind; databases under var/ stay.

@@ -15,7 +15,7 @@ import pytest
 from tools.bill_of_materials import ELSEWHERE, LOCK, components
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-setup.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-image.lock", "requirements-setup.lock")
 FREE = re.compile(
     r"MIT|BSD|Apache|ISC|PSF|MPL|Mozilla Public License 2\.0|LGPL-3\.0-only"  # psycopg: used as it is, unchanged
 )
