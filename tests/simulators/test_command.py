@@ -53,6 +53,18 @@ def test_it_prints_addresses_and_keys_that_work(tmp_path: Path) -> None:
         headers = {"authorization": f"Bearer {told['control']['token']}"}
         assert httpx2.get(f"{told['control']['base_url']}/faults", headers=headers).json() == {"faults": []}
         assert told["stripe"]["webhook_secret"].startswith("whsec_")
+        asked = httpx2.post(
+            f"{told['smartcar']['base_url']}/smartcar-iam/oauth2/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_id": told["smartcar"]["client_id"],
+                "client_secret": told["smartcar"]["client_secret"],
+            },
+        )
+        assert asked.status_code == 200
+        stations = f"{told['nlr']['base_url']}/api/alt-fuel-stations/v1/last-updated.json"
+        assert httpx2.get(stations, headers={"x-api-key": told["nlr"]["key"]}).status_code == 200
+        assert told["ocpi"]["operator_1"].endswith("/cpo/1/versions")
 
 
 @pytest.mark.parametrize("profile", ["production", "staging"])

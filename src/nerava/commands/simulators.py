@@ -1,4 +1,4 @@
-"""`nerava simulators`: Stripe and Square on this machine, for development, demonstration and tests."""
+"""`nerava simulators`: the providers on this machine, for development, demonstration and tests."""
 
 from __future__ import annotations
 
@@ -30,11 +30,17 @@ def simulators_command(
     stripe_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("Stripe's"))] = None,
     connect_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("connected accounts'"))] = None,
     square_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("Square's"))] = None,
+    smartcar_webhooks: Annotated[str | None, typer.Option(help=ADDRESS.format("Smartcar's"))] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate Stripe and Square on 127.0.0.1 until Ctrl-C. No money moves, nothing leaves this machine."""
+    """Simulate the providers on 127.0.0.1 until Ctrl-C. No money moves, nothing leaves this machine."""
     out = Output(as_json=as_json)
-    addresses = {"stripe": stripe_webhooks, "stripe_connect": connect_webhooks, "square": square_webhooks}
+    addresses = {
+        "stripe": stripe_webhooks,
+        "stripe_connect": connect_webhooks,
+        "square": square_webhooks,
+        "smartcar": smartcar_webhooks,
+    }
     with refusing(out):
         _refuse_production()
         from nerava.simulators.serving import open_simulators
@@ -87,6 +93,18 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
             "base_url": simulators.url_of("hubspot"),
             "token": simulators.hubspot.token,
             "portal": simulators.hubspot.portal,
+        },
+        "smartcar": {
+            "base_url": base,
+            "client_id": simulators.smartcar.client_id,
+            "client_secret": simulators.smartcar.client_secret,
+            "webhook_token": simulators.smartcar.management_token,
+        },
+        "nlr": {"base_url": simulators.url_of("nlr"), "key": simulators.nlr.key},
+        "ocm": {"base_url": simulators.url_of("ocm"), "key": simulators.ocm.key},
+        "places": {"base_url": simulators.url_of("places"), "key": simulators.places.key},
+        "ocpi": {
+            f"operator_{number}": f"{simulators.url_of('cpo')}/{number}/versions" for number in ("1", "2")
         },
         "control": {"base_url": f"{base}/_sim", "token": simulators.control_token},
     }

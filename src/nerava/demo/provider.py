@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from nerava.settings import StripeSettings
+from nerava.settings import SmartcarSettings, StripeSettings
 from nerava.simulators.serving import running_simulators
 
 if TYPE_CHECKING:
@@ -25,15 +25,16 @@ WRITTEN_EVERY_S: Final = 1.0
 
 @contextmanager
 def running_provider(folder: Path, address: str) -> Iterator[Simulators]:
-    """Run a simulated Stripe that tells the server at `address` what happens, and pays at once.
+    """Run simulated providers that tell the server at `address` what happens; Stripe pays at once.
 
-    What it believes is written to the folder once a second, so that a demo that is killed loses little.
+    What Stripe believes is written to the folder once a second, so that a demo that is killed loses little.
 
     Raises:
         LooksLive: The environment holds what looks like a live key (409).
         NotPossible: The file of an earlier demo is damaged (409).
     """
     hooks = dict.fromkeys(("stripe", "stripe_connect"), f"{address}/webhooks/stripe")
+    hooks["smartcar"] = f"{address}/webhooks/smartcar"
     # Another seed each time: what this run makes must not have the ids of what an earlier one made.
     with running_simulators(seed=secrets.randbits(63), webhooks_to=hooks, by_hand=True) as simulators:
         file = folder / FILE
@@ -60,6 +61,17 @@ def settings_of(simulators: Simulators) -> StripeSettings:
         base_url=simulators.url_of("stripe"),
         webhook_secrets=SecretStr(simulators.webhooks.secret("stripe")),
         connect_webhook_secrets=SecretStr(simulators.webhooks.secret("stripe_connect")),
+    )
+
+
+def cars_of(simulators: Simulators) -> SmartcarSettings:
+    """Return the settings that connect an installation to a simulated Smartcar."""
+    return SmartcarSettings(
+        mode="simulator",
+        client_id=simulators.smartcar.client_id,
+        client_secret=SecretStr(simulators.smartcar.client_secret),
+        webhook_secrets=SecretStr(simulators.smartcar.management_token),
+        base_url=simulators.base_url,
     )
 
 

@@ -30,6 +30,7 @@ from nerava.rewards.checkouts import Asked, ask, checkouts_of, hint_of_checkout
 from nerava.worker import PROVIDERS, BackgroundWork
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -66,6 +67,13 @@ _STALLS: Final = (
 )
 """Within a walk of the two sites where the recorded cars charged."""
 
+_STALLS_IN_THE_CITY: Final = (
+    replace(_STALLS[0], address="Mikonkatu 1", latitude=60.1690, longitude=24.9475),
+    replace(_STALLS[1], address="Elielinaukio 3", latitude=60.1722, longitude=24.9400),
+    replace(_STALLS[2], address="Keskuskatu 2", latitude=60.1683, longitude=24.9421),
+)
+"""The same in central Helsinki, where the recorded sessions are settled if its map can be fetched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -84,19 +92,27 @@ class Scene:
     place: tuple[float, float]
 
 
-def staged(installation: Installation, simulators: Simulators, *, sponsor_id: UUID, driver_id: UUID) -> Scene:
-    """Make everything ready that is not yet, and return it. Repeats safely."""
+def staged(
+    installation: Installation,
+    simulators: Simulators,
+    *,
+    sponsor_id: UUID,
+    driver_id: UUID,
+    in_city: bool = False,
+) -> Scene:
+    """Make everything ready that is not yet, in the city or in California, and return it. Repeats safely."""
     database = installation.database
     now = installation.clock.now()
     _let_pay(installation, simulators, sponsor_id)
-    merchant_id = database.run(lambda session: _open_stalls(session, installation, now))
+    stalls, zone = (_STALLS_IN_THE_CITY, "Europe/Helsinki") if in_city else (_STALLS, "America/Los_Angeles")
+    merchant_id = database.run(lambda session: _open_stalls(session, installation, stalls, zone, now))
     database.run(lambda session: _settle_in(session, installation, driver_id, now - _LONG_AGO))
     method_id = _ready_method(installation, simulators, driver_id)
 
     def look(session: Session) -> Scene:
         [offer, *_] = offers.offers_of(session, merchant_id)
         [register, *_] = registers(session, merchant_id)
-        place = _STALLS[0].latitude, _STALLS[0].longitude
+        place = stalls[0].latitude, stalls[0].longitude
         return Scene(sponsor_id, driver_id, merchant_id, register.id, offer.id, method_id, place)
 
     return database.read(look)
@@ -130,14 +146,16 @@ def _pay(simulators: Simulators, checkout: str) -> None:
         simulators.stripe.pay_checkout(checkout)
 
 
-def _open_stalls(session: Session, installation: Installation, now: datetime) -> UUID:
+def _open_stalls(
+    session: Session, installation: Installation, stalls: Sequence[_Stall], zone: str, now: datetime
+) -> UUID:
     """Open the merchants that are not open yet and return the one with the coffee."""
     known = {one.name: one.id for one in merchants(session, limit=200)}
-    for stall in _STALLS:
+    for stall in stalls:
         if stall.name in known:
             continue
         currency = installation.settings.money.currency
-        new = NewMerchant(name=stall.name, currency=currency, timezone="America/Los_Angeles")
+        new = NewMerchant(name=stall.name, currency=currency, timezone=zone)
         known[stall.name] = merchant_id = create_merchant(session, installation.ledger, new, now)
         place = NewSite(stall.name, stall.address, stall.latitude, stall.longitude)
         site_id = add_site(session, merchant_id, place, now)
@@ -147,7 +165,7 @@ def _open_stalls(session: Session, installation: Installation, now: datetime) ->
         )
         offer_id = offers.draft(session, merchant_id, terms, now)
         offers.publish(session, merchant_id, offer_id)
-    return known[_STALLS[0].name]
+    return known[stalls[0].name]
 
 
 def _settle_in(session: Session, installation: Installation, driver_id: UUID, since: datetime) -> None:

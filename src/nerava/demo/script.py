@@ -57,6 +57,17 @@ def walks() -> list[Step]:
     ]
 
 
+def drives(charge: UUID) -> list[Step]:
+    """Return what a connected car has told, and what came of it."""
+    return [
+        Step("the car that the driver connected, and what it said last", reading("DRIVER", "/v1/vehicles")),
+        Step(
+            "a charge that the car alone told of: held until the operator's record proves it",
+            reading("DRIVER", f"/v1/sessions/{charge}/decision"),
+        ),
+    ]
+
+
 def dry_run(campaign_id: UUID, until: date, gross_minor: int) -> Step:
     """Return how a sponsor asks what a campaign would have cost in the four weeks before a day."""
     path = f"/v1/campaigns/{campaign_id}/dry-run?until={until}\\&gross_minor={gross_minor}"

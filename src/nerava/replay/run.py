@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
+    from nerava.replay.settling import Ground
 
 CHUNK: Final = 500
 _PER_MILLE: Final = 1_000
@@ -91,13 +92,22 @@ class Replay:
     by running it again, and a complete one run again changes nothing.
     """
 
-    def __init__(self, database: Database, ledger: Ledger, clock: Clock, options: ReplayOptions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        clock: Clock,
+        options: ReplayOptions,
+        *,
+        grounds: Iterable[Ground] = (),
+    ) -> None:
+        """Prepare a replay; sessions at one of the `grounds` take place there, others make their location."""
         self._database = database
         self._ledger = ledger
         self._clock = clock
         self._options = options
         self._drivers: dict[str, UUID] = {}
-        self._locations: dict[str, UUID] = {}
+        self._locations: dict[str, UUID] = {one.name: one.location_id for one in grounds}
         self._connectors: dict[tuple[str, str], UUID] = {}
 
     def run(self, recording: Sorted, on_progress: Callable[[int], None]) -> ReplayCounts:
