@@ -14,9 +14,10 @@ from nerava.integrations.nlr import api as nlr_api
 from nerava.integrations.nlr.directory import NlrLocations
 from nerava.integrations.ocm import api as ocm_api
 from nerava.platform.spending import DailyCap
+from nerava.worker import DIRECTORIES, HOURLY, SECONDLY, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nerava.discovery.ports import LocationDirectory
     from nerava.kernel.clock import Clock
@@ -47,10 +48,13 @@ class Directories:
     linker: Linker
     enrichment: PlaceEnrichment
 
-    @property
-    def at_work(self) -> tuple[Refreshing, Linker, PlaceEnrichment]:
-        """What background work does here."""
-        return self.refreshing, self.linker, self.enrichment
+    def jobs(self) -> Sequence[Job]:
+        """Return the jobs that read charging sites, count the ways from them, and forget what may not be kept."""
+        return (
+            Job("read charging sites", SECONDLY, self.refreshing.run, DIRECTORIES),
+            Job("count ways on foot", SECONDLY, lambda _now: self.linker.step(), DIRECTORIES),
+            Job("forget positions of other directories", HOURLY, self.enrichment.keep_house, DIRECTORIES),
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -73,7 +73,6 @@ from nerava.worker import (
     after_grant_jobs,
     audit_jobs,
     campaign_jobs,
-    directory_jobs,
     inbound_jobs,
     jobs,
     outbox_jobs,
@@ -333,7 +332,7 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *_payment_work(installation),
         *_settlement_work(installation),
         *roaming_jobs(installation.roaming),
-        *directory_jobs(*installation.directories.at_work),
+        *installation.directories.jobs(),
         *audit_jobs(installation.database, installation.secrets),
         *watch_jobs(watching_of(installation.database, installation.audit, installation.switches)),
     )

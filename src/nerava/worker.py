@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from nerava.audit import AuditLog
-    from nerava.discovery.enriching import PlaceEnrichment
-    from nerava.discovery.linking import Linker
-    from nerava.discovery.refreshing import Refreshing
     from nerava.identity.messages import Messages
     from nerava.inbound.work import EventWork
     from nerava.integrations.ocpi.connection import Roaming
@@ -353,15 +350,6 @@ def settlement_jobs(closing: Closing, paying: Paying, reminding: Reminding) -> S
         Job("close the periods of merchants", MINUTELY, closing.run),
         Job("pay merchants out", MINUTELY, paying.run),
         Job("remind merchants of invoices", MINUTELY, reminding.run),
-    )
-
-
-def directory_jobs(refreshing: Refreshing, linker: Linker, enrichment: PlaceEnrichment) -> Sequence[Job]:
-    """Return the jobs that read charging sites, count the ways from them, and forget what may not be kept."""
-    return (
-        Job("read charging sites", SECONDLY, refreshing.run, DIRECTORIES),
-        Job("count ways on foot", SECONDLY, lambda _now: linker.step(), DIRECTORIES),
-        Job("forget positions of other directories", HOURLY, enrichment.keep_house, DIRECTORIES),
     )
 
 

@@ -80,7 +80,7 @@ def replay_into(
     database, ledger, clock = installation.database, installation.ledger, installation.clock
     scenario = SCENARIOS[campaigns](installation.settings.money.currency)
     database.run(lambda session: ready(session, ledger, scenario, clock.now()))
-    replay = Replay(database, ledger, clock, options, grounds=grounds)
+    replay = Replay(database, ledger, clock, options, places={one.name: one.location_id for one in grounds})
     with out.progress("replaying sessions", len(recording.sessions)) as done:
         started = time.perf_counter()
         counts = replay.run(recording, done)

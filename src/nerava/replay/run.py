@@ -17,7 +17,7 @@ from nerava.rewards.service import evaluate_closed
 from nerava.rewards.settlement import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
-    from nerava.replay.settling import Ground
 
 CHUNK: Final = 500
 _PER_MILLE: Final = 1_000
@@ -99,15 +98,15 @@ class Replay:
         clock: Clock,
         options: ReplayOptions,
         *,
-        grounds: Iterable[Ground] = (),
+        places: Mapping[str, UUID] | None = None,
     ) -> None:
-        """Prepare a replay; sessions at one of the `grounds` take place there, others make their location."""
+        """Prepare a replay; sites that are in `places` are these locations, others get one of their own."""
         self._database = database
         self._ledger = ledger
         self._clock = clock
         self._options = options
         self._drivers: dict[str, UUID] = {}
-        self._locations: dict[str, UUID] = {one.name: one.location_id for one in grounds}
+        self._locations: dict[str, UUID] = dict(places or {})
         self._connectors: dict[tuple[str, str], UUID] = {}
 
     def run(self, recording: Sorted, on_progress: Callable[[int], None]) -> ReplayCounts:
