@@ -12,8 +12,10 @@ from nerava.connections import (
     crm_jobs,
     crm_of,
     database_of,
+    directory_jobs,
     intake_of,
     readers_of,
+    roaming_jobs,
     roaming_of,
     smartcar_of,
     stripe_of,
@@ -53,6 +55,7 @@ from nerava.payouts.events import payout_handlers
 from nerava.payouts.rules import PayoutRules
 from nerava.payouts.service import Payouts
 from nerava.platform.cache import Cache
+from nerava.platform.clock_keeping import ClockKeeper
 from nerava.platform.limits import Limits
 from nerava.platform.outbound import PausesInDatabase, Surroundings
 from nerava.platform.secrets import Secrets
@@ -69,7 +72,9 @@ from nerava.settlements.dunning import Reminding
 from nerava.settlements.paying import Paying
 from nerava.web.watching import watching_of
 from nerava.worker import (
+    MINUTELY,
     BackgroundWork,
+    Job,
     after_grant_jobs,
     audit_jobs,
     campaign_jobs,
@@ -80,7 +85,6 @@ from nerava.worker import (
     payout_jobs,
     privacy_jobs,
     protection_jobs,
-    roaming_jobs,
     session_jobs,
     settlement_jobs,
     sign_in_jobs,
@@ -108,7 +112,6 @@ if TYPE_CHECKING:
     from nerava.rewards.ports import PaymentProvider
     from nerava.settings import Settings
     from nerava.vehicles.service import Vehicles
-    from nerava.worker import Job
 
 
 NOT_KEPT: Final = frozenset({"smartcar"})
@@ -311,7 +314,9 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
     events = EventWork(
         installation.database, installation.vault, event_handlers(installation), wiped_when_done=NOT_KEPT
     )
+    keeper = ClockKeeper(installation.database, installation.clock)
     return (
+        Job("keep the clock with the database's", MINUTELY, keeper.run),
         *sign_in_jobs(installation.database, installation.desk.messages),
         *jobs(installation.database, installation.ledger, wanted),
         *after_grant_jobs(installation.database, installation.ledger, wanted),

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from nerava.audit import AuditLog
     from nerava.identity.messages import Messages
     from nerava.inbound.work import EventWork
-    from nerava.integrations.ocpi.connection import Roaming
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
     from nerava.ledger.watching import Watching
@@ -330,17 +329,6 @@ def payout_jobs(payouts: Payouts) -> Sequence[Job]:
         Job("look at payout methods", SECONDLY, methods.look, PROVIDERS),
         Job("find payouts that are stuck", MINUTELY, driving.find_stuck),
         Job("compare the provider's book with ours", MINUTELY, reconciling.run, PROVIDERS),
-    )
-
-
-def roaming_jobs(roaming: Roaming | None) -> Sequence[Job]:
-    """Return the jobs that follow what charging networks say by OCPI; none where it is not set up."""
-    if roaming is None:
-        return ()
-    return (
-        Job("work on what charging networks told", AT_ONCE, roaming.work.run),
-        Job("tell charging networks about tokens", SECONDLY, roaming.pushing.run, PROVIDERS),
-        Job("read what charging networks have", SECONDLY, roaming.pulling.run, PROVIDERS),
     )
 
 

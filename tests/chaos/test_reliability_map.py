@@ -13,7 +13,34 @@ SECURITY: Final = ROOT / "docs" / "SECURITY.md"
 NAMED: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PROMISED: Final = {
     f"R{number:02}"
-    for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30)
+    for number in (
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        9,
+        10,
+        11,
+        14,
+        15,
+        16,
+        17,
+        18,
+        19,
+        20,
+        21,
+        22,
+        23,
+        24,
+        25,
+        26,
+        27,
+        28,
+        30,
+    )
 }
 
 

@@ -361,7 +361,9 @@ def test_every_column_of_bytes_is_looked_into() -> None:
     }
     assert {f"{table}.{column}" for table, column in NEVER_CHANGED} <= found
     missed = {name.partition(".")[0] for name in unbounded - found}
-    assert missed == {"data_key", "idempotency_key", "import_staged", "limit_state", "walk_cell"}, "of several ids"
+    assert missed == {"data_key", "idempotency_key", "import_staged", "limit_state", "walk_cell"}, (
+        "of several ids"
+    )
     for known in (
         TOKENS,
         "vehicle_connect.code",

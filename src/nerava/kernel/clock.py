@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
-from typing import Protocol
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLLOWED_BACK_MAX: Final = timedelta(seconds=5)
+"""By how much a clock may be ahead of what it follows and still wait for it."""
 
 
 class Clock(Protocol):
@@ -15,18 +22,44 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The host clock, held so that it never steps back: `now = max(last, host)`."""
+def host_now() -> datetime:
+    """Return what the host's clock says, aware UTC; it may jump either way."""
+    return datetime.now(UTC)
 
-    def __init__(self) -> None:
-        self._last = datetime.min.replace(tzinfo=UTC)
+
+class SystemClock:
+    """Begins with the host's clock and then counts time that passes, so nobody who sets that clock moves it.
+
+    `follow` brings it to a better clock. It never runs backwards.
+    """
+
+    def __init__(
+        self, host: Callable[[], datetime] = host_now, passed_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._passed_ns = passed_ns
         self._lock = threading.Lock()
+        self._last = self._from = host()
+        self._from_ns = passed_ns()
 
     def now(self) -> datetime:
         """Return the current instant, aware UTC."""
         with self._lock:
-            self._last = max(self._last, datetime.now(UTC))
+            passed = timedelta(microseconds=(self._passed_ns() - self._from_ns) // 1_000)
+            self._last = max(self._last, self._from + passed)
             return self._last
+
+    def follow(self, reference: datetime) -> timedelta:
+        """Go on from where a better clock is, and return how far it is ahead.
+
+        Forwards by any span: what was asleep has missed it. Backwards by `FOLLOWED_BACK_MAX` at most,
+        for which this clock stands still until it is reached; a clock that jumped back further is not
+        followed, and whoever called decides what that means.
+        """
+        ahead = reference - self.now()
+        if ahead >= -FOLLOWED_BACK_MAX:
+            with self._lock:
+                self._from, self._from_ns = reference, self._passed_ns()
+        return ahead
 
 
 class FixedClock:

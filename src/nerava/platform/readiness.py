@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import exc, text
 
 from nerava.kernel.errors import NeravaError
+from nerava.platform.clock_keeping import ClockKeeper
 from nerava.platform.readiness_store import write_probe
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ CHECK_EVERY_S: Final = 1.0
 WRITE_EVERY: Final = timedelta(seconds=5)
 PROBE_MAX: Final = timedelta(milliseconds=500)
 STALE_AFTER: Final = timedelta(seconds=10)
-CLOCK_OFFSET_MAX: Final = timedelta(seconds=5)
 DISK_FREE_SHARE_MIN: Final = 0.05
 
 
@@ -65,6 +65,7 @@ class Readiness:
     def __init__(self, database: Database, clock: Clock, expectations: Expectations) -> None:
         self._database = database
         self._clock = clock
+        self._keeper = ClockKeeper(database, clock)
         self._expect = expectations
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -141,12 +142,8 @@ class Readiness:
             found = session.scalar(text("SELECT version_num FROM alembic_version"))
             if found != self._expect.schema_head:
                 faults.append("schema: not the one this version was made for")
-        if not self._database.is_sqlite:
-            database_now = session.scalar(text("SELECT clock_timestamp()"))
-            if not isinstance(database_now, datetime):
-                raise AssertionError("clock_timestamp() gives an instant")
-            if abs(database_now - self._clock.now()) > CLOCK_OFFSET_MAX:
-                faults.append("clock: more than 5 s from the database")
+        if not self._keeper.keep(session):
+            faults.append("clock: more than 5 s from the database")
         return faults
 
     def _write(self, session: Session) -> None:
