@@ -18,16 +18,13 @@ from nerava.integrations.stripe.connection import Stripe, StripeAccess
 from nerava.outbox import deliveries
 from nerava.platform.db import Database, EngineOptions
 from nerava.vehicles.service import Vehicles
-from nerava.worker import AT_ONCE, DIRECTORIES, EVENTS, HOURLY, MINUTELY, PROVIDERS, SECONDLY, Job
+from nerava.worker import AT_ONCE, EVENTS, HOURLY, MINUTELY, PROVIDERS, SECONDLY, Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nerava.audit import AuditLog
     from nerava.crm.ports import Crm
-    from nerava.discovery.enriching import PlaceEnrichment
-    from nerava.discovery.linking import Linker
-    from nerava.discovery.refreshing import Refreshing
     from nerava.identity.messages import Messages
     from nerava.inbound.events import Challenge, Receiver
     from nerava.kernel.clock import Clock
@@ -194,13 +191,4 @@ def roaming_jobs(roaming: Roaming | None) -> Sequence[Job]:
         Job("work on what charging networks told", AT_ONCE, roaming.work.run),
         Job("tell charging networks about tokens", SECONDLY, roaming.pushing.run, PROVIDERS),
         Job("read what charging networks have", SECONDLY, roaming.pulling.run, PROVIDERS),
-    )
-
-
-def directory_jobs(refreshing: Refreshing, linker: Linker, enrichment: PlaceEnrichment) -> Sequence[Job]:
-    """Return the jobs that read charging sites, count the ways from them, and forget what may not be kept."""
-    return (
-        Job("read charging sites", SECONDLY, refreshing.run, DIRECTORIES),
-        Job("count ways on foot", SECONDLY, lambda _now: linker.step(), DIRECTORIES),
-        Job("forget positions of other directories", HOURLY, enrichment.keep_house, DIRECTORIES),
     )

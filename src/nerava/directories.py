@@ -49,7 +49,7 @@ class Directories:
     enrichment: PlaceEnrichment
 
     def jobs(self) -> Sequence[Job]:
-        """Return the jobs that read charging sites, count the ways from them, and forget what may not be kept."""
+        """Return the jobs that read charging sites, count ways from them, and forget what may not be kept."""
         return (
             Job("read charging sites", SECONDLY, self.refreshing.run, DIRECTORIES),
             Job("count ways on foot", SECONDLY, lambda _now: self.linker.step(), DIRECTORIES),

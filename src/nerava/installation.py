@@ -12,7 +12,6 @@ from nerava.connections import (
     crm_jobs,
     crm_of,
     database_of,
-    directory_jobs,
     intake_of,
     readers_of,
     roaming_jobs,
