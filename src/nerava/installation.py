@@ -207,6 +207,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
             messages=messages,
             admission=Admission(vault, limits, audit, sessions=sessions, welcome=_welcome(settings, ledger)),
             sms=SmsRules(settings.sign_in.allowed_prefixes, settings.sign_in.sms_per_day),
+            keeper=messaging.keeper,
         ),
         exports=Exports(database, vault, limits, audit),
         erasures=Erasures(

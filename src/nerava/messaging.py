@@ -10,11 +10,13 @@ from nerava.integrations.mail.ses import SesAccess, SesMail
 from nerava.integrations.mail.smtp import SmtpAccess, SmtpMail
 from nerava.integrations.twilio.events import PROVIDER, TwilioEvents
 from nerava.integrations.twilio.messaging import TwilioAccess, TwilioMessages
+from nerava.integrations.twilio.verify import CodesByVerify, TwilioVerify, VerifyAccess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nerava.identity.messages import Messenger
+    from nerava.identity.outside_codes import CodeKeeper
     from nerava.inbound.events import Receiver
     from nerava.kernel.clock import Clock
     from nerava.platform.outbound import Surroundings
@@ -28,10 +30,16 @@ class Messaging:
     messengers: Mapping[Channel, Messenger]
     receivers: Mapping[str, Receiver]
 
+    @property
+    def keeper(self) -> CodeKeeper | None:
+        """Who makes and compares codes for phones; None where we do it."""
+        sms = self.messengers.get(Channel.SMS)
+        return sms.verify if isinstance(sms, CodesByVerify) else None
+
     def close(self) -> None:
         """Close the connections."""
         for one in self.messengers.values():
-            if isinstance(one, TwilioMessages | SesMail):
+            if isinstance(one, TwilioMessages | SesMail | CodesByVerify):
                 one.close()
 
 
@@ -66,7 +74,11 @@ def _sms_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Mes
         callback_url=given.webhook_url,
         base_url=given.base_url,
     )
-    return TwilioMessages(access, now=clock.now, surroundings=surroundings)
+    messages = TwilioMessages(access, now=clock.now, surroundings=surroundings)
+    if given.verify_service is None:
+        return messages
+    verify = VerifyAccess(given.verify_service, access.key, access.secret, given.verify_base_url)
+    return CodesByVerify(TwilioVerify(verify, now=clock.now, surroundings=surroundings), messages)
 
 
 def _mail_of(settings: Settings, clock: Clock, surroundings: Surroundings) -> Messenger | None:

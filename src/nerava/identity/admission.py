@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from sqlalchemy import delete
 
 from nerava.audit import ActorKind, Entry, Result
+from nerava.identity.contacts import ContactKind
 from nerava.identity.errors import AccountSuspended
 from nerava.identity.roles import Membership, Role
+from nerava.identity.second_proof import SecondProofNeeded, needs_second_proof
 from nerava.identity.service import grant_role
 from nerava.identity.sessions import AS_PASSKEYS, Client, Device
 from nerava.identity.user_store import (
@@ -131,6 +133,11 @@ class Admission:
         if known is None:
             require_off(session, SIGN_UP_SWITCH)
             known = self._sign_up(session, contact, contact_ix, asker, now)
+        elif contact.kind is ContactKind.PHONE and needs_second_proof(
+            session, known.user_id, contact_ix, None if asker.device is None else asker.device.key
+        ):
+            self._denied(session, known.user_id, method, asker, now)
+            return SecondProofNeeded()
         return self.admit_known(session, known, method=method, asker=asker, now=now)
 
     def admit_known(
@@ -142,9 +149,7 @@ class Admission:
         """
         refusal = _why_not(known, method)
         if refusal is not None:
-            self._note(
-                session, known.user_id, "session.open", asker, now, result=Result.DENIED, reason=method
-            )
+            self._denied(session, known.user_id, method, asker, now)
             return refusal
         opened = self._sessions.open(
             session,
@@ -259,6 +264,9 @@ class Admission:
                 verified_at=now,
             )
         )
+
+    def _denied(self, session: Session, user_id: UUID, method: str, asker: Asker, now: datetime) -> None:
+        self._note(session, user_id, "session.open", asker, now, result=Result.DENIED, reason=method)
 
     def _note(
         self,

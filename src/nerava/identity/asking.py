@@ -11,8 +11,10 @@ from nerava.identity import challenge_store
 from nerava.identity.admission import SIGN_UP_SWITCH
 from nerava.identity.challenge_store import FAILURES_MAX, SignInChallenge
 from nerava.identity.contacts import Channel, Contact, ContactKind
+from nerava.identity.message_store import MessageKind
 from nerava.identity.messages import SMS_SWITCH, contact_index, identity_index
 from nerava.identity.one_time import LIFE, Bound, KeptCode
+from nerava.identity.outside_codes import kept_elsewhere
 from nerava.identity.user_store import known_by
 from nerava.kernel.ids import new_id
 from nerava.ledger.switches import require_off, switches_on
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from nerava.identity.admission import Admission, Asker
     from nerava.identity.messages import Messages
     from nerava.identity.one_time import Pepper
+    from nerava.identity.outside_codes import CodeKeeper
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
     from nerava.platform.vault import Vault
@@ -69,6 +72,8 @@ class Desk:
     messages: Messages
     admission: Admission
     sms: SmsRules
+    keeper: CodeKeeper | None = None
+    """Who makes and compares codes for phones; None where we do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Ask:
         token_hash: For a link.
         text: What is sent.
         whose: The user who adds the contact to their account, and the session; none for a sign-in.
+        is_kept_elsewhere: Whether somebody else makes the code, and ours is not used.
     """
 
     kind: Kind
@@ -90,6 +96,7 @@ class Ask:
     text: str = field(repr=False)
     token_hash: bytes | None = None
     whose: Whose | None = None
+    is_kept_elsewhere: bool = False
 
     @property
     def purpose(self) -> str:
@@ -136,7 +143,9 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
     challenge_store.void_open(
         session, contact_ix=contact_ix, kind=wanted.kind, purpose=wanted.purpose, now=now
     )
-    challenge = _challenge(desk, session, wanted, target, now)
+    is_muted = is_capped or is_off or is_out_of_reach
+    elsewhere = kept_elsewhere(is_muted=is_muted) if wanted.is_kept_elsewhere else None
+    challenge = _challenge(desk, session, wanted, target, now, elsewhere=elsewhere)
     session.add(challenge)
     desk.messages.write(
         session,
@@ -144,7 +153,8 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
         wanted.text,
         now=now,
         expires_at=challenge.expires_at,
-        is_muted=is_capped or is_off or is_out_of_reach,
+        is_muted=is_muted,
+        kind=MessageKind.CODE if elsewhere is None else MessageKind.VERIFY,
     )
     return challenge
 
@@ -197,10 +207,18 @@ def _hit(desk: Desk, session: Session, target: _Target, asker: Asker, now: datet
     return is_capped(desk, session, contact, now)
 
 
-def _challenge(desk: Desk, session: Session, wanted: Ask, target: _Target, now: datetime) -> SignInChallenge:
+def _challenge(
+    desk: Desk,
+    session: Session,
+    wanted: Ask,
+    target: _Target,
+    now: datetime,
+    *,
+    elsewhere: KeptCode | None,
+) -> SignInChallenge:
     challenge_id = new_id()
     bound = Bound(challenge_id, wanted.purpose, target.contact_ix, wanted.client_hash)
-    kept = desk.pepper.keep(bound, wanted.code)
+    kept = elsewhere or desk.pepper.keep(bound, wanted.code)
     plain = wanted.contact.value.encode()
     return SignInChallenge(
         id=challenge_id,

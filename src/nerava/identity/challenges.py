@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nerava.identity import challenge_store
 from nerava.identity.asking import Ask, ask, bound_to, kept_code, sent_to
 from nerava.identity.challenge_store import FAILURES_MAX
-from nerava.identity.contacts import Channel, read_contact
+from nerava.identity.contacts import ContactKind, read_contact
 from nerava.identity.one_time import (
     GUESSES_MAX,
     WORK_BITS,
@@ -21,6 +21,7 @@ from nerava.identity.one_time import (
     new_code,
     new_token,
 )
+from nerava.identity.outside_codes import is_elsewhere, is_right
 from nerava.identity.user_store import knows_device
 from nerava.kernel.errors import NeravaError
 from nerava.platform.limit_numbers import CODE_VERIFY, CODE_WRONG
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from nerava.identity.admission import Asker
     from nerava.identity.asking import Desk, Whose
     from nerava.identity.challenge_store import SignInChallenge
+    from nerava.identity.contacts import Channel
     from nerava.identity.one_time import Guess
     from nerava.identity.sessions import Opened
 
@@ -90,6 +92,7 @@ class _Claimed:
 
     bound: Bound
     kept: KeptCode
+    to: str = field(repr=False)
 
 
 class Codes:
@@ -122,6 +125,7 @@ class Codes:
             code=code,
             text=f"{code} is your Nerava code. It works for 10 minutes. Nobody from Nerava asks you for it.",
             whose=whose,
+            is_kept_elsewhere=contact.kind is ContactKind.PHONE and self._desk.keeper is not None,
         )
         made = self._desk.database.run(lambda session: ask(self._desk, session, wanted, asker, now))
         return Asked(made.id, token, made.expires_at)
@@ -137,6 +141,7 @@ class Codes:
             ChallengeOver: No guess helps any more (401).
             WorkNeeded: Prove work too (428); nothing was counted.
             RateLimited: Too often; the guess was not looked at (429).
+            CodeUnchecked: Whoever keeps the code could not be asked (503).
             AccountSuspended, MethodTooWeak: The code is right and the account may not come in with it (403).
         """
         self.check(guess, asker, now)
@@ -153,13 +158,21 @@ class Codes:
             ChallengeOver: No guess helps any more, or it was not asked for by `whose` (401).
             WorkNeeded: Prove work too (428); nothing was counted.
             RateLimited: Too often; the guess was not looked at (429).
+            CodeUnchecked: Whoever keeps the code could not be asked (503).
         """
         claimed = self._desk.database.run(lambda session: self._claim(session, guess, asker, now, whose))
         if isinstance(claimed, NeravaError):
             raise claimed
-        if not self._desk.pepper.matches(claimed.kept, claimed.bound, guess.code):
+        if not self._is_right(claimed, guess.code):
             self._desk.database.run(lambda session: self._count_wrong(session, guess, asker, now))
             raise CodeWrong
+
+    def _is_right(self, claimed: _Claimed, code: str) -> bool:
+        if not is_elsewhere(claimed.kept):
+            return self._desk.pepper.matches(claimed.kept, claimed.bound, code)
+        if self._desk.keeper is None:
+            raise ChallengeOver  # Whoever keeps the code is not asked any more since.
+        return is_right(self._desk.keeper, claimed.kept, claimed.to, code)
 
     def _claim(
         self, session: Session, guess: Guess, asker: Asker, now: datetime, whose: Whose | None
@@ -180,7 +193,8 @@ class Codes:
             return WorkNeeded()
         challenge_store.count_failure(session, challenge.identity_ix, now)
         challenge.attempts += 1
-        return _Claimed(bound_to(challenge), kept_code(challenge))
+        to = sent_to(self._desk, session, challenge).value
+        return _Claimed(bound_to(challenge), kept_code(challenge), to)
 
     def _use(self, session: Session, challenge_id: UUID, asker: Asker, now: datetime) -> Opened | NeravaError:
         challenge = challenge_store.locked(session, challenge_id)

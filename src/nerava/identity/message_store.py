@@ -53,6 +53,8 @@ class MessageKind(StrEnum):
     CODE = "code"
     """Somebody waits for it: a code, a link, an invitation. Sent twice at most where it may have arrived."""
     NOTICE = "notice"
+    VERIFY = "verify"
+    """A code that somebody else makes and writes; what we would say is not sent."""
 
 
 _STATES: Final = ", ".join(f"'{one.value}'" for one in MessageState)

@@ -273,7 +273,7 @@ def _is_over(letter: Letter, outcome: Outcome[str]) -> bool:
     if not isinstance(outcome, Unknown):
         return False
     # It may have arrived. An SMS costs money each time, and two codes confuse more than none.
-    is_code = letter.message.kind is MessageKind.CODE
+    is_code = letter.message.kind is not MessageKind.NOTICE
     return letter.message.channel is Channel.SMS or (is_code and letter.attempt >= SENT_TWICE_AT_MOST)
 
 

@@ -61,7 +61,7 @@ def is_held_back(session: Session, job: MessageJob) -> bool:
     tried = session.scalar(select(SuppressedContact.code_tried).where(mine))
     if tried is None:
         return False
-    if job.kind == MessageKind.CODE.value and (not tried or job.attempts > 1):
+    if job.kind != MessageKind.NOTICE.value and (not tried or job.attempts > 1):
         session.execute(update(SuppressedContact).where(mine).values(code_tried=True))
         return False
     return True

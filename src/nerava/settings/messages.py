@@ -30,6 +30,16 @@ class TwilioSettings(Group):
         pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
         description="Where Twilio's API is; unset: Twilio's own address; the simulator needs it",
     )
+    verify_service: str | None = Field(
+        default=None,
+        pattern="^VA[0-9A-Za-z]{32}$",
+        description="Service of Twilio Verify that makes and compares codes for phones; unset: we do",
+    )
+    verify_base_url: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        description="Where Verify is; unset: Twilio's own address; the simulator needs it",
+    )
     webhook_url: str | None = Field(
         default=None, description="Our address for its callbacks, as it is told it; unset: it tells nothing"
     )
@@ -48,6 +58,8 @@ class TwilioSettings(Group):
             message = "webhook_url and webhook_secrets go together"
             raise ValueError(message)
         _check_place(self.base_url, is_simulator=self.mode == "simulator")
+        if self.verify_service is not None:
+            _check_place(self.verify_base_url, is_simulator=self.mode == "simulator")
         return self
 
     @property

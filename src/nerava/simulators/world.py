@@ -37,6 +37,7 @@ from nerava.simulators.stripe.happening import StripeByHand
 from nerava.simulators.timeline import Timeline
 from nerava.simulators.twilio.engine import TwilioEngine
 from nerava.simulators.twilio.happening import TwilioByHand
+from nerava.simulators.twilio.verify import VerifyEngine
 from nerava.simulators.webhooks import State, WebhookQueue
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class World:
         self.mail = MailEngine(self.timeline, self.chance)
         self.hubspot = HubSpotEngine(self.timeline, self.chance)
         self.hubspot_by_hand = HubSpotByHand(self.hubspot, self.moment)
-        self.twilio_by_hand = TwilioByHand(self.twilio, self.moment)
+        self.twilio_verify = VerifyEngine(self.timeline, self.chance, self.twilio)
+        self.twilio_by_hand = TwilioByHand(self.twilio, self.twilio_verify, self.moment)
         self.mail_by_hand = MailByHand(self.mail, self.moment)
         self.cpo = OcpiEngine(self.timeline, self.chance)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
@@ -104,6 +106,7 @@ class World:
             self.ocm,
             self.places,
             self.twilio,
+            self.twilio_verify,
             self.mail,
             self.hubspot,
             self.cpo,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SUBJECTS: Final = {
     MessageKind.CODE: "Your Nerava sign-in",
     MessageKind.NOTICE: "News about your Nerava account",
+    MessageKind.VERIFY: "Your Nerava sign-in",
 }
 
 

@@ -29,7 +29,7 @@ CALLBACKS: Final = "twilio"
 SENT_AFTER_S: Final = 1
 DELIVERED_AFTER_S: Final = 2
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
-_WORDS: Final = {
+WORDS: Final = {
     401: (20003, "Authenticate"),
     403: (20003, "Permission Denied"),
     404: (20404, "The requested resource was not found"),
@@ -96,21 +96,21 @@ class TwilioEngine:
         """Carry out a call of the API, or show the phones to a person."""
         if call.path == "/inbox":
             return self._phones(call)
-        if not self._knows(call.headers.get("authorization", "")):
-            return _refusal(401, *_WORDS[401])
+        if not knows(self.state, call.headers.get("authorization", "")):
+            return refusal(401, *WORDS[401])
         found = re.fullmatch(r"/2010-04-01/Accounts/(AC\w+)/Messages(?:/(SM\w+))?\.json", call.path)
         if found is None or found[1] != self.state.account:
-            return _refusal(404, *_WORDS[404])
+            return refusal(404, *WORDS[404])
         if call.method == "POST" and found[2] is None:
             return self._send(dict(parse_qsl(call.body.decode(), keep_blank_values=True)))
         if call.method == "GET" and found[2] in self.state.messages:
             return as_json(self.state.messages[found[2]], indent=None)
-        return _refusal(404, *_WORDS[404])
+        return refusal(404, *WORDS[404])
 
     def fail(self, call: Call, status: int, code: str | None) -> Answer:  # noqa: ARG002 - the same for all calls
         """Answer with an error of this status in Twilio's own words."""
-        number, said = _WORDS.get(status, (status, "Error"))
-        return _refusal(status, int(code) if code and code.isdecimal() else number, said)
+        number, said = WORDS.get(status, (status, "Error"))
+        return refusal(status, int(code) if code and code.isdecimal() else number, said)
 
     def keep(self, call: Call, answer: Answer) -> None:
         """Keep nothing: there are no keys."""
@@ -164,13 +164,13 @@ class TwilioEngine:
     def _send(self, form: dict[str, str]) -> Answer:
         to, sender = form.get("To", ""), form.get("From") or form.get("MessagingServiceSid")
         if not _NUMBER.fullmatch(to):
-            return _refusal(400, 21211, f"Invalid 'To' Phone Number: {to[:4]}XXXX")
+            return refusal(400, 21211, f"Invalid 'To' Phone Number: {to[:4]}XXXX")
         if not sender:
-            return _refusal(400, 21603, "A 'From' phone number is required")
+            return refusal(400, 21603, "A 'From' phone number is required")
         if not form.get("Body"):
-            return _refusal(400, 21602, "Message body is required")
+            return refusal(400, 21602, "Message body is required")
         if to in self.state.stopped:
-            return _refusal(400, 21610, "Attempt to send to unsubscribed recipient")
+            return refusal(400, 21610, "Attempt to send to unsubscribed recipient")
         name = f"SM{self.chance.hex(32)}"
         is_service = sender.startswith("MG")
         self.state.messages[name] = {
@@ -190,13 +190,13 @@ class TwilioEngine:
         self._later(SENT_AFTER_S, "send", name)
         return as_json(self.state.messages[name], 201, indent=None)
 
+    def put(self, to: str, body: str) -> None:
+        """Let something arrive at a phone that no call of this API sent."""
+        name = f"SM{self.chance.hex(32)}"
+        self.state.messages[name] = {"sid": name, "to": to, "from": None, "body": body, "status": "delivered"}
+
     def _later(self, seconds: int, action: str, subject: str) -> None:
         self.timeline.plan(self.timeline.now() + timedelta(seconds=seconds), NAME, action, subject)
-
-    def _knows(self, authorization: str) -> bool:
-        state = self.state
-        pairs = {f"{state.key}:{state.secret}", f"{state.account}:{state.token}"}
-        return authorization in {f"Basic {base64.b64encode(one.encode()).decode()}" for one in pairs}
 
     def _phones(self, call: Call) -> Answer:
         wanted = parse_qs(call.query).get("to", [None])[0]
@@ -209,7 +209,14 @@ class TwilioEngine:
         return as_page(_PAGE.format(rows=rows or "<li>Nothing has arrived.</li>"))
 
 
-def _refusal(status: int, code: int, message: str) -> Answer:
+def knows(state: TwilioState, authorization: str) -> bool:
+    """Return whether a call is signed in to our account."""
+    pairs = {f"{state.key}:{state.secret}", f"{state.account}:{state.token}"}
+    return authorization in {f"Basic {base64.b64encode(one.encode()).decode()}" for one in pairs}
+
+
+def refusal(status: int, code: int, message: str) -> Answer:
+    """Return an error in the form of Twilio."""
     more = f"https://www.twilio.com/docs/errors/{code}"
     return as_json(
         {"code": code, "message": message, "more_info": more, "status": status}, status, indent=None

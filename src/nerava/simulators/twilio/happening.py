@@ -11,15 +11,29 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nerava.simulators.twilio.engine import TwilioEngine
+    from nerava.simulators.twilio.verify import VerifyEngine
     from nerava.simulators.wire import Json
 
 
 class TwilioByHand(ByHand):
     """What a test holds of the simulated Twilio."""
 
-    def __init__(self, twilio: TwilioEngine, moment: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, twilio: TwilioEngine, verify: VerifyEngine, moment: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         super().__init__(moment)
         self._twilio = twilio
+        self._verify = verify
+
+    @property
+    def service(self) -> str:
+        """Our service at Verify."""
+        return self._verify.state.service
+
+    def code_of(self, number: str) -> str:
+        """Return the code that a phone was sent last and that can still be checked."""
+        with self.moment():
+            return self._verify.state.open[number].code
 
     @property
     def account(self) -> str:
@@ -53,3 +67,9 @@ class TwilioByHand(ByHand):
         """Let nothing arrive at a number any more."""
         self._twilio.state.dead[number] = error
         return {"number": number, "error": error}
+
+    @lets_happen
+    def tie_down(self, number: str) -> Json:
+        """Make a number that of a landline, which takes no SMS."""
+        self._verify.state.landlines.add(number)
+        return {"number": number}

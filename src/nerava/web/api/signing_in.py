@@ -17,6 +17,8 @@ from nerava.identity.errors import AccountSuspended, InvalidDeviceProof
 from nerava.identity.links import Opening, PairCodeNeeded
 from nerava.identity.messages import MethodOff
 from nerava.identity.one_time import LIFE, Guess
+from nerava.identity.outside_codes import CodeUnchecked
+from nerava.identity.second_proof import SecondProofNeeded
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.limits import RateLimited
 from nerava.platform.policy import Policy, Repeats, guarded
@@ -117,7 +119,7 @@ def ask_for_code(body: CodeAskedIn, asker: Asking, wired: Wired, now: Now) -> Re
 @routes.post(
     "/auth/codes/{challenge_id}/verify",
     summary="Sign in with a code",
-    responses=_OPENED | problems(WorkNeeded),
+    responses=_OPENED | problems(WorkNeeded, CodeUnchecked, SecondProofNeeded),
 )
 @guarded(Policy(public="this is how people sign in", repeats=Repeats.BY_MEANING))
 def verify_code(challenge_id: UUID, body: CodeIn, asker: Asking, wired: Wired, now: Now) -> TokensOut:

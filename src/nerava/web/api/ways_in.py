@@ -18,6 +18,7 @@ from nerava.identity.linking import IdentityTaken, LastWayIn, Linked, ProviderLi
 from nerava.identity.messages import MethodOff
 from nerava.identity.oidc import Answer, InvalidIdToken, Provider
 from nerava.identity.one_time import Guess
+from nerava.identity.outside_codes import CodeUnchecked
 from nerava.identity.own_contacts import ContactTaken, LastContact, TooManyContacts
 from nerava.identity.people import OwnContact
 from nerava.identity.user_store import NoAccount
@@ -106,7 +107,15 @@ def ask_to_add(body: CodeAskedIn, holder: Holding, wired: Wired, now: Now) -> Re
     "/me/contacts/codes/{challenge_id}/verify",
     summary="Add a contact",
     responses=problems(
-        NotFound, CodeWrong, ChallengeOver, WorkNeeded, ContactTaken, TooManyContacts, NoAccount, RateLimited
+        NotFound,
+        CodeWrong,
+        CodeUnchecked,
+        ChallengeOver,
+        WorkNeeded,
+        ContactTaken,
+        TooManyContacts,
+        NoAccount,
+        RateLimited,
     ),
 )
 @guarded(_CHANGES)
