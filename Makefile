@@ -26,9 +26,11 @@ COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --gen
 
 # Hundreds of processes are started by tests; each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
+# The builder of the docs advertises its successor otherwise.
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run data test coverage lint format bench chaos mutants lock clean
+.PHONY: help setup demo run data test coverage lint docs format bench chaos mutants lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,8 +64,12 @@ lint: $(DEV) ## Check style, types, imports, own rules, dependencies and securit
 	say $(BIN)/python -m tools.lint src tests; \
 	say $(BIN)/deptry --no-ansi src; \
 	say $(BIN)/bandit --quiet --recursive --configfile pyproject.toml src; \
+	say $(BIN)/mkdocs --quiet build --strict; \
 	if [ -n "$$failed" ]; then echo "lint: failed:$$failed"; exit 1; fi; \
 	echo "lint: clean"
+
+docs: $(DEV) ## Build the docs as a site into build/site; a dead link fails.
+	@$(BIN)/mkdocs --quiet build --strict
 
 format: $(DEV) ## Format the code and fix what can be fixed safely.
 	@$(BIN)/ruff check --fix src tests tools || true
