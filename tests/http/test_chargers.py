@@ -22,9 +22,11 @@ from tests.discovery.feed import HELSINKI, ListFeed, place, site
 from tests.discovery.tile_reader import read_tile
 from tests.helpers.databases import DatabaseUrl
 from tests.http.conftest import opened_house
+from tests.http.shop import open_shop
 
 if TYPE_CHECKING:
     from tests.http.conftest import House
+    from tests.http.shop import Shop
 
 CCS, TYPE2 = PlugKind.IEC_62196_T2_COMBO, PlugKind.IEC_62196_T2
 HERE = {"lat": HELSINKI.latitude, "lng": HELSINKI.longitude}
@@ -123,6 +125,24 @@ def test_while_you_charge_names_chargers_with_what_is_near_each(mapped: House) -
         (one["charger"]["name"], [place["name"] for place in one["places"]]) for one in found["items"]
     ] == [("Charging 1", ["Café 1", "Café 2"]), ("Charging 2", ["Café 5", "Café 4"]), ("Charging 3", [])]
     assert _get(mapped, "/v1/attributions") == found["attributions"]
+
+
+def test_places_where_an_offer_holds_come_first_and_offers_without_a_place_are_named(mapped: House) -> None:
+    def opened(name: str, east_m: int) -> Shop:
+        longitude = HELSINKI.longitude + east_m / 55_300
+        return open_shop(mapped, latitude=HELSINKI.latitude, longitude=longitude, name=name)
+
+    known, unmapped, over = opened("Café 3", 310), opened("Nobody's", 150), opened("Café 2", 200)
+    offers = [known.offer(), unmapped.perk()]
+    over.draft()
+
+    [stop] = _get(mapped, "/v1/while-you-charge", **HERE, limit=1, places=3)["items"]
+    shown = [(one["name"], one["score"], one["offer_ids"]) for one in stop["places"]]
+    assert shown == [("Café 3", -5, [offers[0]]), ("Café 1", 2, []), ("Café 2", 4, [])]
+    names = [(one["merchant_name"], one["walk"]["minutes"], one["place_id"]) for one in stop["offers"]]
+    assert names == [("Nobody's", 3, None), ("Café 3", 5, stop["places"][0]["id"])]
+    [pharmacies] = _get(mapped, "/v1/while-you-charge", **HERE, limit=1, category="pharmacy")["items"]
+    assert pharmacies["places"] == []
 
 
 def test_a_location_that_nobody_shows_is_not_found(mapped: House) -> None:

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "data": "nerava.commands.data:app",
     "bench": "nerava.commands.bench:app",
     "import": "nerava.commands.imports:app",
+    "map": "nerava.commands.maps:app",
     "keys": "nerava.commands.keys:app",
     "demo": "nerava.commands.demo:demo_command",
     "replay": "nerava.commands.replay:replay_command",

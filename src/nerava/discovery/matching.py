@@ -107,7 +107,7 @@ def _by_looks(new: Looks, one: Looks, metres: int, near: Collection[tuple[int, L
         return None
     if metres <= NEAR_M and same:
         return "operator-and-30-m"
-    if _names_agree(new, one):
+    if _agree(new, one):
         return "name-and-120-m"
     if metres > NEAR_M or same is not None:
         return None
@@ -130,13 +130,18 @@ def _company(name: str | None) -> frozenset[str]:
     return (words - _CHARGING_WORDS) or words
 
 
-def _names_agree(one: Looks, other: Looks) -> bool:
-    if one.street and other.street and _words(one.street) == _words(other.street):
-        return True
-    mine, theirs = _words(one.name), _words(other.name)
+def names_agree(one: str | None, other: str | None) -> bool:
+    """Return whether two names have most of their words in common."""
+    mine, theirs = _words(one), _words(other)
     if not mine or not theirs:
         return False
     return len(mine & theirs) / len(mine | theirs) >= NAMES_AGREE
+
+
+def _agree(one: Looks, other: Looks) -> bool:
+    if one.street and other.street and _words(one.street) == _words(other.street):
+        return True
+    return names_agree(one.name, other.name)
 
 
 @lru_cache(maxsize=16_384)

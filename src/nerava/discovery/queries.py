@@ -14,19 +14,23 @@ from sqlalchemy import select
 from nerava.charging.model import ChargingLocation
 from nerava.discovery.cells import inside
 from nerava.discovery.errors import UnknownLocation
+from nerava.discovery.matching import names_agree
 from nerava.discovery.model import ChargingSite, DiscoverySource, Place, WalkLink
 from nerava.discovery.opening import Opening, OpenState, opening_at
 from nerava.discovery.site_values import bit_of
 from nerava.kernel.geography import Point, box_around, metres_between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from nerava.discovery.records import Access, Category, PlugKind
     from nerava.kernel.geography import Box
+
+SAME_PLACE_M: Final = 40
+"""A merchant puts its own pin where the door is; a map, where the house is."""
 
 _SITE: Final[Any] = ChargingSite.__table__
 _PLACE: Final[Any] = Place.__table__
@@ -190,9 +194,13 @@ def places_from(
     *,
     wanted: PlaceFilter = ANY_PLACE,
     after: Walk | None = None,
+    first: Collection[UUID] = (),
     limit: int = 50,
 ) -> list[PlaceView]:
-    """Return what is within ten minutes on foot, the nearest way first, those after a place in the list."""
+    """Return what is within ten minutes on foot, the nearest way first, those after a place in the list.
+
+    Places in `first` come before all others, by their way as well.
+    """
     ways = (_LINK.c.place_id, _LINK.c.metres, _LINK.c.minutes, _LINK.c.is_estimate)
     query = (
         select(*ways, _PLACE.c.opening_hours, _PLACE.c.latitude, _PLACE.c.longitude)
@@ -204,7 +212,8 @@ def places_from(
     if wanted.minutes_max is not None:
         query = query.where(_LINK.c.minutes <= wanted.minutes_max)
     found: list[tuple[Walk, Any, Opening]] = []
-    for row in sorted(session.execute(query), key=lambda row: Walk(row.metres, row.place_id)):
+    rows = session.execute(query)
+    for row in sorted(rows, key=lambda row: (row.place_id not in first, Walk(row.metres, row.place_id))):
         walk = Walk(row.metres, row.place_id)
         if len(found) == limit or (after is not None and walk <= after):
             continue
@@ -213,12 +222,37 @@ def places_from(
         )
         if wanted.state is None or opening.state is wanted.state:
             found.append((walk, row, opening))
-    rows = select(_PLACE).where(_PLACE.c.id.in_([walk.place_id for walk, _, _ in found]))
-    places = {row["id"]: row for row in session.execute(rows).mappings()}
+    whole = select(_PLACE).where(_PLACE.c.id.in_([walk.place_id for walk, _, _ in found]))
+    places = {row["id"]: row for row in session.execute(whole).mappings()}
     return [
         PlaceView(dict(places[walk.place_id]), row.metres, row.minutes, row.is_estimate, opening)
         for walk, row, opening in found
     ]
+
+
+def places_called(
+    session: Session, location_id: UUID, asked: Sequence[tuple[Sequence[str], Point]]
+) -> list[UUID | None]:
+    """Return for names and a point the place that they mean, of those one can walk to from a location.
+
+    It is within 40 m and most of the words of its name and of one of the names agree; of several the
+    nearest. None if there is none.
+    """
+    if not asked:
+        return []
+    columns = (_PLACE.c.id, _PLACE.c.name, _PLACE.c.latitude, _PLACE.c.longitude)
+    query = select(*columns).join(_LINK, _LINK.c.place_id == _PLACE.c.id)
+    rows = session.execute(query.where(_LINK.c.location_id == location_id, _PLACE.c.gone_at.is_(None))).all()
+    found: list[UUID | None] = []
+    for names, point in asked:
+        near = [
+            (metres, row.id)
+            for row in rows
+            if (metres := metres_between(point, Point(row.latitude, row.longitude))) <= SAME_PLACE_M
+            and any(names_agree(name, row.name) for name in names)
+        ]
+        found.append(min(near)[1] if near else None)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

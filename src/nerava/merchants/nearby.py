@@ -33,6 +33,7 @@ class ShownOffer:
     Attributes:
         site_id: The place it is shown for, the nearest one; None where no place was asked for.
         distance_m: Metres to it, as the crow flies.
+        position: Where it is.
     """
 
     offer: OfferView
@@ -41,6 +42,7 @@ class ShownOffer:
     site_name: str | None = None
     address: str | None = None
     distance_m: int | None = None
+    position: Point | None = None
 
 
 def shown_offer(session: Session, offer_id: UUID, now: datetime) -> ShownOffer | None:
@@ -79,12 +81,13 @@ def offers_near(
     )
     nearest: dict[UUID, ShownOffer] = {}
     for row in session.execute(query):
-        distance = metres_between(point, Point(row.latitude, row.longitude))
+        there = Point(row.latitude, row.longitude)
+        distance = metres_between(point, there)
         known = nearest.get(row.id)
         if distance > radius_m or (known is not None and (known.distance_m or 0) <= distance):
             continue
         nearest[row.id] = ShownOffer(
-            view_of(row), row.merchant_name, row.place_id, row.place_name, row.address, distance
+            view_of(row), row.merchant_name, row.place_id, row.place_name, row.address, distance, there
         )
     ordered = sorted(nearest.values(), key=lambda one: (one.distance_m, one.offer.id))
     return ordered[:limit]

@@ -33,10 +33,8 @@ from nerava.web.api.discovery_models import (
     ChargerOut,
     ChargerPageOut,
     ChargersOut,
-    ChargingStopOut,
     PlaceOut,
     PlacesOut,
-    WhileYouChargeOut,
 )
 from nerava.web.api.fields import Name, possible
 from nerava.web.api.places import after_id, id_cursor
@@ -55,10 +53,8 @@ routes: Final = router("discovery")
 
 RADIUS_M_DEFAULT: Final = 5_000
 BOX_DEGREES_MAX: Final = 5
-STOPS_MAX: Final = 10
-STOP_PLACES_MAX: Final = 20
 
-_OPEN: Final = Policy(public="where one can charge and what is around it is told to everybody")
+OPEN: Final = Policy(public="where one can charge and what is around it is told to everybody")
 
 Latitude = Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
@@ -82,7 +78,7 @@ MinutesMax = Annotated[int | None, Query(ge=1, le=10, description="On foot")]
 
 
 @routes.get("/chargers", summary="Chargers around a point or in a box")
-@guarded(_OPEN)
+@guarded(OPEN)
 def chargers(
     wired: Wired,
     now: Now,
@@ -124,18 +120,18 @@ def chargers(
         )
     if cursor is None and wanted == ANY_CHARGER and len(shown.items) < limit:
         # All that is known there was shown: if that is little, somebody may know more.
-        later.add_task(_notice, wired.thin_areas, box, len(shown.items), now)
+        later.add_task(have_read, wired.thin_areas, box, len(shown.items), now)
     return shown
 
 
 @routes.get("/chargers/{location_id}", summary="One charger", responses=problems(UnknownLocation))
-@guarded(_OPEN)
+@guarded(OPEN)
 def one_charger(location_id: UUID, wired: Wired) -> ChargerPageOut:
     """Return a charger with the references of every source that knows it."""
 
     def work(session: Session) -> ChargerPageOut:
         found = queries.charger(session, location_id)
-        named = _attributions(session, (one.source for one in found.references))
+        named = attributions_of(session, (one.source for one in found.references))
         return ChargerPageOut(charger=ChargerOut.of(found), attributions=named)
 
     return wired.database.read(work)
@@ -146,7 +142,7 @@ def one_charger(location_id: UUID, wired: Wired) -> ChargerPageOut:
     summary="What one can walk to from a charger",
     responses=problems(UnknownLocation),
 )
-@guarded(_OPEN)
+@guarded(OPEN)
 def places_of_charger(
     location_id: UUID,
     wired: Wired,
@@ -170,58 +166,20 @@ def places_of_charger(
         return PlacesOut(
             items=[PlaceOut.of(one) for one in found],
             next_cursor=None if last is None else encode_cursor(last.metres, str(last.place["id"])),
-            attributions=_attributions(session, (one.place["source"] for one in found)),
+            attributions=attributions_of(session, (one.place["source"] for one in found)),
         )
 
     return wired.database.read(work)
 
 
-@routes.get("/while-you-charge", summary="Chargers near me, and what to do meanwhile")
-@guarded(_OPEN)
-def while_you_charge(
-    wired: Wired,
-    now: Now,
-    later: BackgroundTasks,
-    lat: GivenLatitude,
-    lng: GivenLongitude,
-    *,
-    radius_m: Radius = RADIUS_M_DEFAULT,
-    plug: PlugKind | None = None,
-    power_w_min: PowerMin = None,
-    network: Network = None,
-    category: Category | None = None,
-    at: At = None,
-    limit: Annotated[int, Query(ge=1, le=STOPS_MAX, description="How many chargers at most")] = 5,
-    places: Annotated[int, Query(ge=1, le=STOP_PLACES_MAX, description="How many places at most each")] = 5,
-) -> WhileYouChargeOut:
-    """Return the nearest chargers, each with the places that are the fewest steps away."""
-    wanted = ChargerFilter(plug=plug, power_w_min=power_w_min, network=network)
-    instant, here = at or now, Point(lat, lng)
-
-    def work(session: Session) -> WhileYouChargeOut:
-        near = queries.chargers_around(session, here, radius_m=radius_m, wanted=wanted, limit=limit)
-        stops = [(one, _places(session, one, instant, category, places)) for one in near]
-        named = {name for one, _ in stops for name in _sources_of(one)}
-        named |= {place.source for _, found in stops for place in found}
-        return WhileYouChargeOut(
-            items=[ChargingStopOut(charger=ChargerOut.of(one), places=found) for one, found in stops],
-            attributions=_attributions(session, named),
-        )
-
-    shown = wired.database.read(work)
-    if wanted == ANY_CHARGER and len(shown.items) < limit:
-        later.add_task(_notice, wired.thin_areas, box_around(here, radius_m), len(shown.items), now)
-    return shown
-
-
 @routes.get("/attributions", summary="Whom to name beside maps and lists")
-@guarded(_OPEN)
+@guarded(OPEN)
 def attributions(wired: Wired) -> list[AttributionOut]:
     """Return what has to be shown for every source of places and chargers."""
-    return wired.database.read(lambda session: _attributions(session, None))
+    return wired.database.read(lambda session: attributions_of(session, None))
 
 
-def _notice(areas: ThinAreas, box: Box, sites: int, now: datetime) -> None:
+def have_read(areas: ThinAreas, box: Box, sites: int, now: datetime) -> None:
     """Have a thin area read some time later; the answer is on its way already, whatever becomes of this."""
     try:
         areas.notice(box, sites, now)
@@ -229,20 +187,12 @@ def _notice(areas: ThinAreas, box: Box, sites: int, now: datetime) -> None:
         log.info("an area with few chargers was not noticed: %s", error)
 
 
-def _places(
-    session: Session, location: ChargerView, at: datetime, category: Category | None, limit: int
-) -> list[PlaceOut]:
-    wanted = PlaceFilter(category=category)
-    found = queries.places_from(session, location, at, wanted=wanted, limit=limit)
-    return [PlaceOut.of(one) for one in found]
-
-
 def _listed(session: Session, found: list[ChargerView], limit: int) -> ChargersOut:
     last = found[-1] if len(found) == limit else None
     return ChargersOut(
         items=[ChargerOut.of(one) for one in found],
         next_cursor=None if last is None else _cursor(last),
-        attributions=_attributions(session, (name for one in found for name in _sources_of(one))),
+        attributions=attributions_of(session, (name for one in found for name in sources_of(one))),
     )
 
 
@@ -252,11 +202,13 @@ def _cursor(last: ChargerView) -> str:
     return encode_cursor(last.distance_m, str(last.location_id))
 
 
-def _sources_of(found: ChargerView) -> Iterable[str]:
+def sources_of(found: ChargerView) -> Iterable[str]:
+    """Return the names of all sources that know a location."""
     return (one.source for one in found.references)
 
 
-def _attributions(session: Session, names: Iterable[str] | None) -> list[AttributionOut]:
+def attributions_of(session: Session, names: Iterable[str] | None) -> list[AttributionOut]:
+    """Return what has to be shown for sources of these names, or for all."""
     return [AttributionOut.of(one) for one in queries.sources(session, names)]
 
 

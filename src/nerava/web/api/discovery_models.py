@@ -206,11 +206,35 @@ class PlacesOut(BaseModel):
     attributions: list[AttributionOut]
 
 
+class StopPlaceOut(PlaceOut):
+    """A place at a stop, and what is to be had there."""
+
+    score: int = Field(
+        description="What the list is ordered by, lower first: minutes on foot, less 10 where an offer holds"
+    )
+    offer_ids: list[UUID]
+
+
+class StopOfferOut(BaseModel):
+    """Something to be had for Nova, or for nothing, within ten minutes of a stop."""
+
+    id: UUID
+    title: str
+    price_nova: int | None = Field(description="Null for a perk: it costs the merchant")
+    merchant_name: str
+    site_name: str
+    address: str
+    position: PositionOut
+    walk: WalkOut
+    place_id: UUID | None = Field(description="The place of the map that it is at; null where none is mapped")
+
+
 class ChargingStopOut(BaseModel):
-    """A charger near you, and the nearest places to spend the time."""
+    """A charger near you, the places to spend the time, and what is offered around."""
 
     charger: ChargerOut
-    places: list[PlaceOut]
+    places: list[StopPlaceOut]
+    offers: list[StopOfferOut] = Field(description="The nearest first")
 
 
 class WhileYouChargeOut(BaseModel):

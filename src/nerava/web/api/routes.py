@@ -68,6 +68,7 @@ from nerava.web.api import (
     ways_in,
     webhook_endpoints,
     webhooks,
+    while_you_charge,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *register.routes.routes,
     *offers.routes.routes,
     *chargers.routes.routes,
+    *while_you_charge.routes.routes,
     *place_details.routes.routes,
     *base_map.routes.routes,
     *sessions.routes.routes,
