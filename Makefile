@@ -19,7 +19,7 @@ COVERAGE ?=
 # Which long test `make chaos` runs, as pytest -k reads it: make chaos STAGE=r06.
 STAGE ?=
 
-COVERED := --cov --cov-report= --cov-fail-under=90
+COVERED := --cov --cov-report= $(if $(COVERAGE_THRESHOLD),--cov-fail-under=$(COVERAGE_THRESHOLD))
 
 COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
@@ -30,7 +30,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run data test coverage lint docs format bench chaos mutants lock clean
+.PHONY: help setup demo run data test coverage lint docs format gate bench chaos mutants lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ docs: $(DEV) ## Build the docs as a site into build/site; a dead link fails.
 format: $(DEV) ## Format the code and fix what can be fixed safely.
 	@$(BIN)/ruff check --fix src tests tools || true
 	@$(BIN)/ruff format src tests tools
+
+gate: $(DEV) ## Ask everything that has to be true of a build before production (ARGS="--only lint").
+	@scripts/prod_gate.sh $(ARGS)
 
 bench: $(DEV) ## Measure the ledger beside pgbench, in one run.
 	@$(BIN)/python -m nerava bench ledger $(ARGS)
