@@ -31,6 +31,7 @@ WRITE_EVERY: Final = timedelta(seconds=5)
 PROBE_MAX: Final = timedelta(milliseconds=500)
 STALE_AFTER: Final = timedelta(seconds=10)
 DISK_FREE_SHARE_MIN: Final = 0.05
+STORAGE_FAILURES_MAX: Final = 2
 
 
 class Word(StrEnum):
@@ -104,7 +105,7 @@ class Readiness:
     def check(self) -> tuple[str, ...]:
         """Check everything once and return what is wrong, by component."""
         try:
-            faults = (*self._database_faults(), *self._disk_faults())
+            faults = (*self._database_faults(), *self._storage_faults(), *self._disk_faults())
         except NeravaError as error:
             faults = (f"database: {error.code}",)
         except exc.SQLAlchemyError as error:
@@ -148,6 +149,13 @@ class Readiness:
 
     def _write(self, session: Session) -> None:
         write_probe(session, self._clock.now())
+
+    def _storage_faults(self) -> list[str]:
+        failed = self._database.storage_failures
+        if failed > STORAGE_FAILURES_MAX:
+            self._write_due = self._clock.now()  # Only a commit shows that the disk is well again.
+            return [f"disk: failed {failed} times in a row"]
+        return []
 
     def _disk_faults(self) -> list[str]:
         folder = self._expect.data_folder

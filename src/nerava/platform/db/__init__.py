@@ -2,7 +2,13 @@
 
 from nerava.platform.db.base import Base, LeftForLater
 from nerava.platform.db.engine import EngineOptions
-from nerava.platform.db.errors import DatabaseUnavailable, LostRace, OutcomeUnknown, StorageFull
+from nerava.platform.db.errors import (
+    DatabaseUnavailable,
+    LostRace,
+    OutcomeUnknown,
+    StorageFailing,
+    StorageFull,
+)
 from nerava.platform.db.types import JSONType, UtcDateTime, UUIDType, canonical_uuid
 from nerava.platform.db.unit_of_work import Database
 
@@ -15,6 +21,7 @@ __all__ = [
     "LeftForLater",
     "LostRace",
     "OutcomeUnknown",
+    "StorageFailing",
     "StorageFull",
     "UUIDType",
     "UtcDateTime",

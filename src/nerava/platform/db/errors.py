@@ -45,6 +45,16 @@ class StorageFull(DatabaseError):
     outcome = "not_executed"
 
 
+class StorageFailing(DatabaseError):
+    """The disk did not do what was asked of it, before anything was committed; nothing was executed."""
+
+    code = "storage-failing"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The database cannot read or write its disk"
+    outcome = "not_executed"
+    retry_after_s = 2
+
+
 class LostRace(DatabaseError):
     """The work lost its race against others more often than it may be repeated."""
 
@@ -62,6 +72,7 @@ LOST_RACE_STATES: Final = frozenset({"40001", "40P01", "23505", "55P03", "23P01"
 """Serialization failure, deadlock, unique violation, lock not available, exclusion violation."""
 
 FULL_STATES: Final = frozenset({"53100"})
+FAILING_STATES: Final = frozenset({"58030"})
 _GONE_PREFIXES: Final = ("08", "57P")
 
 
@@ -103,3 +114,11 @@ def is_storage_full(error: BaseException) -> bool:
     if isinstance(origin, sqlite3.OperationalError):
         return "full" in str(origin)
     return sqlstate_of(error) in FULL_STATES
+
+
+def is_storage_failing(error: BaseException) -> bool:
+    """Whether the disk failed to read, write or sync; of a COMMIT nobody knows then what became of it."""
+    origin = getattr(error, "orig", error)
+    if isinstance(origin, sqlite3.OperationalError):
+        return "disk I/O error" in str(origin)
+    return sqlstate_of(error) in FAILING_STATES

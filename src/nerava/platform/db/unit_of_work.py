@@ -19,9 +19,11 @@ from nerava.platform.db.errors import (
     DatabaseUnavailable,
     LostRace,
     OutcomeUnknown,
+    StorageFailing,
     StorageFull,
     is_disconnect,
     is_lost_race,
+    is_storage_failing,
     is_storage_full,
 )
 from nerava.platform.db.fair_lock import FairLock
@@ -57,11 +59,17 @@ class Database:
         self._turn = FairLock() if self.is_sqlite else None
         self._begin = SQLITE_BEGIN if self.is_sqlite else None
         self._gate: Callable[[], None] | None = None
+        self._failed_in_a_row = 0
 
     @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
+
+    @property
+    def storage_failures(self) -> int:
+        """How often in a row the disk failed under work that writes; 0 after the next commit."""
+        return self._failed_in_a_row
 
     def ask_before_writing(self, gate: Callable[[], None]) -> None:
         """Have `gate` called before every `run` that is not essential; what it raises, `run` raises."""
@@ -82,6 +90,7 @@ class Database:
             DatabaseUnavailable: No connection in time; nothing was executed (503).
             LostRace: Others were faster five times; nothing was executed (503).
             StorageFull: The disk is full; nothing was executed (507).
+            StorageFailing: The disk failed before COMMIT; nothing was executed (503).
         """
         self._pass_gate(essential=essential)
         started = time.monotonic()
@@ -97,16 +106,11 @@ class Database:
                 may_have_committed = True
                 failure: Exception = lost
             except (DatabaseError, exc.TimeoutError, *DRIVER_ERRORS) as error:
-                again = is_lost_race(error) or is_disconnect(error)
-                if not again and may_have_committed:
-                    raise OutcomeUnknown from error
-                if isinstance(error, exc.TimeoutError):
-                    message = "every connection is busy"
-                    raise DatabaseUnavailable(message) from error
-                if is_storage_full(error):
-                    raise StorageFull from error
-                if not again:
-                    raise
+                if not (is_lost_race(error) or is_disconnect(error)):
+                    told = OutcomeUnknown() if may_have_committed else self._told_of(error)
+                    if told is None:
+                        raise
+                    raise told from error
                 failure = error
             if attempt >= ATTEMPTS_MAX or time.monotonic() - started > PATIENCE_S:
                 # After one lost answer no later failure can prove that nothing was executed.
@@ -120,10 +124,13 @@ class Database:
 
         Raises:
             DatabaseUnavailable: No connection in time (503).
+            StorageFailing: The disk failed (503).
         """
         try:
             return self._look(work, patient=patient)
         except exc.DBAPIError as error:
+            if is_storage_failing(error):
+                raise StorageFailing from error
             if not is_disconnect(error):
                 raise
         except exc.TimeoutError as error:
@@ -145,6 +152,17 @@ class Database:
         if self._gate is not None and not essential:
             self._gate()
 
+    def _told_of(self, error: Exception) -> DatabaseError | None:
+        """Return what callers are told of a failure that is final; None where it is a mistake of the work."""
+        if isinstance(error, exc.TimeoutError):
+            return DatabaseUnavailable("every connection is busy")
+        if is_storage_full(error):
+            return StorageFull()
+        if is_storage_failing(error):
+            self._failed_in_a_row += 1
+            return StorageFailing()
+        return None
+
     def _once(self, work: Work[Result]) -> Result:
         with self._my_turn(), UnitSession(self._engine, begin=self._begin) as session:
             try:
@@ -157,9 +175,14 @@ class Database:
                 with tracing.span("COMMIT", tracing.Kind.CLIENT):
                     session.commit()
             except DRIVER_ERRORS as error:
+                if is_storage_failing(error):
+                    # The log may hold the commit though it was not confirmed: the next process would find it.
+                    self._failed_in_a_row += 1
+                    raise _CommitLost from error
                 if is_disconnect(error):
                     raise _CommitLost from error
                 raise
+            self._failed_in_a_row = 0
             return result
 
     def _look(self, work: Work[Result], *, patient: bool) -> Result:
@@ -185,7 +208,7 @@ class Database:
 
 
 class _CommitLost(Exception):
-    """The connection broke between COMMIT and its answer."""
+    """The connection broke, or the disk failed, between COMMIT and its answer."""
 
 
 def _given_up(failure: Exception) -> DatabaseError:
