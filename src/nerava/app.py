@@ -185,6 +185,7 @@ def _wiring_of(
         maps=MapFiles(maps_folder(settings.data_dir)),
         thin_areas=installation.directories.thin_areas,
         enrichment=installation.directories.enrichment,
+        app_url=settings.smartcar.app_url,
         currency=settings.money.currency,
         build=__version__,
         schema_head=schema_head,

@@ -68,6 +68,7 @@ def smartcar_of(settings: Settings, clock: Clock, surroundings: Surroundings) ->
         webhook_tokens=settings.live("smartcar.webhook_secrets", clock) or (),
         base_url=given.base_url,
         asks_live=given.mode != "sandbox",
+        webhook_id=given.webhook_id,
     )
     return (Smartcar if given.version == THIRD else SmartcarV2)(
         access, now=clock.now, surroundings=surroundings
@@ -85,7 +86,15 @@ def vehicles_of(
     if smartcar is None:
         return None
     sink = observer(POLLED_EVERY if smartcar.tokens_per_person else ASKED_ANYWAY_EVERY)
-    return Vehicles.of(smartcar, database=database, vault=vault, audit=audit, sink=sink, tell=messages.notify)
+    return Vehicles.of(
+        smartcar,
+        database=database,
+        vault=vault,
+        audit=audit,
+        sink=sink,
+        tell=messages.notify,
+        subscriptions=smartcar.subscriptions,
+    )
 
 
 def intake_of(
@@ -134,8 +143,14 @@ def vehicle_jobs(database: Database, vehicles: Vehicles | None) -> Sequence[Job]
     stale = Job("end charges that fell silent", MINUTELY, lambda now: close_stale(database, now))
     if vehicles is None:
         return (stale,)
-    reading = vehicles.reading
+    reading, subscribing = vehicles.reading, vehicles.subscribing
+    subscriptions = (
+        ()
+        if subscribing is None
+        else (Job("say which cars to tell of", MINUTELY, subscribing.run, PROVIDERS),)
+    )
     return (
+        *subscriptions,
         Job("look up cars that were connected", AT_ONCE, vehicles.discovering.run, PROVIDERS),
         Job("read cars", AT_ONCE, reading.run, PROVIDERS),
         Job("tell providers which cars are gone", MINUTELY, reading.farewells, PROVIDERS),

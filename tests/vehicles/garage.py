@@ -208,7 +208,9 @@ class Garage:
 
 
 @contextmanager
-def opened_garage(url: str, folder: Path, version: int = 3, **groups: Group) -> Iterator[Garage]:
+def opened_garage(
+    url: str, folder: Path, version: int = 3, webhook_id: str | None = None, **groups: Group
+) -> Iterator[Garage]:
     """Open a house that reads cars; `groups` are further settings."""
     clock = FixedClock(START)
     with running_simulators(clock=clock, by_hand=True) as world:
@@ -221,6 +223,7 @@ def opened_garage(url: str, folder: Path, version: int = 3, **groups: Group) -> 
             webhook_secrets=SecretStr(world.smartcar.management_token),
             base_url=world.base_url,
             redirect_uri=BACK,
+            webhook_id=webhook_id,
         )
         with opened_house(url, folder, clock, smartcar=settings, **groups) as house:
             yield Garage(house, world, clock, background_of(house.installation))

@@ -25,6 +25,11 @@ class SmartcarSettings(Group):
         default=None,
         description="The application's management token, and the one before, with a comma between",
     )
+    webhook_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,80}$",
+        description="The webhook that is to hear of every connected car; unset: of which is set at Smartcar",
+    )
     base_url: str | None = Field(
         default=None,
         pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
@@ -34,6 +39,13 @@ class SmartcarSettings(Group):
         default=None,
         pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])[^#?\s]+$",
         description="Where Smartcar sends people back, as registered there; unset: our /vehicles/return",
+    )
+
+    app_url: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9+.-]{1,40}://[^#?\s]{1,300}$",
+        description="Where our /vehicles/return sends people on to with what came back, such as the address "
+        "of the app; unset: a page that says what to do",
     )
 
     @model_validator(mode="after")

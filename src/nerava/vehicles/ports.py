@@ -126,6 +126,23 @@ class VehicleTelemetry(Protocol):
         """End the connection; one that is over already is a success."""
 
 
+class VehicleSubscriptions(Protocol):
+    """Says which cars a provider tells us of by itself."""
+
+    @property
+    def name(self) -> str:
+        """The provider's word in our rows."""
+
+    def subscriptions(self, access: Access) -> Outcome[frozenset[str]]:
+        """Return the provider's names of the cars that it tells of."""
+
+    def subscribe(self, access: Access, external_id: str) -> Outcome[None]:
+        """Have it tell of a car; one that it tells of already is a success."""
+
+    def unsubscribe(self, access: Access, external_id: str) -> Outcome[None]:
+        """Have it tell of a car no more; one that it does not tell of is a success."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """The newest that a car said about one thing; `at` is aware UTC and by the maker's clock."""

@@ -10,6 +10,7 @@ from nerava.vehicles.discovering import Discovering
 from nerava.vehicles.errors import VehiclesOff
 from nerava.vehicles.hearing import Hearing
 from nerava.vehicles.reading import Reading
+from nerava.vehicles.subscribing import Subscribing
 from nerava.vehicles.tokens import TokenStore
 
 if TYPE_CHECKING:
@@ -17,17 +18,22 @@ if TYPE_CHECKING:
     from nerava.identity.factors import Tell
     from nerava.platform.db import Database
     from nerava.platform.vault import Vault
-    from nerava.vehicles.ports import Sink, VehicleTelemetry
+    from nerava.vehicles.ports import Sink, VehicleSubscriptions, VehicleTelemetry
 
 
 @dataclass(frozen=True, slots=True)
 class Vehicles:
-    """How cars are connected, looked up, read and heard here."""
+    """How cars are connected, looked up, read and heard here.
+
+    Attributes:
+        subscribing: Says of which cars the provider is to tell; None where it tells of all.
+    """
 
     connecting: Connecting
     discovering: Discovering
     reading: Reading
     hearing: Hearing
+    subscribing: Subscribing | None
 
     @classmethod
     def of(
@@ -39,6 +45,7 @@ class Vehicles:
         audit: AuditLog,
         sink: Sink,
         tell: Tell,
+        subscriptions: VehicleSubscriptions | None = None,
     ) -> Self:
         """Put it together for one provider."""
         tokens = TokenStore(database, vault, telemetry)
@@ -47,6 +54,7 @@ class Vehicles:
             discovering=Discovering(database, vault, telemetry, tokens, tell),
             reading=Reading(database, telemetry, tokens, sink, tell),
             hearing=Hearing(database, sink, tell),
+            subscribing=None if subscriptions is None else Subscribing(database, subscriptions, tokens),
         )
 
 

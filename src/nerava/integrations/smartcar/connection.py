@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from nerava.integrations.smartcar.api import SmartcarApi, instant
 from nerava.integrations.smartcar.events import SmartcarEvents
 from nerava.integrations.smartcar.signals import BATCH_PATHS, signals_in, signals_of_batch
+from nerava.integrations.smartcar.subscriptions import SmartcarSubscriptions
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater
 from nerava.platform.live_secrets import live
 from nerava.platform.provider_calls import SMARTCAR_DISCONNECT, SMARTCAR_GRANT, SMARTCAR_TOKEN
@@ -39,6 +40,7 @@ class SmartcarAccess:
         redirect_uri: Where the consent page sends people back, exactly as registered.
         base_url: Where all hosts of a simulator are; None means Smartcar's own.
         asks_live: Real cars; else those that Smartcar makes up.
+        webhook_id: The webhook whose subscriptions are ours to keep; None where Smartcar tells of all cars.
         version: 3, or 2 where each person has tokens of their own.
     """
 
@@ -48,6 +50,7 @@ class SmartcarAccess:
     webhook_tokens: Sequence[str] | LiveSecret = field(default=(), repr=False)
     base_url: str | None = None
     asks_live: bool = True
+    webhook_id: str | None = None
     version: int = 3
 
     def host(self, name: str, own: str) -> str:
@@ -122,6 +125,13 @@ class Smartcar(_Common):
         host = access.host("iam", "https://iam.smartcar.com")
         self._iam = SmartcarApi(host, now=now, surroundings=surroundings)
         self._opened.append(self._iam)
+        self.subscriptions: SmartcarSubscriptions | None = None
+        if access.webhook_id is not None:
+            management = SmartcarApi(
+                access.host("mgmt", "https://management.api.smartcar.com"), now=now, surroundings=surroundings
+            )
+            self._opened.append(management)
+            self.subscriptions = SmartcarSubscriptions(management, access.webhook_id)
 
     def exchange(self, code: str) -> Outcome[Exchanged]:  # noqa: ARG002 - the port's
         """Refuse: here a code stands for nothing."""
@@ -185,6 +195,7 @@ class SmartcarV2(_Common):
     """The second interface: each person has a pair of tokens, and the one for renewing is good once."""
 
     tokens_per_person: Final = True
+    subscriptions: Final = None
 
     def __init__(
         self, access: SmartcarAccess, *, now: Callable[[], datetime], surroundings: Surroundings | None = None

@@ -25,6 +25,7 @@ from nerava.platform.provider_calls.evidence import (
     SMARTCAR_DISCONNECT,
     SMARTCAR_GRANT,
     SMARTCAR_SIGNALS,
+    SMARTCAR_SUBSCRIPTIONS,
     SMARTCAR_TOKEN,
 )
 from nerava.platform.provider_calls.house import SECRETS_READ, TELEMETRY_PUSH
@@ -77,6 +78,7 @@ __all__ = [
     "SMARTCAR_DISCONNECT",
     "SMARTCAR_GRANT",
     "SMARTCAR_SIGNALS",
+    "SMARTCAR_SUBSCRIPTIONS",
     "SMARTCAR_TOKEN",
     "SMTP_SEND",
     "SQUARE_READ",

@@ -63,6 +63,14 @@ SMARTCAR_DISCONNECT: Final = ProviderCall(
     once="by connection",
     note="jobs only",
 )
+SMARTCAR_SUBSCRIPTIONS: Final = ProviderCall(
+    CallPolicy("smartcar subscriptions", connect_s=1, read_s=10, total_s=12, backoff_max_s=JOB_BACKOFF_MAX_S),
+    "app",
+    "-",
+    once="by car",
+    kept_elsewhere="at Smartcar; compared every hour",
+    note="jobs only",
+)
 OCPI_READ: Final = ProviderCall(
     CallPolicy("ocpi read", connect_s=2, read_s=15, total_s=20),
     "per peer",

@@ -117,6 +117,8 @@ class SmartcarCore:
         self._queue("VERIFY", event_id, event)
 
     def _tell(self, kind: str, vehicle: str, data: Json, more: Json, *, old_form: bool = False) -> None:
+        if not self._is_told_of(vehicle):
+            return
         connection, now_s = self.state.connections[vehicle], self.timeline.now_s()
         car, event_id = self.car(connection["vin"]), self.new_id()
         named = {"id": vehicle, "make": car.make, "model": car.model, "year": car.year}
@@ -136,6 +138,11 @@ class SmartcarCore:
             },
         }
         self._queue(kind, event_id, event)
+
+    def _is_told_of(self, vehicle: str) -> bool:
+        """Say whether a webhook hears of a car: of all, until somebody has said of which."""
+        lists = self.state.subscriptions.values()
+        return not lists or any(vehicle in one for one in lists)
 
     def _queue(self, kind: str, event_id: str, event: Json) -> None:
         body = json.dumps(event, separators=(",", ":")).encode()

@@ -96,6 +96,7 @@ class SmartcarHost:
                 "people": state.people,
                 "cars": {vin: asdict(one) for vin, one in state.cars.items()},
                 "connections": state.connections,
+                "subscriptions": state.subscriptions,
                 "renewals": state.renewals,
             }
         )

@@ -210,6 +210,12 @@ class SmartcarByHand(ByHand):
         return {"paths": list(paths)}
 
     @lets_happen
+    def forget_subscriptions(self, webhook: str) -> Json:
+        """Empty the list of cars that a webhook hears of, as somebody at the dashboard may."""
+        self._core.state.subscriptions[webhook] = []
+        return {"webhook": webhook}
+
+    @lets_happen
     def verify(self, challenge: str = "any-abcd") -> Json:
         """Ask whether we listen."""
         self._core.ask_whether_we_listen(challenge)

@@ -63,6 +63,7 @@ from nerava.web.api import (
     signing_in,
     sponsor_payments,
     staff,
+    vehicle_return,
     vehicles,
     wallet,
     ways_in,
@@ -158,6 +159,7 @@ ALL_ROUTES: Final[list[BaseRoute]] = [
     *_DOCUMENTED,
     *csp_reports.routes.routes,
     *webhooks.routes.routes,
+    *vehicle_return.routes.routes,
     *ocpi_endpoints.ROUTES,
     GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False),
 ]

@@ -53,6 +53,7 @@ class Wiring:
         issuer: The address of this installation, as access tokens name it.
         trusted_proxies: Whose `X-Forwarded-For` is believed.
         key_mode: Of the API keys that are made and let in here.
+        app_url: Where drivers are sent on to who come back from a provider; None shows a page.
         currency: The operator's currency; one Nova is one minor unit of it.
         build: The version of the product, and `schema_head` the newest migration it knows.
     """
@@ -90,6 +91,7 @@ class Wiring:
     maps: MapFiles
     thin_areas: ThinAreas
     enrichment: PlaceEnrichment
+    app_url: str | None
     currency: str
     build: str
     schema_head: str | None
