@@ -71,6 +71,7 @@ from nerava.web.api import (
     webhooks,
     while_you_charge,
 )
+from nerava.web.pages import serving as pages
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -160,6 +161,7 @@ ALL_ROUTES: Final[list[BaseRoute]] = [
     *csp_reports.routes.routes,
     *webhooks.routes.routes,
     *vehicle_return.routes.routes,
+    *pages.routes.routes,
     *ocpi_endpoints.ROUTES,
     GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False),
 ]
