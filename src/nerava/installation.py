@@ -38,7 +38,6 @@ from nerava.identity.tokens import AccessTokens, TokenOptions
 from nerava.inbound.work import EventWork
 from nerava.integrations.issuer_keys import IssuerKeysOverHttp
 from nerava.integrations.smartcar.events import smartcar_handlers
-from nerava.integrations.twilio import events as twilio
 from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
@@ -262,7 +261,7 @@ def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Hand
     return {
         "stripe": {**payment_handlers(database), **payout_handlers(database)},
         "smartcar": {} if vehicles is None else smartcar_handlers(vehicles.hearing),
-        twilio.PROVIDER: twilio.message_handlers(database),
+        **installation.messaging.handlers(database),
     }
 
 

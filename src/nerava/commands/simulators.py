@@ -89,6 +89,28 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
             "access_token": seller["access_token"],
             "till": f"{base}/square/till/{seller['location_id']}",
         },
+        "twilio": {
+            "base_url": simulators.url_of("twilio-api"),
+            "verify_base_url": simulators.url_of("twilio-verify"),
+            "account": simulators.twilio.account,
+            "key": simulators.twilio.login[0],
+            "secret": simulators.twilio.login[1],
+            "verify_service": simulators.twilio.service,
+            "webhook_secret": simulators.twilio.token,
+            "phones": f"{base}/twilio-api/inbox",
+        },
+        "ses": {
+            "base_url": simulators.url_of("ses"),
+            "key": simulators.mail.login[0],
+            "secret": simulators.mail.login[1],
+            "topic": simulators.mail.topic,
+            "mailboxes": f"{base}/ses/mailbox",
+        },
+        "sendgrid": {
+            "base_url": simulators.url_of("sendgrid"),
+            "key": simulators.mail.sendgrid_key,
+            "webhook_key": simulators.mail.sendgrid_public_key,
+        },
         "hubspot": {
             "base_url": simulators.url_of("hubspot"),
             "token": simulators.hubspot.token,

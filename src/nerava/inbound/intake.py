@@ -123,8 +123,8 @@ def event_of(row: InboundEvent, body: bytes) -> ProviderEvent:
 
 
 def _document(body: bytes) -> dict[str, Any]:
-    """Return what was sent: an object of JSON, or a form."""
+    """Return what was sent: an object of JSON, a list of events, or a form."""
     if body.lstrip()[:1] in {b"{", b"["}:
-        read: dict[str, Any] = json.loads(body)
-        return read
+        read: dict[str, Any] | list[Any] = json.loads(body)
+        return {"events": read} if isinstance(read, list) else read
     return dict(parse_qsl(body.decode(), keep_blank_values=True))

@@ -35,7 +35,7 @@ from nerava.settings.groups import (
     names_in,
 )
 from nerava.settings.known_names import KnownNames
-from nerava.settings.messages import SesSettings, SmtpSettings, TwilioSettings
+from nerava.settings.messages import SendGridSettings, SesSettings, SmtpSettings, TwilioSettings
 from nerava.settings.resolving import Origins, ResolvedSecrets, origins_just_read, secret_fields
 from nerava.settings.roaming import OcpiSettings
 from nerava.settings.tracing import TracingSettings
@@ -71,6 +71,7 @@ __all__ = [
     "RedeemingSettings",
     "RedisSettings",
     "SecretsSettings",
+    "SendGridSettings",
     "ServerSettings",
     "SesSettings",
     "Settings",
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
     twilio: TwilioSettings = TwilioSettings()
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
+    sendgrid: SendGridSettings = SendGridSettings()
     hubspot: HubSpotSettings = HubSpotSettings()
     ocpi: OcpiSettings = OcpiSettings()
     nlr: NlrSettings = NlrSettings()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Literal, Self
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import Field, SecretStr, model_validator
 
 from nerava.settings.groups import Group, names_in
@@ -99,6 +102,11 @@ class SesSettings(Group):
     sender: str | None = Field(
         default=None, pattern=r"^[^\r\n]*[^@\s<>]+@[^@\s<>]+>?$", description="Who mails are from"
     )
+    topic: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+        description="SNS topic that tells of bounces and complaints at /webhooks/ses; unset: nobody does",
+    )
     base_url: str | None = Field(
         default=None,
         pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
@@ -114,6 +122,48 @@ class SesSettings(Group):
             raise ValueError(message)
         _check_place(self.base_url, is_simulator=self.mode == "simulator")
         return self
+
+
+class SendGridSettings(Group):
+    """Mail by SendGrid."""
+
+    mode: Literal["off", "simulator", "live"] = Field(
+        default="off", description="SendGrid: off, simulator (this machine) or live; wins over SMTP"
+    )
+    key: SecretStr | None = Field(default=None, description="API key that may send mail")
+    sender: str | None = Field(
+        default=None, pattern=r"^[^\r\n]*[^@\s<>]+@[^@\s<>]+>?$", description="Who mails are from"
+    )
+    webhook_keys: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9+/=]{80,200}(,[A-Za-z0-9+/=]{80,200})*$",
+        description="Public keys of the event webhook, as SendGrid shows them, separated by commas",
+    )
+    base_url: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        description="Where SendGrid is; unset: its own address; the simulator needs it",
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.mode == "off":
+            return self
+        if self.webhook_keys is not None and not all(map(_is_curve, names_in(self.webhook_keys))):
+            message = "webhook_keys are public keys as SendGrid shows them, without a frame"
+            raise ValueError(message)
+        if self.key is None or self.sender is None:
+            message = "key and sender are needed unless the mode is off"
+            raise ValueError(message)
+        _check_place(self.base_url, is_simulator=self.mode == "simulator")
+        return self
+
+
+def _is_curve(text: str) -> bool:
+    try:
+        return isinstance(load_der_public_key(base64.b64decode(text, validate=True)), EllipticCurvePublicKey)
+    except ValueError:
+        return False
 
 
 def _check_place(base_url: str | None, *, is_simulator: bool) -> None:

@@ -19,6 +19,7 @@ from nerava.simulators.hubspot.happening import HubSpotByHand
 from nerava.simulators.journal import Journal
 from nerava.simulators.mail.engine import MailEngine
 from nerava.simulators.mail.happening import MailByHand
+from nerava.simulators.mail.sendgrid import SendGridEngine
 from nerava.simulators.nlr.engine import NlrEngine
 from nerava.simulators.nlr.happening import NlrByHand
 from nerava.simulators.ocm.engine import OcmEngine
@@ -84,12 +85,13 @@ class World:
         self.ocm = OcmEngine(self.timeline, self.chance)
         self.places = PlacesEngine(self.timeline, self.chance)
         self.twilio = TwilioEngine(self.timeline, self.chance, self.webhooks, addresses)
-        self.mail = MailEngine(self.timeline, self.chance)
+        self.mail = MailEngine(self.timeline, self.chance, self.webhooks, addresses)
+        self.sendgrid = SendGridEngine(self.timeline, self.chance, self.mail, self.webhooks, addresses)
         self.hubspot = HubSpotEngine(self.timeline, self.chance)
         self.hubspot_by_hand = HubSpotByHand(self.hubspot, self.moment)
         self.twilio_verify = VerifyEngine(self.timeline, self.chance, self.twilio)
         self.twilio_by_hand = TwilioByHand(self.twilio, self.twilio_verify, self.moment)
-        self.mail_by_hand = MailByHand(self.mail, self.moment)
+        self.mail_by_hand = MailByHand(self.mail, self.sendgrid, self.moment)
         self.cpo = OcpiEngine(self.timeline, self.chance)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
         self.square_by_hand = SquareByHand(self.square, self.moment)
@@ -108,6 +110,7 @@ class World:
             self.twilio,
             self.twilio_verify,
             self.mail,
+            self.sendgrid,
             self.hubspot,
             self.cpo,
             *hosts_of(smartcar),

@@ -13,8 +13,10 @@ from sqlalchemy import select
 from nerava.identity.contacts import Channel, Contact, ContactKind
 from nerava.identity.message_store import MessageJob, MessageKind
 from nerava.identity.messages import Messages, Messenger, Outgoing
+from nerava.integrations.mail.sendgrid import SendGridAccess, SendGridMail
 from nerava.integrations.mail.ses import SesAccess, SesMail
 from nerava.integrations.mail.smtp import SmtpAccess, SmtpMail
+from nerava.integrations.mail.sns import SnsEvents
 from nerava.integrations.twilio.messaging import TwilioAccess, TwilioMessages
 from nerava.kernel.clock import FixedClock, SystemClock
 from nerava.kernel.ids import new_id
@@ -41,6 +43,8 @@ class Post:
     smtp_port: int
     sms: TwilioMessages
     ses: SesMail
+    sendgrid: SendGridMail
+    sns: SnsEvents
 
     @property
     def smtp(self) -> SmtpMail:
@@ -90,9 +94,14 @@ def post(running: tuple[Simulators, int]) -> Iterator[Post]:
     ses = SesMail(
         SesAccess("us-east-1", key, secret, sender=SENDER, base_url=simulators.url_of("ses")), now=CLOCK.now
     )
-    yield Post(simulators, port, sms, ses)
-    sms.close()
-    ses.close()
+    mail = simulators.mail
+    sendgrid = SendGridMail(
+        SendGridAccess(mail.sendgrid_key, SENDER, simulators.url_of("sendgrid")), now=CLOCK.now
+    )
+    sns = SnsEvents(mail.topic, now=CLOCK.now, base_url=simulators.url_of("ses") + "/sns")
+    yield Post(simulators, port, sms, ses, sendgrid, sns)
+    for one in (sms, ses, sendgrid, sns):
+        one.close()
 
 
 @dataclass

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from nerava.identity.message_store import MessageKind
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply
+from nerava.platform.live_secrets import live
+from nerava.platform.outbound import CallPolicy, Lost, NotSent, Outbound, Reply, ask_with
 from nerava.platform.provider_calls import TWILIO_CHECK, TWILIO_START
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from nerava.identity.messages import Outgoing
     from nerava.integrations.twilio.messaging import TwilioMessages
-    from nerava.platform.outbound import Surroundings
+    from nerava.platform.live_secrets import Given
+    from nerava.platform.outbound import Result, Surroundings
 
 BASE_URL: Final = "https://verify.twilio.com"
 NEVER_PROCESSED: Final = 20429
@@ -48,7 +50,7 @@ class VerifyAccess:
 
     service: str
     key: str
-    secret: str = field(repr=False)
+    secret: Given = field(repr=False)
     base_url: str | None = None
 
 
@@ -63,11 +65,7 @@ class TwilioVerify:
         self._outbound = Outbound(
             access.base_url or BASE_URL, now=now, wants_retry=_wants_retry, surroundings=surroundings
         )
-        login = base64.b64encode(f"{access.key}:{access.secret}".encode()).decode()
-        self._headers = {
-            "authorization": f"Basic {login}",
-            "content-type": "application/x-www-form-urlencoded",
-        }
+        self._key, self._secret = access.key, live(access.secret)
 
     def close(self) -> None:
         """Close the connections."""
@@ -105,14 +103,19 @@ class TwilioVerify:
 
     def _ask(self, what: str, policy: CallPolicy, form: Mapping[str, str]) -> Reply | RetryLater | Unknown:
         path = f"/v2/Services/{self._service}/{what}"
-        result = self._outbound.ask(
-            "POST",
-            path,
-            policy,
-            headers=self._headers,
-            body=urlencode(form).encode(),
-            partition=self._service,
-        )
+        body = urlencode(form).encode()
+
+        def ask(secret: str) -> Result:
+            login = base64.b64encode(f"{self._key}:{secret}".encode()).decode()
+            headers = {
+                "authorization": f"Basic {login}",
+                "content-type": "application/x-www-form-urlencoded",
+            }
+            return self._outbound.ask(
+                "POST", path, policy, headers=headers, body=body, partition=self._service
+            )
+
+        result = ask_with(self._secret, ask)
         if isinstance(result, NotSent):
             return RetryLater(result.code, result.not_before)
         return Unknown(result.code) if isinstance(result, Lost) else result

@@ -36,6 +36,21 @@ SES_SEND: Final = ProviderCall(
     kept_elsewhere="suppression list",
     note="mails with codes: 2 attempts",
 )
+SNS_CERTIFICATE: Final = ProviderCall(
+    CallPolicy("sns certificate", connect_s=1, read_s=2, total_s=3, attempts=2, bytes_max=64 * 1_024),
+    "host",
+    "-",
+    once="by certificate",
+    kept_elsewhere="in memory for 24 hours",
+    note="from SNS in the region of our topic alone",
+)
+SNS_CONFIRM: Final = ProviderCall(
+    CallPolicy("sns confirm", connect_s=1, read_s=5, total_s=6, bytes_max=64 * 1_024),
+    "host",
+    "-",
+    once="by subscription",
+    note="for our own topic alone, at an address that we know and not the one in the message",
+)
 SENDGRID_SEND: Final = ProviderCall(
     CallPolicy("sendgrid send", connect_s=1, read_s=5, total_s=6),
     "account",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiosmtpd.controller import Controller
 
+from nerava.simulators.mail.sns import TOPIC
 from nerava.simulators.moments import ByHand, lets_happen
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
 
     from nerava.simulators.mail.engine import MailEngine
+    from nerava.simulators.mail.sendgrid import SendGridEngine
     from nerava.simulators.wire import Json
 
 
@@ -29,9 +31,32 @@ HOST: Final = "127.0.0.1"
 class MailByHand(ByHand):
     """The mailboxes, and who refuses mail."""
 
-    def __init__(self, mail: MailEngine, moment: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, mail: MailEngine, sendgrid: SendGridEngine, moment: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         super().__init__(moment)
         self._mail = mail
+        self._sendgrid = sendgrid
+
+    @property
+    def topic(self) -> str:
+        """The topic by which SES tells what became of mails."""
+        return TOPIC
+
+    @property
+    def sendgrid_key(self) -> str:
+        """Our key at SendGrid."""
+        return self._sendgrid.state.key
+
+    @property
+    def sendgrid_public_key(self) -> str:
+        """The key that SendGrid's batches are checked with."""
+        return self._sendgrid.public_key
+
+    def confirmed(self) -> list[str]:
+        """Return the topics whose subscription was confirmed."""
+        with self.moment():
+            return list(self._mail.state.confirmed)
 
     @property
     def login(self) -> tuple[str, str]:
@@ -49,6 +74,18 @@ class MailByHand(ByHand):
         """Refuse mail to an address: by an exception of SES, or by a reply of SMTP such as `550 no`."""
         self._mail.state.refuses[to] = word
         return {"to": to, "word": word}
+
+    @lets_happen
+    def subscribe(self, origin: str, topic: str = TOPIC) -> Json:
+        """Let SNS ask whether a topic may be told to us; `origin` is where the simulated SES is reached."""
+        self._mail.tell("SubscriptionConfirmation", "You have chosen to subscribe.", origin, topic)
+        return {"topic": topic}
+
+    @lets_happen
+    def tell_batch(self, events: list[Json]) -> Json:
+        """Let SendGrid tell these events in one batch."""
+        self._sendgrid.tell(events)
+        return {"events": len(events)}
 
     @contextmanager
     def smtp(self) -> Iterator[int]:

@@ -16,7 +16,8 @@ from nerava.web.api.wiring import Now, Wired, router
 
 routes: Final = router("providers", prefix="")
 
-EVENT_BYTES_MAX: Final = 256_000
+EVENT_BYTES_MAX: Final = 800_000
+"""SendGrid tells in batches of up to 768 KB."""
 
 
 @routes.post("/webhooks/{provider}", include_in_schema=False)
