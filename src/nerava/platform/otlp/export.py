@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nerava.platform.tracing import THREAD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -63,7 +65,7 @@ class Export:
         self._told_at = -TOLD_EVERY_S
         self._wake = threading.Event()
         self._until: float | None = None
-        self._thread = threading.Thread(target=self._work, name="tracing", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
         self._thread.start()
 
     def take(self, span: Span) -> None:

@@ -3,6 +3,7 @@
 from nerava.platform.tracing.context import Origin, origin_in, traceparent_of
 from nerava.platform.tracing.roots import JobSpan, RequestSpan, job, resumed, serving, together
 from nerava.platform.tracing.spans import (
+    THREAD,
     Kind,
     Nothing,
     Span,
@@ -17,6 +18,7 @@ from nerava.platform.tracing.spans import (
 )
 
 __all__ = [
+    "THREAD",
     "JobSpan",
     "Kind",
     "Nothing",

@@ -22,6 +22,9 @@ from nerava.platform.tracing.context import Origin, traceparent_of
 Value: TypeAlias = str | int | bool
 Attributes: TypeAlias = Mapping[str, Value]
 
+THREAD: Final = "tracing"
+"""The name of the thread in which spans leave the process."""
+
 NONE: Final[Attributes] = MappingProxyType({})
 
 
