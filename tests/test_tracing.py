@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -543,3 +544,57 @@ def sqlite_address(database_url: DatabaseUrl) -> Iterator[str]:
     """Address of a fresh database, for what has nothing to do with which one."""
     with database_url("sqlite") as url:
         yield url
+
+
+# The document.
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.mark.chaos
+def test_the_commands_of_the_document_show_a_trace(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (root / "docs" / "TRACING.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    ports = {"4318": str(free_port()), "8000": str(free_port())}
+    begin, ask = (re.sub("4318|8000", lambda found: ports[found[0]], one) for one in blocks[:2])
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "NERAVA_"))},
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports['4318']}",
+        "NERAVA_SERVER__PORT": ports["8000"],
+        "NERAVA_DATABASE__URL": f"sqlite:///{tmp_path}/x.sqlite3",
+        "NERAVA_TOKENS__KEYS_DIRECTORY": str(tmp_path / "keys"),
+    }
+    with (tmp_path / "told").open("w+b") as told:
+        shell = subprocess.Popen(
+            ["/bin/bash", "-c", f"{begin}\nwait"],
+            cwd=root,
+            env=environment,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_until(lambda: b"Nerava serves" in (tmp_path / "told").read_bytes(), 120)
+            subprocess.run(
+                ["/bin/bash", "-c", ask], cwd=root, env=environment, check=True, capture_output=True
+            )
+            shown = f"trace {TRACE}\n  GET /v1/attributions".encode()
+            wait_until(lambda: shown in (tmp_path / "told").read_bytes(), 20)
+        finally:
+            os.killpg(shell.pid, signal.SIGTERM)
+            shell.wait(30)
+
+
+def wait_until(holds: Callable[[], bool], patience_s: float) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -53,10 +53,15 @@ def main() -> None:
         )
         calls = _Calls(create_app(settings, installation), town)
         _say({"ready": True})
-        for line in sys.stdin:
-            _say(asyncio.run(calls.round(int(line))))
+        asyncio.run(_answer(calls))
         installation.close()
     _say({"dropped": 0 if export is None else export.counts.dropped})
+
+
+async def _answer(calls: _Calls) -> None:
+    # In one loop from beginning to end, as in a server: with a loop end its threads.
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        _say(await calls.round(int(line)))
 
 
 def _say(what: dict[str, Any]) -> None:

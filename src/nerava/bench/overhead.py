@@ -1,8 +1,9 @@
 """`nerava bench overhead`: what traces and metrics cost a request, off and on, beside a product without.
 
-What else goes on on the machine can only add to the CPU time of a request, by caches that are cold, and
-adds in bursts. So the peers take many short turns, and of each the lower quartile counts. What sending
-spans takes comes in bursts, too, and is measured in its own thread: of that the mean is added.
+What else goes on on the machine adds to the CPU time of a request, by caches that are cold, and for a
+while at a time. So the peers take a great many turns of a few requests, each is compared with its
+neighbours alone, and the median counts. What sending spans takes comes in bursts; it is measured in its
+own thread, and of that the mean is added.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from statistics import fmean, median, quantiles
+from statistics import fmean, median
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from nerava.bench.result import Result
@@ -48,11 +49,13 @@ class Size:
     """
 
     starts: int = 3
-    rounds: int = 120
-    requests: int = 10
+    rounds: int = 400
+    requests: int = 2
 
 
-QUICK: Final = Size(starts=1, rounds=3, requests=10)
+QUICK: Final = Size(starts=1, rounds=20)
+WARMING: Final = 20
+"""Rounds before the first one that counts: whatever is made at first use is made in them."""
 
 
 def run(size: Size, tell: Tell) -> Iterator[Result]:
@@ -103,35 +106,34 @@ class _Place:
 class _Measured:
     """Milliseconds of CPU per request of one peer since it was started, round by round."""
 
-    took: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    took: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
-
-    def note(self, told: Mapping[str, float]) -> None:
-        """Take a round in."""
-        for kind, values in self.took.items():
-            values.append(told[kind])
-        self.beside.append(told["beside"])
 
     @property
     def cpu_ms(self) -> float:
-        """What a request takes: of every kind the lower quartile, and what sending its spans takes."""
-        return fmean(quantiles(values, n=4)[0] for values in self.took.values()) + fmean(self.beside)
+        """What a request takes, and what sending its spans takes."""
+        return median(self.took) + fmean(self.beside)
+
+    def ratio(self, plain: _Measured) -> float:
+        """Return the part of the plain product's that it takes, round by round."""
+        beside = fmean(self.beside) / median(plain.took)
+        return beside + median(one / two for one, two in zip(self.took, plain.took, strict=True))
 
 
 def _on(place: _Place, size: Size, tell: Tell) -> Iterator[Result]:
     starts = []
     for number in range(size.starts):
         tell(f"{place.name}: {number + 1} of {size.starts}")
-        starts.append({name: one.cpu_ms for name, one in _take_turns(place, number, size).items()})
-    plain = median(one[PLAIN] for one in starts)
+        starts.append(_take_turns(place, number, size))
+    plain_ms = median(one[PLAIN].cpu_ms for one in starts)
     for name, goal in GOALS.items():
-        ratio = median(one[name] / one[PLAIN] for one in starts)
-        value = median(one[name] for one in starts)
-        yield Result(f"request_cpu_{name}", place.name, value, "ms/request", plain, ratio, goal)
+        ratio = median(one[name].ratio(one[PLAIN]) for one in starts)
+        value_ms = median(one[name].cpu_ms for one in starts)
+        yield Result(f"request_cpu_{name}", place.name, value_ms, "ms/request", plain_ms, ratio, goal)
 
 
 def _take_turns(place: _Place, number: int, size: Size) -> dict[str, _Measured]:
-    codes = (size.rounds + 1) * size.requests
+    codes = (size.rounds + WARMING) * size.requests
     order = [PLAIN, *GOALS]
     measured = {name: _Measured() for name in order}
     chance = random.Random(number)  # noqa: S311 - an order that repeats
@@ -139,12 +141,13 @@ def _take_turns(place: _Place, number: int, size: Size) -> dict[str, _Measured]:
         peers = {
             name: stack.enter_context(_peer(name, place.environment(name, number), codes)) for name in order
         }
-        for turn in range(size.rounds + 1):
+        for turn in range(-WARMING, size.rounds):
             chance.shuffle(order)
             for name in order:
                 told = peers[name].ask(size.requests)
-                if turn:  # Whatever is made at first use is made in the first one.
-                    measured[name].note(told)
+                if turn >= 0:
+                    measured[name].took.append(fmean(told[kind] for kind in KINDS))
+                    measured[name].beside.append(told["beside"])
     return measured
 
 

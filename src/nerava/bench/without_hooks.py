@@ -45,9 +45,14 @@ def install() -> None:
 
 def without_hooks(source: bytes | str, path: str) -> CodeType:
     """Return the code of a module that has no hooks."""
-    tree = ast.fix_missing_locations(_Strip().visit(ast.parse(source, path)))
-    code: CodeType = compile(tree, path, "exec")
+    code: CodeType = compile(stripped(source, path), path, "exec")
     return code
+
+
+def stripped(source: bytes | str, path: str) -> ast.Module:
+    """Return a module that has no hooks."""
+    module: ast.Module = ast.fix_missing_locations(_Strip().visit(ast.parse(source, path)))
+    return module
 
 
 class _Loader(SourceFileLoader):

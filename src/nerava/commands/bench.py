@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nerava.bench import identity, ledger, money
+from nerava.bench import identity, ledger, money, overhead
 from nerava.bench.result import Result
 from nerava.commands.opening import refusing
 from nerava.commands.output import EXIT_BROKEN, AsJson, Output
@@ -56,6 +56,20 @@ def money_command(
     """Show and take codes over HTTP beside a bare hello world, and grant; exit with 1 if a goal is missed."""
     out = Output(as_json=as_json)
     _report(out, "Money", money.run(money.QUICK if quick else money.Size(), out.step), quick=quick)
+
+
+@app.command("overhead")
+def overhead_command(
+    quick: Annotated[
+        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Call with traces and metrics off and on beside a product without; exit with 1 if a goal is missed."""
+    out = Output(as_json=as_json)
+    _report(
+        out, "Overhead", overhead.run(overhead.QUICK if quick else overhead.Size(), out.step), quick=quick
+    )
 
 
 def _report(out: Output, title: str, measuring: Iterator[Result], *, quick: bool) -> None:

@@ -9,18 +9,12 @@ from __future__ import annotations
 import re
 import sqlite3
 from functools import lru_cache
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 
 from nerava.platform.redaction import REDACTOR
-from nerava.platform.tracing.spans import Kind, current
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nerava.platform.tracing.spans import Attributes, Span
+from nerava.platform.tracing.spans import About, Kind, Span, current
 
 TEXT_MAX: Final = 500
 STATEMENTS_KNOWN: Final = 4_096
@@ -34,7 +28,7 @@ _SPACE: Final = re.compile(r"\s++")
 
 
 @lru_cache(STATEMENTS_KNOWN)
-def described(statement: str, system: str) -> tuple[str, Attributes]:
+def described(statement: str, system: str) -> tuple[str, About]:
     """Return the name of a statement's span and what is said about it."""
     verb, table = _VERB.search(statement), _TABLE.search(statement)
     word = verb[1].upper() if verb else _SPACE.split(statement.strip(), 1)[0].upper()[:20]
@@ -46,22 +40,15 @@ def described(statement: str, system: str) -> tuple[str, Attributes]:
         "db.query.summary": name,
         "db.query.text": text,
     }
-    return name, MappingProxyType(about)
+    return name, About(about)
 
 
-def _recorded(statement: object, system: str, run: Callable[[], Any]) -> Any:  # noqa: ANN401 - the driver's
+def _begun(statement: object, system: str) -> Span | None:
     here = current()
     if here is None or statement in _TURNS:
-        return run()
+        return None
     name, about = described(statement if isinstance(statement, str) else "EXECUTE", system)
-    one: Span = here.child(name, Kind.CLIENT, about)
-    try:
-        return run()
-    except BaseException as error:
-        one.fail(error)
-        raise
-    finally:
-        one.end()
+    return here.child(name, Kind.CLIENT, about)
 
 
 class PostgresCursor(psycopg.Cursor[Any]):
@@ -69,13 +56,29 @@ class PostgresCursor(psycopg.Cursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:  # noqa: ANN401 - the driver's
         """Run a statement."""
-        plain = super().execute
-        return _recorded(query, "postgresql", lambda: plain(query, params, **more))
+        span = _begun(query, "postgresql")
+        if span is None:
+            return super().execute(query, params, **more)
+        try:
+            return super().execute(query, params, **more)
+        except BaseException as error:
+            span.fail(error)
+            raise
+        finally:
+            span.end()
 
     def executemany(self, query: Any, params_seq: Any, **more: Any) -> None:  # noqa: ANN401 - the driver's
         """Run a statement for many sets of values."""
-        plain = super().executemany
-        _recorded(query, "postgresql", lambda: plain(query, params_seq, **more))
+        span = _begun(query, "postgresql")
+        try:
+            super().executemany(query, params_seq, **more)
+        except BaseException as error:
+            if span is not None:
+                span.fail(error)
+            raise
+        finally:
+            if span is not None:
+                span.end()
 
 
 class SqliteCursor(sqlite3.Cursor):
@@ -83,14 +86,31 @@ class SqliteCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> SqliteCursor:  # noqa: ANN401 - the driver's
         """Run a statement."""
-        plain = super().execute
-        _recorded(sql, "sqlite", lambda: plain(sql, parameters))
+        span = _begun(sql, "sqlite")
+        if span is None:
+            super().execute(sql, parameters)
+            return self
+        try:
+            super().execute(sql, parameters)
+        except BaseException as error:
+            span.fail(error)
+            raise
+        finally:
+            span.end()
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> SqliteCursor:  # noqa: ANN401 - the driver's
         """Run a statement for many sets of values."""
-        plain = super().executemany
-        _recorded(sql, "sqlite", lambda: plain(sql, parameters))
+        span = _begun(sql, "sqlite")
+        try:
+            super().executemany(sql, parameters)
+        except BaseException as error:
+            if span is not None:
+                span.fail(error)
+            raise
+        finally:
+            if span is not None:
+                span.end()
         return self
 
 

@@ -44,7 +44,7 @@ class RequestSpan(Span):
         method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
         route = getattr(scope.get("route"), "path", None)
         self.name = method if route is None else f"{method} {route}"
-        own: dict[str, str | int | bool] = {
+        own: dict[str, str | int] = {
             "http.request.method": method,
             "url.scheme": scope.get("scheme", "http"),
         }

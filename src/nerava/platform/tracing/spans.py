@@ -13,19 +13,34 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from enum import IntEnum
 from http import HTTPStatus
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.tracing.context import Origin, traceparent_of
 
-Value: TypeAlias = str | int | bool
+Value: TypeAlias = str | int
 Attributes: TypeAlias = Mapping[str, Value]
 
 THREAD: Final = "tracing"
 """The name of the thread in which spans leave the process."""
 
-NONE: Final[Attributes] = MappingProxyType({})
+
+class About:
+    """What many spans say of themselves, told once: the parts of it that are the same every time.
+
+    Attributes:
+        wire: The same as it is sent; for the encoder to keep.
+    """
+
+    __slots__ = ("attributes", "wire")
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        self.wire: bytes | None = None
+
+
+NONE: Final = About({})
 
 
 class Kind(IntEnum):
@@ -45,7 +60,7 @@ class Span:
     an exception leaves the class of it there and nothing of its text.
 
     Attributes:
-        about: Attributes that many spans share, as one object.
+        about: What many spans share.
         own: Attributes of this one.
         began_ns: Monotonic, and so is `ended_ns`.
         failure: The class of what went wrong; None if nothing did.
@@ -68,7 +83,7 @@ class Span:
     )
 
     def __init__(
-        self, name: str, kind: int, *, trace_id: str, parent_id: int, take: Take, about: Attributes = NONE
+        self, name: str, kind: int, *, trace_id: str, parent_id: int, take: Take, about: About = NONE
     ) -> None:
         self.name = name
         self.kind = kind
@@ -104,7 +119,7 @@ class Span:
         """Say that there is a span."""
         return True
 
-    def child(self, name: str, kind: int, about: Attributes = NONE) -> Span:
+    def child(self, name: str, kind: int, about: About = NONE) -> Span:
         """Return a span that begins now as a part of this one."""
         return Span(name, kind, trace_id=self.trace_id, parent_id=self.span_id, take=self._take, about=about)
 
@@ -217,7 +232,7 @@ def current() -> Span | None:
     return _CURRENT.get()
 
 
-def span(name: str, kind: int = Kind.INTERNAL, about: Attributes = NONE) -> Span | Nothing:
+def span(name: str, kind: int = Kind.INTERNAL, about: About = NONE) -> Span | Nothing:
     """Return a part of the span that is under way, to be used with `with`; nothing where there is none."""
     parent = _CURRENT.get()
     return NOTHING if parent is None else parent.child(name, kind, about)
