@@ -47,12 +47,14 @@ def give(path: Path) -> None:
 
 
 @contextmanager
-def second_server(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[EmbeddedPostgres]:
+def second_server(
+    data: Path, settings: Mapping[str, str] | None = None, *, tcp: bool = False
+) -> Iterator[EmbeddedPostgres]:
     """Run a server on copied files, which belong to it and are removed with their folder afterwards."""
     for path in (data, *data.rglob("*")):
         give(path)
     try:
-        with EmbeddedPostgres(data, fsync=True, settings=settings) as server:
+        with EmbeddedPostgres(data, fsync=True, tcp=tcp, settings=settings) as server:
             yield server
     finally:
         shutil.rmtree(data.parent)

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "inbox": "nerava.commands.inbox:inbox_command",
     "simulators": "nerava.commands.simulators:simulators_command",
     "migrate": "nerava.commands.schema:migrate_command",
+    "doctor": "nerava.commands.doctor:doctor_command",
     "backup": "nerava.commands.backing_up:backup_command",
     "restore": "nerava.commands.backing_up:restore_command",
     "version": "nerava.commands.schema:version_command",
