@@ -78,11 +78,10 @@ class Run:
             self.secrets["configured database"] = PASSWORD
         environment = {kind.setting: value for kind, value in self.given.items()}
         with (
-            self.log.open("w") as output,
             serving(
                 url.render_as_string(hide_password=False),
                 self.folder,
-                output=output,
+                output=self.log,
                 **environment,
                 **ENVIRONMENT,
             ) as (_, port),

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from nerava import migrations
+from tests.chaos.nursery import Child, nursery_of_this_process
 
 PATIENCE_S = 40
 
@@ -57,11 +57,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def serving(
-    url: str, folder: Path, *, output: IO[str] | int = subprocess.PIPE, **environment: str
-) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    url: str, folder: Path, *, output: Path | None = None, **environment: str
+) -> Iterator[tuple[Child, int]]:
     """Start `nerava serve` on a database, wait until it is ready, and make sure that it ends.
 
-    A process that tells much needs a file as `output`: nobody reads the pipe while it runs.
+    What it says goes to `output`, or a file of its own in the folder.
     """
     port = free_port()
     more = {
@@ -71,12 +71,8 @@ def serving(
         "NERAVA_DATABASE__URL": url,
         "PYTHONUNBUFFERED": "1",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nerava", "serve"],
-        env={**os.environ, **more, **environment},
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
+    process = nursery_of_this_process().child(
+        ["serve"], {**more, **environment}, output or folder / f"serve-{port}.out"
     )
     try:
         until(lambda: process.poll() is not None or ask(port, "/readyz")[0] == 200)
