@@ -42,6 +42,7 @@ from nerava.installation import (
 from nerava.integrations.datasets import maps_folder
 from nerava.integrations.ocpi.guard import PeerGuard
 from nerava.kernel.errors import NeravaError
+from nerava.measuring import measure_web, operator_of, warnings_of
 from nerava.platform import policy
 from nerava.platform.client_address import networks_of
 from nerava.platform.cors import Cors, origins_of
@@ -100,7 +101,13 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
     head = migrations.head()
     folder = _data_folder(settings)
     readiness = Readiness(
-        installation.database, installation.clock, Expectations(schema_head=head, data_folder=folder)
+        installation.database,
+        installation.clock,
+        Expectations(
+            schema_head=head,
+            data_folder=folder,
+            warns=warnings_of(installation.cache, installation.clock.now()),
+        ),
     )
     background = background_of(installation)
     revocations = Revocations(installation.database, installation.clock)
@@ -138,6 +145,8 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         requests_max=settings.server.requests_max,
         cors=Cors(origins_of(settings.server.cors_origins)),
     )
+    if installation.meter is not None:
+        measure_web(app, installation.meter, readiness)
     return app
 
 
@@ -182,6 +191,8 @@ def _wiring_of(
         roaming=installation.roaming,
         vehicles=installation.vehicles,
         readiness=readiness,
+        meter=installation.meter,
+        operator=operator_of(settings),
         maps=MapFiles(maps_folder(settings.data_dir)),
         thin_areas=installation.directories.thin_areas,
         enrichment=installation.directories.enrichment,

@@ -23,6 +23,7 @@ from nerava.connections import (
 )
 from nerava.directories import directories_of
 from nerava.drivers import service as drivers
+from nerava.guarding import audit_jobs, watch_jobs
 from nerava.identity.admission import Admission
 from nerava.identity.asking import Desk, SmsRules
 from nerava.identity.endpoint_notices import EndpointNotice
@@ -42,6 +43,7 @@ from nerava.kernel.clock import SystemClock
 from nerava.ledger import Ledger
 from nerava.ledger.installing import install
 from nerava.ledger.switches import SwitchBoard
+from nerava.measuring import measure, meter_of, observer_of, rounds_of
 from nerava.merchants.board import Board
 from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
@@ -74,7 +76,6 @@ from nerava.worker import (
     BackgroundWork,
     Job,
     after_grant_jobs,
-    audit_jobs,
     campaign_jobs,
     inbound_jobs,
     jobs,
@@ -86,7 +87,6 @@ from nerava.worker import (
     session_jobs,
     settlement_jobs,
     sign_in_jobs,
-    watch_jobs,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from nerava.kernel.clock import Clock
     from nerava.payouts.ports import PayoutProvider
     from nerava.platform.db import Database
+    from nerava.platform.metrics.meter import Meter
     from nerava.rewards.ports import PaymentProvider
     from nerava.settings import Settings
     from nerava.vehicles.service import Vehicles
@@ -147,6 +148,7 @@ class Installation:
     directories: Directories
     smartcar: Smartcar | SmartcarV2 | None
     vehicles: Vehicles | None
+    meter: Meter | None
 
     def close(self) -> None:
         """Finish what the ledger has queued and close every connection."""
@@ -169,23 +171,24 @@ class Installation:
 def open_installation(settings: Settings, clock: Clock | None = None) -> Installation:
     """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
     clock = clock or SystemClock()
-    database = database_of(settings, clock)
+    database, meter = database_of(settings, clock), meter_of(settings)
     options = _token_options(settings)
     tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
     secrets = _secrets_of(settings, clock)
-    ledger, sessions = Ledger(database, clock), Sessions(tokens)
+    ledger, sessions = Ledger(database, clock, meter=meter), Sessions(tokens)
     vault, limits = Vault(secrets), Limits(database, secrets, tighter=settings.limits.tighter)
     audit = AuditLog(vault)
     switches = SwitchBoard(database)
     database.ask_before_writing(switches.require_writable)
     listed = ErasureList(settings.erasure_list, vault)
-    surroundings = Surroundings(pauses=PausesInDatabase(database))
+    surroundings = Surroundings(observe=observer_of(meter), pauses=PausesInDatabase(database))
     messaging = messaging_of(settings, clock, surroundings)
     messages = Messages(database, vault, messaging.messengers)
     stripe = stripe_of(settings, clock, surroundings)
     smartcar = smartcar_of(settings, clock, surroundings)
     redis = settings.redis.url
     cache = Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
+    measure(meter, (database, clock), ledger, cache, surroundings.healths)
     return Installation(
         settings=settings,
         clock=clock,
@@ -233,6 +236,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         cache=cache,
         surroundings=surroundings,
         relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
+        meter=meter,
         directories=directories_of(settings, database, clock, cache=cache, surroundings=surroundings),
     )
 
@@ -304,7 +308,8 @@ def apply_stops(installation: Installation) -> None:
 
 def background_of(installation: Installation) -> BackgroundWork:
     """Return the background work of an installation, not yet started."""
-    return BackgroundWork(jobs_of(installation), installation.clock, installation.settings.worker)
+    rounds = rounds_of(installation.database, installation.meter)
+    return BackgroundWork(jobs_of(installation), installation.clock, installation.settings.worker, rounds)
 
 
 def jobs_of(installation: Installation) -> Sequence[Job]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from nerava.audit.sealing import seal_entries, sign_hour
-from nerava.audit.signing import SealKey
 from nerava.identity import challenge_store, factor_store, invites, message_store
 from nerava.identity.session_retention import forget as forget_sessions
 from nerava.kernel.errors import NeravaError
@@ -23,8 +21,8 @@ from nerava.outbox.consumers import remove_old
 from nerava.outbox.publishing import give_positions
 from nerava.platform import tracing
 from nerava.platform.idempotency_store import forget
+from nerava.platform.metrics.rounds import Rounds
 from nerava.platform.outbound.pauses import forget_pauses
-from nerava.platform.secrets import SecretKind
 from nerava.rewards.expiring import Expiring
 from nerava.rewards.referral_rewards import reward_qualified
 from nerava.rewards.referrals import qualify
@@ -41,12 +39,10 @@ if TYPE_CHECKING:
     from nerava.inbound.work import EventWork
     from nerava.kernel.clock import Clock
     from nerava.ledger import Ledger
-    from nerava.ledger.watching import Watching
     from nerava.outbox.relay import Relay
     from nerava.payouts.service import Payouts
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
-    from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
     from nerava.privacy.erasures import Erasures
     from nerava.privacy.exports import Exports
@@ -95,15 +91,15 @@ PROVIDERS: Final = "providers"
 DIRECTORIES: Final = "directories"
 """The share of jobs that load directories from other machines, which takes minutes."""
 
-WATCH: Final = "watch"
-"""The share of the job that reads the books from end to end."""
-
 
 class BackgroundWork:
     """A thread for each share runs its jobs in turn. A job that fails is logged and tried again later."""
 
-    def __init__(self, jobs: Sequence[Job], clock: Clock, settings: WorkerSettings) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], clock: Clock, settings: WorkerSettings, rounds: Rounds | None = None
+    ) -> None:
         self._jobs = jobs
+        self._rounds = rounds or Rounds()
         self._clock = clock
         self._pause_s = settings.pause_ms / 1_000
         self._stop = threading.Event()
@@ -147,6 +143,7 @@ class BackgroundWork:
 
     def _work(self, share: str) -> None:
         while not self._stop.is_set():
+            self._rounds.alive(share, self._clock.now())
             if self.round(share) == 0:
                 self._stop.wait(self._pause_s)
 
@@ -154,6 +151,7 @@ class BackgroundWork:
         if self._stop.is_set():
             return 0
         now = self._clock.now()
+        ended = self._rounds.begin(job.name, now)
         try:
             with tracing.job(job.name) as span:
                 done = span.did(job.run(now))
@@ -163,15 +161,15 @@ class BackgroundWork:
                 log.info("%s waits: %s", job.name, error)
                 self._quiet_until[job.name] = now + HOURLY
             self._due[job.name] = now + SWITCHED_OFF_PAUSE
-            return 0
+            return ended("switched_off")
         except Exception as error:  # whatever it is, the other jobs go on
             expected = isinstance(error, NeravaError)
             log.warning("%s failed: %s", job.name, error, exc_info=None if expected else error)
             self._due[job.name] = now + timedelta(seconds=FAILED_PAUSE_S)
-            return 0
+            return ended("failed")
         if done == 0:
             self._due[job.name] = now + job.every
-        return done
+        return ended("done" if done else "idle", done)
 
 
 def jobs(database: Database, ledger: Ledger, settings: WorkerSettings) -> Sequence[Job]:
@@ -355,26 +353,4 @@ def payment_jobs(checkouts: CheckoutWork, refunds: RefundWork) -> Sequence[Job]:
     return (
         Job("drive payments of sponsors", AT_ONCE, checkouts.run, PROVIDERS),
         Job("drive refunds to sponsors", AT_ONCE, refunds.run, PROVIDERS),
-    )
-
-
-def watch_jobs(watching: Watching) -> Sequence[Job]:
-    """Return the job that watches over the books; on large ones it takes minutes, so nobody waits for it."""
-    return (Job("look for broken invariants", MINUTELY, watching.run, WATCH),)
-
-
-def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:
-    """Return the jobs that make the audit log a chain; they go on while everything else is read-only."""
-
-    def seal(_now: datetime) -> int:
-        return database.run(seal_entries, repeatable=True, essential=True)
-
-    def sign(now: datetime) -> int:
-        key = SealKey(secrets.get(SecretKind.SEAL))
-        signed = database.run(lambda session: sign_hour(session, key, now), essential=True)
-        return 0 if signed is None else 1
-
-    return (
-        Job("link the audit log into its chain", SECONDLY, seal),
-        Job("sign the audit log", MINUTELY, sign),
     )

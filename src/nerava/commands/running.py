@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
@@ -14,18 +16,22 @@ from nerava.commands.errors import AddressUnusable, PortTaken
 from nerava.commands.opening import refusing
 from nerava.installation import apply_stops, background_of, open_installation
 from nerava.kernel.clock import SystemClock
+from nerava.measuring import measure_process, operator_of
 from nerava.platform.logging_setup import set_up_logging
 from nerava.platform.redaction import REDACTOR
 from nerava.serving import server_for
 from nerava.telemetry import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fastapi import FastAPI
 
     from nerava.commands.output import Output
+    from nerava.installation import Installation
     from nerava.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def run_server(out: Output, settings: Settings) -> None:
@@ -53,11 +59,40 @@ def run_work(out: Output, settings: Settings) -> None:
         apply_stops(installation)
         background = background_of(installation)
         end_by_signal(background.ask_to_stop)
-        out.say("Nerava works in the background")
-        try:
-            background.run()
-        finally:
-            installation.close()
+        with telling(installation):
+            out.say("Nerava works in the background")
+            try:
+                background.run()
+            finally:
+                installation.close()
+
+
+@contextmanager
+def telling(installation: Installation) -> Iterator[None]:
+    """Tell what a worker measures on a port of its own while the block runs.
+
+    Work must not stand still for it: where the port is taken, the log says so and nobody is told.
+    """
+    wanted = installation.settings.metrics
+    if installation.meter is None:
+        yield
+        return
+    measure_process(installation.meter, "work")
+    from nerava.platform.metrics.server import MetricsServer  # noqa: PLC0415 - only who measures
+
+    try:
+        server = MetricsServer(
+            installation.meter, operator_of(installation.settings), wanted.work_host, wanted.work_port
+        )
+    except OSError as error:
+        log.warning("nobody is told metrics at %s:%s: %s", wanted.work_host, wanted.work_port, error.strerror)
+        yield
+        return
+    log.info("metrics are told at %s:%s", wanted.work_host, server.port)
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def end_by_signal(end: Callable[[], None]) -> None:

@@ -20,6 +20,8 @@ from nerava.kernel.ids import new_id
 from nerava.ledger.switches import require_off, switches_on
 from nerava.platform.limit_numbers import DAY, EMAIL_START, SMS_START, Limit, Per
 from nerava.platform.limits import RateLimited
+from nerava.platform.metrics.catalogue import CODES
+from nerava.platform.metrics.tally import tally
 from nerava.platform.vault import Place
 
 if TYPE_CHECKING:
@@ -147,6 +149,7 @@ def ask(desk: Desk, session: Session, wanted: Ask, asker: Asker, now: datetime) 
     elsewhere = kept_elsewhere(is_muted=is_muted) if wanted.is_kept_elsewhere else None
     challenge = _challenge(desk, session, wanted, target, now, elsewhere=elsewhere)
     session.add(challenge)
+    tally(session, CODES, "asked")
     desk.messages.write(
         session,
         wanted.contact,

@@ -23,6 +23,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from nerava.identity.one_time import GUESSES_MAX
 from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.metrics.catalogue import CODES
+from nerava.platform.metrics.tally import tally
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -160,7 +162,10 @@ def consume(session: Session, challenge_id: UUID, now: datetime) -> bool:
         .values(used_at=now, contact_sealed=None)
         .returning(SignInChallenge.id)
     )
-    return changed.first() is not None
+    is_mine = changed.first() is not None
+    if is_mine:
+        tally(session, CODES, "used")
+    return is_mine
 
 
 def count_failure(session: Session, identity_ix: bytes, now: datetime) -> int:

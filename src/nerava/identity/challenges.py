@@ -26,6 +26,8 @@ from nerava.identity.user_store import knows_device
 from nerava.kernel.errors import NeravaError
 from nerava.platform.limit_numbers import CODE_VERIFY, CODE_WRONG
 from nerava.platform.limits import RateLimited
+from nerava.platform.metrics.catalogue import CODES
+from nerava.platform.metrics.tally import tally
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -217,6 +219,7 @@ class Codes:
         return False
 
     def _count_wrong(self, session: Session, guess: Guess, asker: Asker, now: datetime) -> None:
+        tally(session, CODES, "wrong")
         self._desk.admission.note_failure(session, guess.challenge_id, asker, now)
         with contextlib.suppress(RateLimited):  # It is spent already, and that is all it says.
             self._desk.limits.hit(session, CODE_WRONG.keyed(), now)

@@ -19,9 +19,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, object_session
 
 from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
+from nerava.platform.metrics.catalogue import MESSAGES
+from nerava.platform.metrics.tally import tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,6 +144,9 @@ def lease(session: Session, now: datetime, *, channels: Iterable[str], limit: in
 def end(job: MessageJob, state: MessageState, now: datetime) -> None:
     """End a message of this transaction and wipe it."""
     job.state, job.sealed, job.done_at, job.leased_until = state.value, None, now, None
+    session = object_session(job)
+    if session is not None:
+        tally(session, MESSAGES, job.channel, state.value)
 
 
 def leased(session: Session, job_id: UUID, leased_until: datetime) -> MessageJob | None:

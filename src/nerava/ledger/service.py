@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nerava.ledger.effects import Effect
     from nerava.ledger.values import Chain, Verdict
     from nerava.platform.db import Database
+    from nerava.platform.metrics.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,18 @@ class Ledger:
     There is no call without a key: a chain that was posted before answers its first result.
     """
 
-    def __init__(self, database: Database, clock: Clock, options: LedgerOptions | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        options: LedgerOptions | None = None,
+        *,
+        meter: Meter | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._options = options or LedgerOptions()
+        self._meter = meter
         self._writers: dict[str, LaneWriter] = {}
         self._guard = threading.Lock()
         self._closed = False
@@ -224,6 +233,11 @@ class Ledger:
             )
         )
 
+    def queues(self) -> dict[str, int]:
+        """Return how many chains wait for the next batch in this process, by lane."""
+        with self._guard:
+            return {lane: writer.waiting for lane, writer in self._writers.items()}
+
     def seal(self) -> int:
         """Link committed batches into the hash chain; return how many. Repeats safely."""
         return self._database.run(sealing.seal_batches, repeatable=True)
@@ -243,7 +257,9 @@ class Ledger:
                 if self._closed:
                     raise LedgerClosed
                 wait_max_s = self._options.wait_max_ms / 1_000
-                writer = LaneWriter(self._database, self._clock, lane, wait_max_s=wait_max_s)
+                writer = LaneWriter(
+                    self._database, self._clock, lane, wait_max_s=wait_max_s, meter=self._meter
+                )
                 self._writers[lane] = writer
             return writer
 

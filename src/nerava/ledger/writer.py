@@ -14,6 +14,12 @@ from nerava.ledger.errors import LedgerClosed, LedgerOverloaded
 from nerava.ledger.posting import apply_effects, checked, post_in
 from nerava.platform import tracing
 from nerava.platform.db.errors import DatabaseError, LostRace
+from nerava.platform.metrics.catalogue import (
+    LEDGER_BATCH_CHAINS,
+    LEDGER_BATCH_DURATION,
+    LEDGER_BATCHES,
+    LEDGER_SHED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from nerava.ledger.effects import Effect
     from nerava.ledger.values import Chain, Verdict
     from nerava.platform.db import Database
+    from nerava.platform.metrics.meter import Meter
 
 BATCH_MAX: Final = 2_000
 SUBMIT: Final = "ledger submit"
@@ -59,11 +66,14 @@ class LaneWriter:
     apart.
     """
 
-    def __init__(self, database: Database, clock: Clock, lane: str, *, wait_max_s: float) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, lane: str, *, wait_max_s: float, meter: Meter | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._lane = lane
         self._wait_max_s = wait_max_s
+        self._meter = meter
         self._queue: deque[_Entry] = deque()
         self._ready = threading.Condition()
         self._closing = False
@@ -105,6 +115,11 @@ class LaneWriter:
         last.acquire()
         return [entry.result() for entry in turns]
 
+    @property
+    def waiting(self) -> int:
+        """How many chains wait for the next batch."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Finish what is queued, refuse what comes later, end the thread."""
         with self._ready:
@@ -117,6 +132,8 @@ class LaneWriter:
             if self._closing:
                 raise LedgerClosed
             if shed and self._expected_wait_s() > self._wait_max_s:
+                if self._meter is not None:
+                    self._meter.count(LEDGER_SHED, self._lane, times=len(entries))
                 raise LedgerOverloaded
             self._queue.extend(entries)
             self._ready.notify()
@@ -139,23 +156,32 @@ class LaneWriter:
                     return
                 entries = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
                 self._busy_since = time.monotonic()
-            self._commit(entries)
+            outcome = self._commit(entries)
             with self._ready:
                 took_s = time.monotonic() - self._busy_since
                 self._batch_s += _SMOOTHING * (took_s - self._batch_s)
                 self._busy_since = None
             _answer(entries)
+            if self._meter is not None:
+                self._meter.count(LEDGER_BATCHES, self._lane, outcome)
+                self._meter.observe(LEDGER_BATCH_CHAINS, len(entries), self._lane)
+                self._meter.observe(LEDGER_BATCH_DURATION, took_s, self._lane)
 
-    def _commit(self, entries: Sequence[_Entry]) -> None:
+    def _commit(self, entries: Sequence[_Entry]) -> str:
+        """Commit a batch and return how that went, in a word."""
         try:
             self._commit_together(entries)
         except LostRace as error:
             self._commit_apart(entries, error)  # A row of one caller's effect may be taken for good.
+            return "apart"
         except DatabaseError as error:
             for entry in entries:
                 entry.error = error
+            return "failed"
         except Exception as error:  # noqa: BLE001 - an effect may raise anything; its caller gets it
             self._commit_apart(entries, error)
+            return "apart"
+        return "posted"
 
     def _commit_apart(self, entries: Sequence[_Entry], error: Exception) -> None:
         """Commit each chain alone, because one bad caller must not fail its neighbours."""

@@ -10,6 +10,8 @@ from nerava.kernel.ids import fact_id, new_id
 from nerava.outbox.model import OutboxEvent, OutboxHead
 from nerava.platform import tracing
 from nerava.platform.db.bulk import BulkInsert
+from nerava.platform.metrics.catalogue import EVENTS, PAYOUTS, REDEMPTIONS, REWARDS, SESSIONS_JUDGED
+from nerava.platform.metrics.tally import tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 ORDERED_AT_ONCE: Final = 2_000
 _T: Final[Any] = OutboxEvent.__table__
 _C: Final[Any] = _T.c
+BY_STATE: Final = {
+    "charging_session": SESSIONS_JUDGED,
+    "reward": REWARDS,
+    "redemption": REDEMPTIONS,
+    "payout": PAYOUTS,
+}
+"""What is counted by itself, too."""
+
 _NEW: Final = BulkInsert(
     _T,
     (
@@ -49,6 +59,10 @@ def publish(session: Session, events: Sequence[Event], now: datetime) -> None:
     """
     left_by = tracing.stored()
     _NEW.run(session, [_row(one, now, left_by) for one in events])
+    for one in events:
+        tally(session, EVENTS, one.type)
+        if one.noun in BY_STATE:
+            tally(session, BY_STATE[one.noun], one.state)
 
 
 def give_positions(session: Session, limit: int = ORDERED_AT_ONCE) -> int:

@@ -34,6 +34,8 @@ class ClockKeeper:
         self._database = database
         self._clock = clock
         self._began_well = False
+        self.offset: timedelta | None = None
+        """How far ahead the database was when they were last compared; None where there is only the host."""
 
     def keep(self, session: Session) -> bool:
         """Follow the better clock, and say whether this one is as good as it."""
@@ -43,6 +45,7 @@ class ClockKeeper:
         reference = session.scalar(text("SELECT clock_timestamp()"))
         if not isinstance(reference, datetime):
             raise AssertionError("clock_timestamp() gives an instant")
+        self.offset = reference - self._clock.now()
         if not self._began_well:
             self._began_well = abs(reference - self._clock.now()) <= OFFSET_MAX
         return self._began_well and self._follow(reference)

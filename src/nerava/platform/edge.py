@@ -12,7 +12,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.platform import tracing
 from nerava.platform.cors import Cors
 from nerava.platform.headers import missing_from
-from nerava.platform.problem import TRACE_ID, Overloaded, Unexpected, problem_response
+from nerava.platform.problem import REFUSAL, TRACE_ID, Overloaded, Unexpected, problem_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -75,6 +75,7 @@ class Edge:
             if not isinstance(error, NeravaError):
                 log.exception("unexpected error, trace id %s", scope[TRACE_ID])
                 error = Unexpected()
+            scope[REFUSAL] = error
             await problem_response(error, scope[TRACE_ID])(scope, receive, send_dressed)
         finally:
             self._in_progress -= 1

@@ -22,6 +22,9 @@ MEDIA_TYPE: Final = "application/problem+json"
 TRACE_ID: Final = "nerava.trace_id"
 """Where the edge leaves the request's trace id in the ASGI scope."""
 
+REFUSAL: Final = "nerava.refusal"
+"""Where the scope keeps the error that its answer tells about, for whoever counts."""
+
 UNTRACED: Final = "0" * 32
 
 

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sqlalchemy import exc, text
 
@@ -17,6 +17,7 @@ from nerava.platform.clock_keeping import ClockKeeper
 from nerava.platform.readiness_store import write_probe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -32,6 +33,12 @@ PROBE_MAX: Final = timedelta(milliseconds=500)
 STALE_AFTER: Final = timedelta(seconds=10)
 DISK_FREE_SHARE_MIN: Final = 0.05
 STORAGE_FAILURES_MAX: Final = 2
+
+
+COMPONENTS: Final = ("database", "schema", "clock", "disk", "workers", "outbox", "redis")
+"""What the map of `/readyz` tells about; faults and warnings begin with one of these."""
+
+Warns: TypeAlias = "Callable[[Session, datetime], Sequence[str]]"
 
 
 class Word(StrEnum):
@@ -50,17 +57,19 @@ class Expectations:
     Attributes:
         schema_head: The newest migration this code knows; None leaves the schema unchecked.
         data_folder: Where the free space counts; None leaves it unchecked.
+        warns: Finds what does not go well and takes nothing out of service, as `component: what`.
     """
 
     schema_head: str | None = None
     data_folder: Path | None = None
+    warns: Warns | None = None
 
 
 class Readiness:
     """Checks every second, in its own thread, whether requests can be served.
 
-    Partners, caches and backlogs are deliberately not part of it: they degrade a feature, they
-    must not take a process out of service.
+    Partners, caches, workers and backlogs degrade a feature and must not take a process out of
+    service: they are warnings, which the map tells and the word does not.
     """
 
     def __init__(self, database: Database, clock: Clock, expectations: Expectations) -> None:
@@ -72,6 +81,8 @@ class Readiness:
         self._thread: threading.Thread | None = None
         self._draining = False
         self._checked: tuple[datetime, tuple[str, ...]] | None = None
+        self._warn_due = datetime.min.replace(tzinfo=clock.now().tzinfo)
+        self._warned: tuple[str, ...] = ()
         self._write_due = datetime.min.replace(tzinfo=clock.now().tzinfo)
 
     def start(self) -> None:
@@ -102,6 +113,22 @@ class Readiness:
         stale = self._clock.now() - at > STALE_AFTER
         return Word.NOT_READY if faults or stale else Word.READY
 
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """How far the database's clock was ahead at the last check; None with SQLite."""
+        return self._keeper.offset
+
+    def components(self) -> dict[str, str]:
+        """Return how each component stood at the last check: `ok`, or what is the matter with it."""
+        checked = self._checked
+        told = ("database: not checked yet",) if checked is None else checked[1]
+        found = dict.fromkeys(COMPONENTS, "ok")
+        for prefix, lines in (("degraded", self._warned), ("failed", told)):
+            for line in lines:
+                name, _, what = line.partition(": ")
+                found[name] = f"{prefix}: {what or 'no answer'}"
+        return found
+
     def check(self) -> tuple[str, ...]:
         """Check everything once and return what is wrong, by component."""
         try:
@@ -110,6 +137,7 @@ class Readiness:
             faults = (f"database: {error.code}",)
         except exc.SQLAlchemyError as error:
             faults = (f"database: {type(error).__name__}",)
+        self._look_for_warnings()
         before = self._checked[1] if self._checked else None
         if faults != before:
             log.log(
@@ -136,6 +164,19 @@ class Readiness:
         if self._clock.now() - started > PROBE_MAX:
             faults.append("database: slow")
         return faults
+
+    def _look_for_warnings(self) -> None:
+        warns, now = self._expect.warns, self._clock.now()
+        if warns is None or now < self._warn_due:
+            return
+        self._warn_due = now + WRITE_EVERY
+        try:
+            found = tuple(self._database.read(lambda session: warns(session, now)))
+        except (NeravaError, exc.SQLAlchemyError) as error:
+            found = (f"workers: could not be asked ({type(error).__name__})",)
+        if found != self._warned:
+            log.warning("degraded: %s", "; ".join(found) or "no more")
+        self._warned = found
 
     def _look(self, session: Session) -> list[str]:
         faults = []

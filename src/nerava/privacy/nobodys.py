@@ -56,6 +56,7 @@ NOBODYS: Final[dict[str, str]] = {
     "place_reference": "a shop's name at another directory",
     "provider_cost_day": "what calls to a provider cost",
     "readiness_probe": "an instant",
+    "work_beat": "an instant for each kind of background work",
     "reconciliation_run": "a provider's book beside ours",
     "retention_run": "numbers of rows",
     "roaming_credential": "hashes of a company's tokens",

@@ -36,6 +36,7 @@ from nerava.settings.groups import (
 )
 from nerava.settings.known_names import KnownNames
 from nerava.settings.messages import SendGridSettings, SesSettings, SmtpSettings, TwilioSettings
+from nerava.settings.metrics import MetricsSettings
 from nerava.settings.resolving import Origins, ResolvedSecrets, origins_just_read, secret_fields
 from nerava.settings.roaming import OcpiSettings
 from nerava.settings.tracing import TracingSettings
@@ -59,6 +60,7 @@ __all__ = [
     "Knob",
     "LimitSettings",
     "LogSettings",
+    "MetricsSettings",
     "MoneySettings",
     "NlrSettings",
     "OcmSettings",
@@ -144,6 +146,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
 
     _origins: Origins = PrivateAttr(default_factory=origins_just_read)
@@ -204,6 +207,11 @@ class Settings(BaseSettings):
             except UnknownSwitch as unknown:
                 raise ValueError(unknown.detail) from None
         return text
+
+    @property
+    def measures(self) -> bool:
+        """Whether what happens is measured, and told to whoever may ask."""
+        return self.is_strict if self.metrics.enabled is None else self.metrics.enabled
 
     @property
     def limits_api(self) -> bool:

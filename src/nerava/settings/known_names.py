@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 KNOWN_NAMES: Final = {
     "SECRETS_PROVIDER": ("secrets", "provider"),
+    "METRICS_ENABLED": ("metrics", "enabled"),
+    "METRICS_TOKEN": ("metrics", "token"),
     "OTEL_ENABLED": ("tracing", "enabled"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("tracing", "endpoint"),
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("tracing", "traces_endpoint"),

@@ -28,11 +28,14 @@ from nerava.platform.db.errors import (
 )
 from nerava.platform.db.fair_lock import FairLock
 from nerava.platform.db.unit_session import UnitSession
+from nerava.platform.metrics.tally import begin_tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import URL
+
+    from nerava.platform.metrics.tally import Tally
 
 Result = TypeVar("Result")
 Work = Callable[[Session], Result]
@@ -60,6 +63,7 @@ class Database:
         self._begin = SQLITE_BEGIN if self.is_sqlite else None
         self._gate: Callable[[], None] | None = None
         self._failed_in_a_row = 0
+        self._counted: Callable[[Tally], None] | None = None
 
     @property
     def dialect(self) -> str:
@@ -74,6 +78,17 @@ class Database:
     def ask_before_writing(self, gate: Callable[[], None]) -> None:
         """Have `gate` called before every `run` that is not essential; what it raises, `run` raises."""
         self._gate = gate
+
+    def count_commits(self, take: Callable[[Tally], None]) -> None:
+        """Have `take` told what was counted (`platform.metrics.tally`) after every commit that counted."""
+        self._counted = take
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are at work, and how many there may be."""
+        pools = {id(one): one.pool for one in (self._engine, self._readers)}
+        in_use = sum(getattr(pool, "checkedout", int)() for pool in pools.values())
+        return in_use, sum(getattr(pool, "size", int)() for pool in pools.values())
 
     def run(self, work: Work[Result], *, repeatable: bool = False, essential: bool = False) -> Result:
         """Run `work` in one transaction and return its result after the commit.
@@ -165,6 +180,7 @@ class Database:
 
     def _once(self, work: Work[Result]) -> Result:
         with self._my_turn(), UnitSession(self._engine, begin=self._begin) as session:
+            tally = None if self._counted is None else begin_tally(session)
             try:
                 result = work(session)
                 session.flush()
@@ -183,7 +199,9 @@ class Database:
                     raise _CommitLost from error
                 raise
             self._failed_in_a_row = 0
-            return result
+        if self._counted is not None and tally:
+            self._counted(tally)
+        return result
 
     def _look(self, work: Work[Result], *, patient: bool) -> Result:
         with Session(self._readers) as session:

@@ -18,7 +18,7 @@ from nerava.platform.outbound.addresses import AddressRefused, require_public_ur
 from nerava.platform.outbound.answers import Lost, NotSent, Reply, Result
 from nerava.platform.outbound.breaker import Passage
 from nerava.platform.outbound.deadline import Deadline, DeadlineNetwork, TlsRefused, caller_left_s
-from nerava.platform.outbound.health import CALLS_AT_ONCE, ProviderHealth
+from nerava.platform.outbound.health import CALLS_AT_ONCE, Healths, ProviderHealth
 from nerava.platform.outbound.observing import attempt_of, describe, log_attempt
 from nerava.platform.outbound.pauses import PausesInMemory
 from nerava.platform.outbound.policy import BACKOFF_S
@@ -57,10 +57,12 @@ class Surroundings:
     Attributes:
         observe: Is told of each attempt; must neither fail nor take long.
         pauses: Until when providers asked to be left alone; in the database, everybody knows.
+        healths: Of whom it called.
     """
 
     observe: Observer = log_attempt
     pauses: Pauses = field(default_factory=PausesInMemory)
+    healths: Healths = field(default_factory=Healths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ class Outbound:
         """
         left_s = caller_left_s()
         until = time.monotonic() + (policy.total_s if left_s is None else min(policy.total_s, left_s))
+        self._shared.healths.note(policy.provider, self.health)
         held = self._held_back(policy, partition, resource, until)
         if held is not None:
             self._shared.observe(attempt_of(policy.name, 0, held, 0))

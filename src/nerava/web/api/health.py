@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from pydantic import BaseModel
-from starlette.responses import PlainTextResponse
+from fastapi import Request
+from pydantic import BaseModel, Field
+from starlette.responses import PlainTextResponse, Response
 
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.readiness import Word
@@ -16,6 +18,16 @@ routes: Final = router("health", prefix="")
 
 _PROBE: Final = Policy(public="probes of load balancers and orchestrators carry no credentials")
 _TEXT: Final = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+class ReadyOut(BaseModel):
+    """How this process stands, for whoever operates it."""
+
+    state: Word
+    components: dict[str, str] = Field(description="`ok`, `degraded: …` or `failed: …`, by component")
+
+
+_MAP: Final = {"content": {**_TEXT["content"], "application/json": {"schema": ReadyOut.model_json_schema()}}}
 
 
 class VersionOut(BaseModel):
@@ -48,13 +60,20 @@ async def alive() -> PlainTextResponse:
     "/readyz",
     summary="The process wants traffic",
     response_class=PlainTextResponse,
-    responses={200: {"description": "Ready", **_TEXT}, 503: {"description": "Not now", **_TEXT}},
+    responses={200: {"description": "Ready", **_MAP}, 503: {"description": "Not now", **_MAP}},
 )
 @guarded(_PROBE)
-async def ready(wired: Wired) -> PlainTextResponse:
-    """Return what the check of the last second found, in one word."""
+async def ready(request: Request, wired: Wired) -> Response:
+    """Return what the check of the last second found, in one word; to the operator, with every component.
+
+    Workers, events that wait and Redis may be degraded, which takes no process out of service.
+    """
     word = wired.readiness.word
-    return PlainTextResponse(word.value, 200 if word is Word.READY else 503)
+    status = HTTPStatus.OK if word is Word.READY else HTTPStatus.SERVICE_UNAVAILABLE
+    if not wired.operator.is_shown(request.headers.getlist("authorization")):
+        return PlainTextResponse(word.value, status)
+    told = ReadyOut(state=word, components=wired.readiness.components())
+    return Response(told.model_dump_json(), status, media_type="application/json")
 
 
 @routes.get("/version", summary="What runs here")

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.problem import (
+    REFUSAL,
     InputError,
     InvalidInput,
     MethodNotAllowed,
@@ -48,6 +49,7 @@ async def on_refusal(request: Request, error: Exception) -> Response:
     if error.status == HTTPStatus.FORBIDDEN:
         denials: Denials = request.app.state.denials
         await denials.tell(request, error)
+    request.scope[REFUSAL] = error
     return problem_response(error, trace_id)
 
 
@@ -64,7 +66,8 @@ async def on_invalid_input(request: Request, error: Exception) -> Response:
         for one in error.errors()[:ERRORS_SHOWN]
     ]
     detail = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
-    return problem_response(InvalidInput(detail, errors=errors), trace_id_of(request.scope))
+    request.scope[REFUSAL] = refusal = InvalidInput(detail, errors=errors)
+    return problem_response(refusal, trace_id_of(request.scope))
 
 
 def _shown(part: int | str) -> str:
@@ -88,4 +91,5 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         refusal = kind()
     else:
         refusal = InvalidInput() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else Unexpected()
+    request.scope[REFUSAL] = refusal
     return problem_response(refusal, trace_id_of(request.scope), headers=dict(error.headers or {}))

@@ -31,6 +31,7 @@ from nerava.web.api import (
     merchant_offers,
     merchant_redemptions,
     merchant_settlements,
+    metrics,
     ocpi_endpoints,
     offers,
     ops_api_keys,
@@ -159,6 +160,7 @@ async def openapi() -> dict[str, Any]:
 ALL_ROUTES: Final[list[BaseRoute]] = [
     *_DOCUMENTED,
     *csp_reports.routes.routes,
+    *metrics.routes.routes,
     *webhooks.routes.routes,
     *vehicle_return.routes.routes,
     *pages.routes.routes,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nerava.platform.limits import Hit, Limits
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-UNCOUNTED: Final = frozenset({"/healthz", "/livez", "/readyz"})
-"""What load balancers ask; they ask often, and for everybody."""
+UNCOUNTED: Final = frozenset({"/healthz", "/livez", "/metrics", "/readyz"})
+"""What load balancers and Prometheus ask; they ask often, and for everybody."""
 
 _PLACES: Final = tuple(one for one in API.limits if one.per is not Per.IDENTITY)
 _CALLERS: Final = tuple(one for one in API.limits if one.per is Per.IDENTITY)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from nerava.platform.client_address import Network
     from nerava.platform.db import Database
     from nerava.platform.limits import Limits
+    from nerava.platform.metrics.access import OperatorToken
+    from nerava.platform.metrics.meter import Meter
     from nerava.platform.readiness import Readiness
     from nerava.platform.secrets import Secrets
     from nerava.platform.vault import Vault
@@ -54,6 +56,8 @@ class Wiring:
         trusted_proxies: Whose `X-Forwarded-For` is believed.
         key_mode: Of the API keys that are made and let in here.
         app_url: Where drivers are sent on to who come back from a provider; None shows a page.
+        meter: What this process measures with; None where nothing is measured.
+        operator: Opens `/metrics` and the map of `/readyz`.
         currency: The operator's currency; one Nova is one minor unit of it.
         build: The version of the product, and `schema_head` the newest migration it knows.
     """
@@ -88,6 +92,8 @@ class Wiring:
     roaming: Roaming | None
     vehicles: Vehicles | None
     readiness: Readiness
+    meter: Meter | None
+    operator: OperatorToken
     maps: MapFiles
     thin_areas: ThinAreas
     enrichment: PlaceEnrichment

@@ -1,0 +1,79 @@
+"""Measures the requests of a web process, by the templates of their addresses."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from nerava.platform.metrics.catalogue import HTTP_DURATION, HTTP_REFUSALS, HTTP_REQUESTS, RATE_LIMITED
+from nerava.platform.problem import REFUSAL
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from nerava.platform.metrics.meter import Meter
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER: Final = "other"
+UNMATCHED: Final = "unmatched"
+"""The route of a request to an address that there is not, however it is spelled."""
+
+NO_ANSWER: Final = "none"
+"""The status of a request that ended without an answer: its caller went away."""
+
+
+class _Limited(Protocol):
+    limit: _Named
+
+
+class _Named(Protocol):
+    id: str
+
+
+class Measured:
+    """ASGI middleware outside of everything; it is there only where somebody measures."""
+
+    def __init__(self, app: ASGIApp, meter: Meter, in_progress: InProgress) -> None:
+        self._app = app
+        self._meter = meter
+        self._in_progress = in_progress
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection and measure it if it is a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = NO_ANSWER
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        self._in_progress.requests += 1
+        try:
+            await self._app(scope, receive, send_noted)
+        finally:
+            self._in_progress.requests -= 1
+            self._note(scope, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, status: str, took_s: float) -> None:
+        method = scope["method"] if scope["method"] in METHODS else OTHER
+        route = getattr(scope.get("route"), "path_format", UNMATCHED)
+        self._meter.count(HTTP_REQUESTS, method, route, status)
+        self._meter.observe(HTTP_DURATION, took_s, method, route)
+        refusal = scope.get(REFUSAL)
+        if refusal is not None:
+            self._meter.count(HTTP_REFUSALS, refusal.code)
+            refused: tuple[_Limited, ...] = getattr(refusal, "violated", ())
+            for one in refused:
+                self._meter.count(RATE_LIMITED, one.limit.id)
+
+
+class InProgress:
+    """How many requests have no whole answer yet; changed on the event loop alone."""
+
+    def __init__(self) -> None:
+        self.requests = 0

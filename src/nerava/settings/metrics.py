@@ -1,0 +1,28 @@
+"""Who measures, and who may see it."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from nerava.settings.groups import Group
+
+
+class MetricsSettings(Group):
+    """`/metrics`: on in production, 404 elsewhere; with a token, 401 without it."""
+
+    enabled: bool | None = Field(
+        default=None,
+        description="Tell metrics at `/metrics`; unset: in production and staging; also `METRICS_ENABLED`",
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Whoever asks must send it (bearer); opens the map of `/readyz`; unset: nobody must; "
+        "also `METRICS_TOKEN`",
+    )
+    work_host: str = Field(
+        default="127.0.0.1", description="Where `nerava work` tells its metrics: the address to listen on"
+    )
+    work_port: int = Field(
+        default=9464, ge=0, le=65_535, description="And the port; 0 takes a free one and the log says which"
+    )
