@@ -68,14 +68,14 @@ def run_work(out: Output, settings: Settings) -> None:
 
 
 @contextmanager
-def telling(installation: Installation) -> Iterator[None]:
-    """Tell what a worker measures on a port of its own while the block runs.
+def telling(installation: Installation) -> Iterator[int | None]:
+    """Tell what a worker measures on a port of its own while the block runs; yield the port.
 
     Work must not stand still for it: where the port is taken, the log says so and nobody is told.
     """
     wanted = installation.settings.metrics
     if installation.meter is None:
-        yield
+        yield None
         return
     measure_process(installation.meter, "work")
     from nerava.platform.metrics.server import MetricsServer  # noqa: PLC0415 - only who measures
@@ -86,11 +86,11 @@ def telling(installation: Installation) -> Iterator[None]:
         )
     except OSError as error:
         log.warning("nobody is told metrics at %s:%s: %s", wanted.work_host, wanted.work_port, error.strerror)
-        yield
+        yield None
         return
     log.info("metrics are told at %s:%s", wanted.work_host, server.port)
     try:
-        yield
+        yield server.port
     finally:
         server.close()
 

@@ -134,9 +134,7 @@ def _payouts(session: Session, now: datetime) -> Iterator[Sample]:
         yield Sample(metrics.PAYOUTS_OPEN, (state.value,), number)
         yield Sample(metrics.PAYOUTS_AGE, (state.value,), _age_s(since, now))
     cases = select(_CASE.kind, func.count()).where(_CASE.closed_at.is_(None)).group_by(_CASE.kind)
-    numbers = dict.fromkeys((kind.value for kind in CaseKind), 0) | dict(
-        session.execute(cases).tuples().all()
-    )
+    numbers = dict.fromkeys((kind.value for kind in CaseKind), 0) | dict(map(tuple, session.execute(cases)))
     for kind, number in numbers.items():
         yield Sample(metrics.PAYOUT_CASES, (kind,), number)
 

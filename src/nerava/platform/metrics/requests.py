@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nerava.platform.metrics.catalogue import HTTP_DURATION, HTTP_REFUSALS, HTTP_REQUESTS, RATE_LIMITED
@@ -20,6 +22,9 @@ UNMATCHED: Final = "unmatched"
 
 NO_ANSWER: Final = "none"
 """The status of a request that ended without an answer: its caller went away."""
+
+CODE: Final = re.compile(rb'"code": ?"([a-z0-9-]{1,60})"')
+"""Where a problem document has its code; a text within it cannot look so, because its quotes are escaped."""
 
 
 class _Limited(Protocol):
@@ -44,12 +49,16 @@ class Measured:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = NO_ANSWER
+        status, code = 0, b""
 
         async def send_noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, code
             if message["type"] == "http.response.start":
-                status = str(message["status"])
+                status = message["status"]
+            elif status >= HTTPStatus.BAD_REQUEST and not code:
+                # Refusals that are kept under a key are answered from there, as they were written then.
+                found = CODE.search(message.get("body", b""))
+                code = found[1] if found else b""
             await send(message)
 
         self._in_progress.requests += 1
@@ -57,19 +66,18 @@ class Measured:
             await self._app(scope, receive, send_noted)
         finally:
             self._in_progress.requests -= 1
-            self._note(scope, status, time.perf_counter() - began)
+            self._note(scope, status, code, time.perf_counter() - began)
 
-    def _note(self, scope: Scope, status: str, took_s: float) -> None:
+    def _note(self, scope: Scope, status: int, code: bytes, took_s: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER
         route = getattr(scope.get("route"), "path_format", UNMATCHED)
-        self._meter.count(HTTP_REQUESTS, method, route, status)
+        self._meter.count(HTTP_REQUESTS, method, route, str(status) if status else NO_ANSWER)
         self._meter.observe(HTTP_DURATION, took_s, method, route)
-        refusal = scope.get(REFUSAL)
-        if refusal is not None:
-            self._meter.count(HTTP_REFUSALS, refusal.code)
-            refused: tuple[_Limited, ...] = getattr(refusal, "violated", ())
-            for one in refused:
-                self._meter.count(RATE_LIMITED, one.limit.id)
+        if code:
+            self._meter.count(HTTP_REFUSALS, code.decode())
+        refused: tuple[_Limited, ...] = getattr(scope.get(REFUSAL), "violated", ())
+        for one in refused:
+            self._meter.count(RATE_LIMITED, one.limit.id)
 
 
 class InProgress:

@@ -66,8 +66,7 @@ async def on_invalid_input(request: Request, error: Exception) -> Response:
         for one in error.errors()[:ERRORS_SHOWN]
     ]
     detail = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
-    request.scope[REFUSAL] = refusal = InvalidInput(detail, errors=errors)
-    return problem_response(refusal, trace_id_of(request.scope))
+    return problem_response(InvalidInput(detail, errors=errors), trace_id_of(request.scope))
 
 
 def _shown(part: int | str) -> str:
@@ -91,5 +90,4 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         refusal = kind()
     else:
         refusal = InvalidInput() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else Unexpected()
-    request.scope[REFUSAL] = refusal
     return problem_response(refusal, trace_id_of(request.scope), headers=dict(error.headers or {}))
