@@ -24,7 +24,7 @@ def tracked_files(root: Path) -> list[str]:
     try:
         asked = subprocess.run(
             ["git", "-C", str(root), "ls-files", "-z"],  # noqa: S607 - git is wherever the system keeps it
-            capture_output=True, check=True, text=True, timeout=60,
+            capture_output=True, check=True, encoding="utf-8", errors="surrogateescape", timeout=60,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
