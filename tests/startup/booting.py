@@ -23,6 +23,14 @@ import pytest
 from nerava.identity.keys import KeyRing
 from nerava.kernel.clock import SystemClock
 from nerava.platform.secrets import SecretKind
+from nerava.startup_checks import (
+    ConfigurationRefused,
+    Finding,
+    check_books,
+    check_start,
+    load_settings,
+)
+from nerava.startup_checks.findings import Process
 
 WATCH = Path(__file__).parent / "watch"
 NOBODY = 65_534
@@ -109,6 +117,34 @@ def strong(kind: SecretKind) -> str:
     """Return a new secret of a kind, as the settings take it."""
     value = base64.b64encode(secrets.token_bytes(32)).decode()
     return f"kek_2026_01:{value}" if kind is SecretKind.KEY_ENCRYPTION else value
+
+
+def told_here(configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, ...]:
+    """Return what a start would be refused for, looked at in this process: no interpreter is started for it.
+
+    What lies outside a process's settings is as it would be there: its user, its limits, its arguments.
+    """
+    for name in [name for name in os.environ if name.startswith(("NERAVA_", "SECRETS_", "OTEL_"))]:
+        monkeypatch.delenv(name)
+    for name, value in configuration.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(configuration.folder)
+    user = 0 if configuration.as_root else NOBODY
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    limits = (configuration.open_files, configuration.open_files)
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
+    command, *arguments = configuration.command
+    database = arguments[arguments.index("--database") + 1] if "--database" in arguments else None
+    process: Process = "work" if command == "work" else "serve"
+    try:
+        settings = load_settings(database=database)
+        check_start(settings, process, configuration.command)
+        check_books(settings)
+    except ConfigurationRefused as error:
+        return error.findings
+    finally:
+        monkeypatch.undo()
+    return ()
 
 
 def refused(configuration: Configuration) -> Refusal:

@@ -18,7 +18,16 @@ from nerava.startup_checks import EX_CONFIG
 from tests.chaos.tampering import drop_every_guard
 from tests.ledger.houses import NOON
 from tests.ledger.test_sealing import busy_house
-from tests.startup.booting import Configuration, Refusal, ready, refused, running, spoil_key, strong
+from tests.startup.booting import (
+    Configuration,
+    Refusal,
+    ready,
+    refused,
+    running,
+    spoil_key,
+    strong,
+    told_here,
+)
 
 Spoil = Callable[[Configuration], Configuration]
 
@@ -28,6 +37,8 @@ KEYS = "NERAVA_TOKENS__KEYS_DIRECTORY"
 ISSUER = "NERAVA_TOKENS__ISSUER"
 LINKS = "NERAVA_SIGN_IN__LINK_PAGE"
 TIGHTER = "NERAVA_LIMITS__TIGHTER"
+REDIS = "NERAVA_REDIS__URL"
+STRIPE = "NERAVA_STRIPE"
 WRONG = "hunter2"
 """A value that must not be repeated."""
 
@@ -42,7 +53,8 @@ class Bad:
         setting: What must be named, and nothing else.
         words: What must be said about it.
         spoil: Makes it bad.
-        quick: Whether `make test` boots it too; the others are booted by `make chaos`.
+        quick: Whether `make test` boots it as a process; it looks at all of them in its own, and `make
+            chaos` boots all.
     """
 
     row: str
@@ -137,28 +149,28 @@ BAD = (
         Bad("B01", f"profile {name!r}", "NERAVA_ENV", "must be 'production'", having(NERAVA_ENV=name))
         for name in ("", "prod", "PRODUCTION", "local")
     ),
-    Bad("B02", "a typing error", "NERAVA_DATABSE__URL", "no such", having(NERAVA_DATABSE__URL=WRONG), quick=True),
+    Bad("B02", "a typing error", "NERAVA_DATABSE__URL", "no such", having(NERAVA_DATABSE__URL=WRONG)),
     Bad("B02", "a skipped check", "NERAVA_SKIP_CHECKS", "no such", having(NERAVA_SKIP_CHECKS="true")),
     *(
-        Bad("B03", f"no {kind}", kind.setting, "must be set", having(**{kind.setting: None}),
-            quick=kind is SecretKind.SEAL)
+        Bad("B03", f"no {kind}", kind.setting, "must be set", having(**{kind.setting: None}))
         for kind in SecretKind
     ),
-    Bad("B03", "no signing key", KEYS, "nerava keys new", doing(unreachable), quick=True),
+    Bad("B03", "no signing key", KEYS, "nerava keys new", doing(unreachable)),
     Bad("B03", "no database", DATABASE, "must be set", having(NERAVA_DATABASE__URL=None)),
-    Bad("B04", "short", "NERAVA_SECRETS__SEAL", "shorter than 32", having(NERAVA_SECRETS__SEAL="c2hvcnQgb25l"), quick=True),
+    Bad("B04", "short", "NERAVA_SECRETS__SEAL", "shorter than 32", having(NERAVA_SECRETS__SEAL="c2hvcnQgb25l")),
     Bad("B04", "known", "NERAVA_SECRETS__SEAL", "an example", having(NERAVA_SECRETS__SEAL="ChangeMe" * 6)),
     Bad("B04", "one byte", "NERAVA_SECRETS__SEAL", "repeats", all_alike),
     Bad("B04", "used twice", "NERAVA_SECRETS__REFRESH", "the same as NERAVA_SECRETS__SESSION", twice),
     Bad("B04", "an address", "NERAVA_SECRETS__SEAL", "the same as an address", as_issuer),
     Bad("B04", "no base64", "NERAVA_SECRETS__SEAL", "base64", having(NERAVA_SECRETS__SEAL=f"{WRONG}!")),
-    Bad("B05", "open file", "NERAVA_SECRETS__SEAL_FILE", "make it 0600", in_file(strong(SecretKind.SEAL), 0o644), quick=True),
+    Bad("B05", "open file", "NERAVA_SECRETS__SEAL_FILE", "make it 0600", in_file(strong(SecretKind.SEAL), 0o644)),
     Bad("B05", "file is gone", "NERAVA_SECRETS__SEAL_FILE", "cannot be read",
         having(NERAVA_SECRETS__SEAL=None, NERAVA_SECRETS__SEAL_FILE="nowhere/seal")),
     Bad("B05", "two sources", "NERAVA_SECRETS", "both set", having(NERAVA_SECRETS__SEAL_FILE="nowhere/seal")),
     Bad("B05", "in argv", "NERAVA_SECRETS__SEAL", "command line", written_down, quick=True),
+    Bad("B05", "unknown source", "NERAVA_SECRETS__PROVIDER", "must be 'env' or 'aws'", having(NERAVA_SECRETS__PROVIDER=WRONG)),
     Bad("B06", "symmetric", KEYS, "not the Ed25519", doing(lambda good: spoil_key(good, kty="oct"))),
-    Bad("B06", "no kid", KEYS, "not an Ed25519", doing(lambda good: spoil_key(good, kid=None)), quick=True),
+    Bad("B06", "no kid", KEYS, "not an Ed25519", doing(lambda good: spoil_key(good, kid=None))),
     Bad("B06", "another kid", KEYS, "not the Ed25519", doing(lambda good: spoil_key(good, kid="other"))),
     Bad("B06", "open key", KEYS, "make it 0600",
         doing(lambda good: next(good.keys.iterdir()).chmod(0o644))),
@@ -166,7 +178,7 @@ BAD = (
     Bad("B06", "no issuer", ISSUER, "must not be empty", having(NERAVA_TOKENS__ISSUER="")),
     Bad("B06", "example issuer", ISSUER, "must name this", having(NERAVA_TOKENS__ISSUER=None)),
     Bad("B06", "no audience", "NERAVA_TOKENS__AUDIENCE", "must not be empty", having(NERAVA_TOKENS__AUDIENCE="")),
-    Bad("B07", "SQLite", DATABASE, "NERAVA_SINGLE_NODE", having(NERAVA_SINGLE_NODE=None), quick=True),
+    Bad("B07", "SQLite", DATABASE, "NERAVA_SINGLE_NODE", having(NERAVA_SINGLE_NODE=None)),
     Bad("B07", "two workers", "NERAVA_WORKER__IN_WEB_PROCESS", "one process", having(NERAVA_WORKER__IN_WEB_PROCESS="false")),
     Bad("B07", "a second worker", DATABASE, "nerava serve", lambda good: replace(good, command=("work",)), quick=True),
     Bad("B07", "in memory", DATABASE, "gone at the end", having(NERAVA_DATABASE__URL="sqlite://")),
@@ -174,37 +186,57 @@ BAD = (
     Bad("B07", "a letter", DATABASE, "cannot be used", doing(lambda good: file_of(good).write_text("Dear database, " * 99))),
     Bad("B10", "no file", DATABASE, "nerava migrate", doing(lambda good: file_of(good).unlink())),
     Bad("B10", "empty", DATABASE, "is empty", doing(lambda good: file_of(good).write_bytes(b""))),
-    Bad("B10", "behind", DATABASE, "has schema 0003", told("UPDATE alembic_version SET version_num = '0003'"), quick=True),
+    Bad("B10", "behind", DATABASE, "has schema 0003", told("UPDATE alembic_version SET version_num = '0003'")),
     Bad("B10", "ahead", DATABASE, "ahead of this version", told("UPDATE alembic_version SET version_num = '9999'")),
-    Bad("B10", "damaged end", DATABASE, "damaged at their end", doing(damaged), quick=True),
+    Bad("B10", "damaged end", DATABASE, "damaged at their end", doing(damaged)),
+    Bad("B11", "dead", REDIS, "does not answer", having(NERAVA_REDIS__URL="redis://127.0.0.1:1")),
+    Bad("B11", "no TLS", REDIS, "needs rediss://", having(NERAVA_REDIS__URL="redis://:hunter2@cache.city.org")),
+    Bad("B11", "no password", REDIS, "a password", having(NERAVA_REDIS__URL="rediss://cache.city.org")),
+    Bad("B11", "not verified", REDIS, "verified", having(NERAVA_REDIS__URL="rediss://:hunter2@cache.city.org?ssl_cert_reqs=none")),
+    Bad("B11", "own timeouts", REDIS, "timeouts of its own", having(NERAVA_REDIS__URL="redis://127.0.0.1:1?socket_timeout=0")),
+    Bad("B12", "no such mode", f"{STRIPE}__MODE", "must be 'off'", having(NERAVA_STRIPE__MODE=WRONG)),
+    Bad("B12", "live without key", STRIPE, "key is needed", having(NERAVA_STRIPE__MODE="live")),
+    Bad("B12", "live and unheard", f"{STRIPE}__WEBHOOK_SECRETS", "nothing is heard",
+        having(NERAVA_STRIPE__MODE="live", NERAVA_STRIPE__KEY="sk_live_hunter2")),
+    Bad("B12", "test key", STRIPE, "not of this mode",
+        having(NERAVA_STRIPE__MODE="live", NERAVA_STRIPE__KEY="sk_test_hunter2")),
+    Bad("B12", "sandbox", f"{STRIPE}__MODE", "never happened",
+        having(NERAVA_STRIPE__MODE="sandbox", NERAVA_STRIPE__KEY="sk_test_hunter2")),
+    Bad("B12", "live in staging", f"{STRIPE}__MODE", "production alone",
+        having(NERAVA_ENV="staging", NERAVA_STRIPE__MODE="live", NERAVA_STRIPE__KEY="sk_live_hunter2")),
+    Bad("B12", "simulator", f"{STRIPE}__MODE", "must not be the simulator",
+        having(NERAVA_STRIPE__MODE="simulator", NERAVA_STRIPE__KEY="sk_test_hunter2",
+               NERAVA_STRIPE__BASE_URL="http://127.0.0.1:9000")),
+    Bad("B14", "not Stripe", f"{STRIPE}__BASE_URL", "the provider's own", having(NERAVA_STRIPE__BASE_URL="https://stripe.city.org")),
+    Bad("B14", "retired", "NERAVA_NLR__BASE_URL", "retired", having(NERAVA_NLR__BASE_URL="https://developer.nrel.gov")),
     Bad("B14", "http", ISSUER, "https://", having(NERAVA_TOKENS__ISSUER="http://rewards.city.org")),
-    Bad("B14", "localhost", ISSUER, "reach", having(NERAVA_TOKENS__ISSUER="https://localhost:8000"), quick=True),
+    Bad("B14", "localhost", ISSUER, "reach", having(NERAVA_TOKENS__ISSUER="https://localhost:8000")),
     Bad("B14", "private", ISSUER, "reach", having(NERAVA_TOKENS__ISSUER="https://10.0.0.8")),
     Bad("B14", "with a password", ISSUER, "password", having(NERAVA_TOKENS__ISSUER="https://u:hunter2@city.org")),
-    Bad("B14", "links over http", LINKS, "https://", having(NERAVA_SIGN_IN__LINK_PAGE="http://localhost:8000/link"), quick=True),
+    Bad("B14", "links over http", LINKS, "https://", having(NERAVA_SIGN_IN__LINK_PAGE="http://localhost:8000/link")),
     Bad("B14", "links to this machine", LINKS, "reach", having(NERAVA_SIGN_IN__LINK_PAGE="https://127.0.0.1/link")),
     Bad("B14", "passkeys of localhost", "NERAVA_PASSKEYS__DOMAIN", "reach",
-        having(NERAVA_PASSKEYS__DOMAIN="localhost", NERAVA_PASSKEYS__ORIGINS="http://localhost:8000"), quick=True),
+        having(NERAVA_PASSKEYS__DOMAIN="localhost", NERAVA_PASSKEYS__ORIGINS="http://localhost:8000")),
     Bad("B14", "passkeys over http", "NERAVA_PASSKEYS__ORIGINS", "https://",
-        having(NERAVA_PASSKEYS__DOMAIN="city.org", NERAVA_PASSKEYS__ORIGINS="http://app.city.org"), quick=True),
+        having(NERAVA_PASSKEYS__DOMAIN="city.org", NERAVA_PASSKEYS__ORIGINS="http://app.city.org")),
     Bad("B14", "passkeys without origins", "NERAVA_PASSKEYS__ORIGINS", "both or neither", having(NERAVA_PASSKEYS__DOMAIN="city.org")),
     *(
         Bad("B14", f"keys of {one} over http", f"NERAVA_{one}__KEYS_URL", "https://",
             having(**{f"NERAVA_{one}__KEYS_URL": "http://localhost:9000/keys"}))
         for one in ("GOOGLE", "APPLE")
     ),
-    Bad("B15", "everybody a proxy", "NERAVA_SERVER__TRUSTED_PROXIES", "your proxies", having(NERAVA_SERVER__TRUSTED_PROXIES="0.0.0.0/0"), quick=True),
+    Bad("B15", "everybody a proxy", "NERAVA_SERVER__TRUSTED_PROXIES", "your proxies", having(NERAVA_SERVER__TRUSTED_PROXIES="0.0.0.0/0")),
     Bad("B15", "no network", "NERAVA_SERVER__TRUSTED_PROXIES", "no networks", having(NERAVA_SERVER__TRUSTED_PROXIES=WRONG)),
     *(
         Bad("B15", f"CORS {value!r}", "NERAVA_SERVER__CORS_ORIGINS", "an origin is https://host",
-            having(NERAVA_SERVER__CORS_ORIGINS=value), quick=value == "*")
+            having(NERAVA_SERVER__CORS_ORIGINS=value))
         for value in ("*", "null", r"https://.*\.city\.org", "https://city.org/path")
     ),
     Bad("B15", "CORS http", "NERAVA_SERVER__CORS_ORIGINS", "https origins", having(NERAVA_SERVER__CORS_ORIGINS="http://localhost:3000")),
-    Bad("B17", "debug", "NERAVA_LOG__LEVEL", "debug", having(NERAVA_LOG__LEVEL="debug"), quick=True),
+    Bad("B17", "debug", "NERAVA_LOG__LEVEL", "debug", having(NERAVA_LOG__LEVEL="debug")),
     Bad("B18", "nobody served", "NERAVA_SERVER__REQUESTS_MAX", "greater than", having(NERAVA_SERVER__REQUESTS_MAX="0")),
     Bad("B18", "too many", "NERAVA_SERVER__REQUESTS_MAX", "less than", having(NERAVA_SERVER__REQUESTS_MAX="100001")),
-    Bad("B18", "quota 0", TIGHTER, "must be 1 to", having(NERAVA_LIMITS__TIGHTER='{"api-identity-1m": 0}'), quick=True),
+    Bad("B18", "quota 0", TIGHTER, "must be 1 to", having(NERAVA_LIMITS__TIGHTER='{"api-identity-1m": 0}')),
     Bad("B18", "quota above", TIGHTER, "must be 1 to", having(NERAVA_LIMITS__TIGHTER='{"api-identity-1m": 999999}')),
     Bad("B18", "unknown", TIGHTER, "names a limit", having(NERAVA_LIMITS__TIGHTER='{"hunter2": 1}')),
     Bad("B18", "off", "NERAVA_LIMITS__API", "must not be off", having(NERAVA_LIMITS__API="false")),
@@ -227,14 +259,33 @@ def assert_refused(refusal: Refusal, configuration: Configuration, setting: str,
     assert_nothing_shown(refusal, configuration)
 
 
+def assert_no_value_in(said: str, configuration: Configuration) -> None:
+    """Check that no value of a setting was told."""
+    assert WRONG not in said
+    for name, value in configuration.environment.items():
+        assert len(value) < 12 or name == "NERAVA_ENV" or value not in said, name
+
+
 def assert_nothing_shown(refusal: Refusal, configuration: Configuration) -> None:
     """Check that no value was told, no port opened, no web framework loaded, and that it was soon over."""
-    assert WRONG not in refusal.said
-    for name, value in configuration.environment.items():
-        assert len(value) < 12 or name == "NERAVA_ENV" or value not in refusal.said, name
+    assert_no_value_in(refusal.said, configuration)
     assert configuration.notes == []
     # Not the wall clock: other tests run beside this one, and nothing here waits for anybody.
     assert refusal.worked_s < GONE_WITHIN_S
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.row} {bad.what}")
+def test_a_bad_configuration_is_refused_by_name(
+    good: Configuration, bad: Bad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt = bad.spoil(good)
+
+    told = told_here(spoilt, monkeypatch)
+
+    assert {one.setting for one in told} == {bad.setting}, told
+    said = "\n".join(map(str, told))
+    assert bad.words in said
+    assert_no_value_in(said, spoilt)
 
 
 @pytest.mark.parametrize("bad", each(BAD))
@@ -251,7 +302,7 @@ def test_production_does_not_start_as_root(good: Configuration) -> None:
     assert_refused(refused(as_root), as_root, "NERAVA_ENV", "does not run as root")
 
 
-@pytest.mark.parametrize("command", ["serve", "work"])
+@pytest.mark.parametrize("command", ["serve", pytest.param("work", marks=pytest.mark.chaos)])
 def test_all_that_is_wrong_is_said_at_once_in_staging_too(good: Configuration, command: str) -> None:
     spoilt = replace(
         good.but(
@@ -287,6 +338,21 @@ def test_all_that_is_wrong_is_said_at_once_in_staging_too(good: Configuration, c
 
 
 @pytest.mark.parametrize("profile", ["production", "staging"])
+def test_nothing_is_found_in_a_good_configuration(
+    good: Configuration, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_here(good.but(NERAVA_ENV=profile), monkeypatch) == ()
+
+
+@pytest.mark.parametrize("profile", ["development", "test"])
+def test_nothing_is_found_in_the_defaults_outside_production(
+    tmp_path: Path, sqlite_url: str, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = Configuration(tmp_path, as_root=True).but(NERAVA_ENV=profile, NERAVA_DATABASE__URL=sqlite_url)
+    assert told_here(bare, monkeypatch) == ()
+
+
+@pytest.mark.parametrize("profile", ["production", pytest.param("staging", marks=pytest.mark.chaos)])
 def test_a_good_configuration_starts_on_one_file(good: Configuration, profile: str) -> None:
     with running(good.but(NERAVA_ENV=profile)) as (_, line):
         assert "Nerava serves on http://127.0.0.1:" in line
@@ -295,6 +361,7 @@ def test_a_good_configuration_starts_on_one_file(good: Configuration, profile: s
     assert "loaded fastapi" in good.notes
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("profile", ["development", "test"])
 def test_outside_production_the_defaults_start(tmp_path: Path, sqlite_url: str, profile: str) -> None:
     bare = Configuration(tmp_path, as_root=True).but(
@@ -306,6 +373,22 @@ def test_outside_production_the_defaults_start(tmp_path: Path, sqlite_url: str, 
     with running(bare) as (_, line):
         assert ready(line) == "ready"
     assert list((tmp_path / "var" / "keys").glob("access-token-*")), "made at the first start"
+
+
+NOWHERE = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+
+
+@pytest.mark.chaos
+def test_a_source_of_secrets_that_does_not_answer_is_refused(good: Configuration) -> None:
+    names = {kind.setting: f"nerava/{kind}" for kind in SecretKind}
+    spoilt = good.but(SECRETS_PROVIDER="aws", NERAVA_SECRETS__AWS_REGION="eu-central-1", **NOWHERE, **names)
+
+    refusal = refused(spoilt)
+
+    assert refusal.code == EX_CONFIG, refusal.said
+    assert set(refusal.settings) == set(names)
+    assert "AWS Secrets Manager does not answer" in refusal.said
+    assert_nothing_shown(refusal, spoilt)
 
 
 def test_nothing_is_made_by_a_start_that_is_refused(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from nerava.ledger.rights import RIGHTS
 from nerava.platform.db import Database
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from nerava.platform.db.roles import grant_application_role
+from nerava.platform.embedded_valkey import EmbeddedValkey
 from nerava.startup_checks.postgresql_server import DURABILITY
 from tests.conftest import DatabaseUrl
-from tests.startup.booting import Configuration, production, ready, refused, running
-from tests.startup.test_boots import DATABASE, assert_refused
+from tests.startup.booting import Configuration, production, ready, refused, running, told_here
+from tests.startup.test_boots import DATABASE, assert_no_value_in, assert_refused
 
 ROLE = "nerava_app"
 BOOKS = "books"
@@ -84,7 +85,6 @@ CHANGES = (
         "owns tables",
         (f"ALTER TABLE campaign OWNER TO {ROLE}",),
         ("ALTER TABLE campaign OWNER TO postgres", f"GRANT ALL ON campaign TO {ROLE}"),
-        quick=True,
     ),
     Change(
         "B09",
@@ -165,10 +165,32 @@ def test_a_server_that_does_not_wait_for_its_disk_is_refused(
     ]
 
 
-@pytest.mark.parametrize("profile", ["production", pytest.param("staging", marks=pytest.mark.chaos)])
+@pytest.mark.chaos
+@pytest.mark.parametrize("profile", ["production", "staging"])
 def test_a_bounded_role_on_a_sound_server_starts(good: Configuration, profile: str) -> None:
     with running(good.but(NERAVA_ENV=profile)) as (_, line):
         assert ready(line) == "ready"
+
+
+def test_it_starts_with_a_redis_too(good: Configuration) -> None:
+    with (
+        EmbeddedValkey(tcp=True) as redis,
+        running(good.but(NERAVA_REDIS__URL=redis.url(tcp=True))) as (_, line),
+    ):
+        assert ready(line) == "ready"
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change.row} {change.words}")
+def test_what_could_lose_or_change_books_is_found(
+    good: Configuration, sound: EmbeddedPostgres, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with changed(sound, change):
+        told = told_here(good, monkeypatch)
+
+    assert {one.setting for one in told} == {DATABASE}, told
+    assert change.words in "\n".join(map(str, told))
+    assert_no_value_in("\n".join(map(str, told)), good)
+    assert told_here(good, monkeypatch) == ()
 
 
 @pytest.mark.chaos

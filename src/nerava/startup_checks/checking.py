@@ -12,9 +12,10 @@ from nerava.startup_checks import (
     limits,
     machine,
     profile,
+    providers,
+    redis_server,
     secret_values,
     signing_keys,
-    simulated,
     sqlite_file,
 )
 from nerava.startup_checks.deadline import within
@@ -51,7 +52,8 @@ def check_start(settings: Settings, process: Process, arguments: Sequence[str] =
         *addresses.browser_origins(settings),
         *addresses.sign_in_addresses(settings),
         *exposure.exposure(settings),
-        *simulated.simulated_providers(settings),
+        *providers.providers(settings),
+        *redis_server.redis_server(settings),
         *limits.limits(settings),
         *limits.proxies(settings),
         *machine.machine(settings),

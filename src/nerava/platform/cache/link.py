@@ -159,3 +159,16 @@ class Skipping(ProxyBackend):
 
 def _text(value: object) -> str | None:
     return value.decode() if isinstance(value, bytes) else None
+
+
+def answers(url: str, *, patience_s: float = 2.0) -> bool:
+    """Ask a Redis once whether it is there and knows us; never raises because it is not."""
+    pool = ConnectionPool.from_url(
+        url, socket_timeout=patience_s, socket_connect_timeout=patience_s, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        return bool(Redis(connection_pool=pool).ping())
+    except (RedisError, OSError, ValueError):
+        return False
+    finally:
+        pool.disconnect()
