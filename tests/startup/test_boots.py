@@ -233,6 +233,7 @@ BAD = (
         for value in ("*", "null", r"https://.*\.city\.org", "https://city.org/path")
     ),
     Bad("B15", "CORS http", "NERAVA_SERVER__CORS_ORIGINS", "https origins", having(NERAVA_SERVER__CORS_ORIGINS="http://localhost:3000")),
+    Bad("B16", "open metrics", "NERAVA_METRICS__TOKEN", "open to everybody", having(NERAVA_SERVER__HOST="0.0.0.0")),  # noqa: S104 - what is refused
     Bad("B17", "debug", "NERAVA_LOG__LEVEL", "debug", having(NERAVA_LOG__LEVEL="debug")),
     Bad("B18", "nobody served", "NERAVA_SERVER__REQUESTS_MAX", "greater than", having(NERAVA_SERVER__REQUESTS_MAX="0")),
     Bad("B18", "too many", "NERAVA_SERVER__REQUESTS_MAX", "less than", having(NERAVA_SERVER__REQUESTS_MAX="100001")),

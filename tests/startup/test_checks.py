@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from nerava import migrations
 from nerava.platform.redaction import Redactor
-from nerava.settings import DatabaseSettings, SecretsSettings, Settings, TokenSettings
+from nerava.settings import DatabaseSettings, SecretsSettings, ServerSettings, Settings, TokenSettings
+from nerava.settings.metrics import MetricsSettings
 from nerava.startup_checks import (
     addresses,
     database,
@@ -222,6 +223,30 @@ def test_production_has_no_such_route(route: str) -> None:
     assert route in found.problem
 
 
+@pytest.mark.parametrize(
+    ("host", "token", "enabled", "is_open"),
+    [
+        ("0.0.0.0", None, None, True),  # noqa: S104 - what is refused
+        ("::", None, True, True),
+        ("8.8.8.8", None, None, True),
+        ("app.city.org", None, None, True),
+        ("127.0.0.1", None, None, False),
+        ("localhost", None, None, False),
+        ("10.1.2.3", None, None, False),
+        ("0.0.0.0", "t" * 16, None, False),  # noqa: S104
+        ("0.0.0.0", None, False, False),  # noqa: S104
+    ],
+)
+def test_metrics_are_for_who_has_the_token_or_is_near(
+    host: str, token: str | None, enabled: bool | None, is_open: bool
+) -> None:
+    wanted = MetricsSettings(enabled=enabled, token=None if token is None else SecretStr(token))
+    served = ServerSettings(host=host)
+    found = exposure.metrics(Settings(env="production", server=served, metrics=wanted))
+    assert [one.setting for one in found] == (["NERAVA_METRICS__TOKEN"] if is_open else [])
+    assert exposure.metrics(Settings(env="test", server=served, metrics=wanted)) == []
+
+
 def test_the_reviewed_routes_may_be_served_in_production() -> None:
     assert exposure.exposure(Settings(env="production")) == []
     assert exposure.forbidden_routes(["GET /v1/me/devices", "GET /openapi.json", "GET /v1/docstore"]) == []
@@ -349,10 +374,8 @@ def test_the_last_look_at_the_books_loads_no_web_framework_either() -> None:
 def test_the_table_of_what_does_not_start_has_the_rows_that_are_booted() -> None:
     document = (Path(__file__).parents[2] / "docs" / "SECURITY.md").read_text("utf-8")
     listed = re.findall(r"^\| (B\d\d) \|", document, re.MULTILINE)
-    shown_only = {"B16"}
-
     booted = {one.row for one in test_boots.BAD} | {one.row for one in test_boots_postgresql.CHANGES}
 
-    assert listed == sorted(booted | shown_only)
+    assert listed == sorted(booted)
     assert any(one.quick for one in test_boots.BAD)
     assert any(one.quick for one in test_boots_postgresql.CHANGES)

@@ -52,6 +52,7 @@ def check_start(settings: Settings, process: Process, arguments: Sequence[str] =
         *addresses.browser_origins(settings),
         *addresses.sign_in_addresses(settings),
         *exposure.exposure(settings),
+        *exposure.metrics(settings),
         *providers.providers(settings),
         *redis_server.redis_server(settings),
         *limits.limits(settings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from importlib import resources
@@ -40,6 +41,27 @@ def exposure(settings: Settings) -> list[Finding]:
         return []
     table = tomllib.loads(resources.files("nerava").joinpath("policy.toml").read_text("utf-8"))
     return forbidden_routes(table)
+
+
+def metrics(settings: Settings) -> list[Finding]:
+    """Find `/metrics` open to everybody: without a token, where others than this machine's can ask."""
+    told = settings.metrics.enabled is not False
+    if not settings.is_strict or not told or settings.metrics.token is not None:
+        return []
+    if _is_private(settings.server.host):
+        return []
+    said = "must be set: /metrics is open to everybody who reaches NERAVA_SERVER__HOST"
+    return [Finding("NERAVA_METRICS__TOKEN", said)]
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private and not address.is_unspecified
 
 
 def forbidden_routes(routes: Iterable[str]) -> list[Finding]:
