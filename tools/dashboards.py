@@ -178,7 +178,7 @@ MONEY: Final = (
         "Waiting for a batch, and turned away",
         "short",
         ("sum(nerava_ledger_queue_chains) by (lane)", "{{lane}} waits"),
-        (rate("nerava_ledger_shed_total", "lane"), "{{lane}} turned away a second"),
+        (or_none(rate("nerava_ledger_shed_total", "lane")), "{{lane}} turned away a second"),
     ),
     lines("Not in the hash chain yet", "s", ("max(nerava_ledger_unsealed_age_seconds)", "oldest")),
     lines("Last look at the books", "s", ("max(nerava_audit_look_age_seconds) by (scope)", "{{scope}}")),
