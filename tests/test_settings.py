@@ -63,3 +63,36 @@ def test_a_group_that_is_no_json_is_told_by_name_too(monkeypatch: pytest.MonkeyP
         load_settings()
     assert "NERAVA_DATABASE" in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+def test_names_of_an_earlier_product_are_read_with_a_warning_and_ours_come_first(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NREL_API_KEY", "k" * 40)
+    key = load_settings().nlr.key
+    assert key is not None
+    assert key.get_secret_value() == "k" * 40
+    assert "NREL_API_KEY is read for NERAVA_NLR__KEY" in caplog.text
+    assert "kkk" not in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("NERAVA_NLR__KEY", "o" * 40)
+    key = load_settings().nlr.key
+    assert key is not None
+    assert (key.get_secret_value(), caplog.text) == ("o" * 40, "")
+
+
+def test_numbers_of_a_call_can_be_changed_and_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = "NERAVA_OUTBOUND__CALLS"
+    monkeypatch.setenv(variable, '{"nlr nearest": {"total_s": 4.5, "attempts": 2}}')
+    [(name, policy)] = load_settings().outbound.policies.items()
+    assert (name, policy.total_s, policy.attempts, policy.read_s) == ("nlr nearest", 4.5, 2, 4)
+    for nonsense in (
+        '{"nlr furthest": {"total_s": 4}}',
+        '{"nlr nearest": {"attempts": 4}}',
+        '{"nlr nearest": {"read_s": 7}}',
+        '{"nlr nearest": {"patience": 7}}',
+        '{"smtp send": {"total_s": 7}}',
+    ):
+        monkeypatch.setenv(variable, nonsense)
+        with pytest.raises(ConfigurationRefused, match=variable):
+            load_settings()

@@ -180,7 +180,9 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     audit, switches = AuditLog(vault), SwitchBoard(database)
     database.ask_before_writing(switches.require_writable)
     listed = ErasureList(settings.erasure_list, vault)
-    surroundings = Surroundings(observe=observer_of(meter), pauses=PausesInDatabase(database))
+    surroundings = Surroundings(
+        observe=observer_of(meter), pauses=PausesInDatabase(database), calls=settings.outbound.policies
+    )
     messaging = messaging_of(settings, clock, surroundings)
     messages = Messages(database, vault, messaging.messengers)
     stripe = stripe_of(settings, clock, surroundings)

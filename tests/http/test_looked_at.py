@@ -19,7 +19,7 @@ from nerava.discovery.squares import Square
 from nerava.kernel.geography import Point
 from nerava.kernel.ids import new_id
 from nerava.kernel.switch_names import READONLY
-from nerava.settings import NlrSettings, PlacesSettings
+from nerava.settings import NlrSettings, OutboundSettings, PlacesSettings
 from nerava.simulators.serving import running_simulators
 from tests.discovery.feed import ListFeed, place, site
 from tests.helpers.databases import DatabaseUrl
@@ -92,6 +92,25 @@ def test_a_place_is_answered_in_time_whatever_its_directory_does(
 
     assert found == {"place_id": str(place_id), "content": None, "as_of": None, "missing": missing}
     assert took_s < LOOK_WITHIN_S + 0.5
+
+
+def test_an_installation_may_be_less_patient(
+    running: Simulators, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    running.reset(7)
+    running.faults.add("black_hole", provider="places")
+    places = PlacesSettings(
+        mode="simulator", key=SecretStr(running.places.key), base_url=running.url_of("places")
+    )
+    hasty = OutboundSettings.model_validate({"calls": {"places search": {"read_s": 0.3, "attempts": 1}}})
+    with (
+        database_url("sqlite") as url,
+        opened_house(url, tmp_path, places=places, outbound=hasty) as house,
+    ):
+        run_import(house.installation.database, ListFeed([place(1)]), now=house.installation.clock.now)
+        begun = time.monotonic()
+        assert _details(house.driver(), _place_id(house))["missing"] == "read-timeout"
+        assert time.monotonic() - begun < 1.2
 
 
 def test_more_people_than_the_directory_takes_are_told_so_at_once(looked_at: House) -> None:

@@ -37,6 +37,7 @@ from nerava.settings.groups import (
 from nerava.settings.known_names import KnownNames
 from nerava.settings.messages import SendGridSettings, SesSettings, SmtpSettings, TwilioSettings
 from nerava.settings.metrics import MetricsSettings
+from nerava.settings.outbound import OutboundSettings
 from nerava.settings.resolving import Origins, ResolvedSecrets, origins_just_read, secret_fields
 from nerava.settings.roaming import OcpiSettings
 from nerava.settings.tracing import TracingSettings
@@ -65,6 +66,7 @@ __all__ = [
     "NlrSettings",
     "OcmSettings",
     "OcpiSettings",
+    "OutboundSettings",
     "PasskeySettings",
     "PayoutSettings",
     "PlacesSettings",
@@ -121,6 +123,7 @@ class Settings(BaseSettings):
     )
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
+    outbound: OutboundSettings = OutboundSettings()
     server: ServerSettings = ServerSettings()
     tokens: TokenSettings = TokenSettings()
     money: MoneySettings = MoneySettings()

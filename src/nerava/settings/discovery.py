@@ -45,7 +45,10 @@ class NlrSettings(_Directory):
     mode: Literal["off", "simulator", "live"] = Field(
         default="off", description="Alternative Fuel Stations of NLR (once NREL): off, simulator or live"
     )
-    key: SecretStr | None = Field(default=None, description="The key for developer.nlr.gov, 40 characters")
+    key: SecretStr | None = Field(
+        default=None,
+        description="The key for developer.nlr.gov, 40 characters (`NREL_API_KEY` is read, too)",
+    )
     base_url: str | None = Field(
         default=None, pattern=_ADDRESS, description="Where the API is; unset: https://developer.nlr.gov"
     )

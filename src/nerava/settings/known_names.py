@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +10,8 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+log = logging.getLogger(__name__)
 
 KNOWN_NAMES: Final = {
     "SECRETS_PROVIDER": ("secrets", "provider"),
@@ -27,6 +30,16 @@ KNOWN_NAMES: Final = {
 """By variable: the group and the setting in it. Each is told in the meaning of the setting."""
 
 
+INHERITED: Final = {
+    "NREL_API_KEY": ("nlr", "key"),
+    "SMARTCAR_CLIENT_ID": ("smartcar", "client_id"),
+    "SMARTCAR_CLIENT_SECRET": ("smartcar", "client_secret"),
+    "STRIPE_SECRET_KEY": ("stripe", "key"),
+    "STRIPE_WEBHOOK_SECRET": ("stripe", "webhook_secrets"),
+}
+"""Names of an earlier product: they are read, and a warning says what they are called now."""
+
+
 class KnownNames(PydanticBaseSettingsSource):
     """Reads the variables above; one that is empty counts as missing, as OpenTelemetry has it."""
 
@@ -40,5 +53,10 @@ class KnownNames(PydanticBaseSettingsSource):
         for variable, (group, name) in KNOWN_NAMES.items():
             value = os.environ.get(variable, "").strip()
             if value:
+                found.setdefault(group, {})[name] = value
+        for variable, (group, name) in INHERITED.items():
+            value, ours = os.environ.get(variable, "").strip(), f"NERAVA_{group}__{name}".upper()
+            if value and ours not in os.environ:
+                log.warning("%s is read for %s, which is its name now", variable, ours)
                 found.setdefault(group, {})[name] = value
         return found

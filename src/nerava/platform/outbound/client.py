@@ -58,11 +58,13 @@ class Surroundings:
         observe: Is told of each attempt; must neither fail nor take long.
         pauses: Until when providers asked to be left alone; in the database, everybody knows.
         healths: Of whom it called.
+        calls: Policies of this installation, by the name of the call, in place of the table's.
     """
 
     observe: Observer = log_attempt
     pauses: Pauses = field(default_factory=PausesInMemory)
     healths: Healths = field(default_factory=Healths)
+    calls: Mapping[str, CallPolicy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ class Outbound:
             into: Takes the body of a success from its beginning, instead of the reply; emptied before
                 another attempt.
         """
+        policy = self._shared.calls.get(policy.name, policy)
         left_s = caller_left_s()
         until = time.monotonic() + (policy.total_s if left_s is None else min(policy.total_s, left_s))
         self._shared.healths.note(policy.provider, self.health)
