@@ -40,8 +40,8 @@ _COLUMNS: Final = (
 _OPENING: Final = f"""\
 # Calls to other machines
 
-Made from `platform/provider_calls` by `python -m tools.outbound_table`; a test keeps both equal. Other times and
-fewer attempts of an installation: `NERAVA_OUTBOUND__CALLS`.
+Made from `platform/provider_calls` by `python -m tools.outbound_table`; a test keeps both equal. Other
+times and fewer attempts of an installation: `NERAVA_OUTBOUND__CALLS`.
 
 - **Deadline**: `total` holds for all attempts, the waits between them and the last byte. A caller with less
   time left (`caller_deadline`) passes that on. An attempt that could not finish is not begun.
