@@ -134,7 +134,7 @@ def crm_jobs(database: Database, vault: Vault, crm: Crm | None, allowed: frozens
     return (
         Job("queue events for customer records", AT_ONCE, work.read, EVENTS),
         Job("bring customer records up to date", SECONDLY, work.send, PROVIDERS),
-        Job("forget what customer records did not take", HOURLY, work.keep_house),
+        Job("look who is in customer records without agreeing", HOURLY, work.keep_house),
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
+from nerava.crm import reading
 from nerava.crm.leaving import POINTS
 from nerava.crm.ports import Person
 from nerava.crm.work import CrmWork, retry
@@ -268,6 +271,22 @@ def test_a_reader_that_is_new_begins_with_everybody_who_agreed_before(records: R
 
 
 @ON_SQLITE
+def test_who_took_it_back_while_nobody_read_events_leaves_all_the_same(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ASKED_AT_ONCE", 2)
+    people = [records.user(f"one{number}@example.org") for number in range(5)]
+    records.send()
+    records.say(people[4], yes=False)
+    _erase(records, people[0])
+    records.database.run(lambda session: session.execute(delete(OutboxEvent)))
+    assert [records.work.keep_house(CLOCK.now()) for _ in range(2)] == [2, 0]
+    records.work.send(CLOCK.now())
+    assert set(records.portal.contacts()) == {f"one{number}@example.org" for number in (1, 2, 3)}
+    assert records.portal.forgotten() == {"one0@example.org"}
+
+
+@ON_SQLITE
 def test_a_dry_run_tells_nobody_and_everything_goes_out_afterwards(
     records: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -301,17 +320,15 @@ def test_a_wrong_token_and_a_silent_portal_are_told_apart(records: Records) -> N
     assert records.crm.keep([person]) == Unknown("schema-drift")
 
 
-def _erase(records: Records, user_id: object) -> None:
+def _erase(records: Records, user_id: UUID) -> None:
     """Do what an erasure does to what this is about, and tell of it."""
-    records.database.run(
-        lambda session: (
-            session.execute(
-                update(AppUser).where(AppUser.id == user_id).values(state=UserState.ERASED.value)
-            ),
-            records.vault.destroy(session, owner_of(user_id), CLOCK.now()),  # type: ignore[arg-type]
-        )
-    )
-    records.happen(UserEvent(state="erased", user_id=user_id))  # type: ignore[arg-type]
+
+    def unit(session: Session) -> None:
+        session.execute(update(AppUser).where(AppUser.id == user_id).values(state=UserState.ERASED.value))
+        records.vault.destroy(session, owner_of(user_id), CLOCK.now())
+
+    records.database.run(unit)
+    records.happen(UserEvent(state="erased", user_id=user_id))
 
 
 def _rehearsing(records: Records) -> CrmWork:

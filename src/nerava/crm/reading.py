@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nerava.crm.leaving import EVENTS, event_properties
 from nerava.identity.model import RoleMembership
@@ -41,6 +40,11 @@ _COLUMNS: Final = (
     "attempts",
     "next_at",
     "fence",
+)
+ASKED_AT_ONCE: Final = 1_000
+_PEOPLE: Final[Any] = CrmContact.__table__
+_CONTACTS: Final = BulkInsert(
+    _PEOPLE, ("user_id", "state", "for_good", "attempts", "next_at", "fence", "since"), if_new=True
 )
 _TABLE: Final[Any] = CrmEvent.__table__
 _NEW: Final = BulkInsert(_TABLE, _COLUMNS, if_new=True)
@@ -78,13 +82,28 @@ def catch_up(session: Session, now: datetime) -> int:
 
 def reconsider(session: Session, user_ids: Iterable[UUID], now: datetime) -> None:
     """Have users written, or removed, as they stand now; in whatever order that was told, it is right."""
-    wanted = set(user_ids)
-    staying = consenting(session, wanted)
-    for user_id in sorted(wanted):
-        if user_id in staying:
-            _want(session, user_id, now)
-        else:
+    everybody = sorted(set(user_ids))
+    for first in range(0, len(everybody), ASKED_AT_ONCE):
+        some = everybody[first : first + ASKED_AT_ONCE]
+        staying = consenting(session, some)
+        _want(session, sorted(staying), now)
+        known = select(CrmContact.user_id).where(CrmContact.user_id.in_(set(some) - staying))
+        for user_id in session.scalars(known).all():
             leave(session, user_id, now)
+
+
+def dismiss(session: Session, after: UUID | None, now: datetime) -> tuple[UUID | None, int]:
+    """Have those removed who are in the records without agreeing to it; return where to go on, and how many.
+
+    For what happened while nobody read events. Looks at the next 1,000 people after one; None at the end.
+    """
+    staying = CrmContact.state != CrmContactState.LEAVING.value
+    page = select(CrmContact.user_id).where(staying).order_by(CrmContact.user_id).limit(ASKED_AT_ONCE)
+    some = session.scalars(page if after is None else page.where(CrmContact.user_id > after)).all()
+    over = set(some) - consenting(session, some)
+    for user_id in sorted(over):
+        leave(session, user_id, now)
+    return (some[-1] if len(some) == ASKED_AT_ONCE else None), len(over)
 
 
 def consenting(session: Session, user_ids: Collection[UUID]) -> set[UUID]:
@@ -108,22 +127,14 @@ def leave(session: Session, user_id: UUID, now: datetime) -> None:
     session.flush()
 
 
-def _want(session: Session, user_id: UUID, now: datetime) -> None:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    new = {
-        "user_id": user_id,
-        "state": CrmContactState.WANTED.value,
-        "for_good": False,
-        "attempts": 0,
-        "next_at": now,
-        "fence": 0,
-        "since": now,
-    }
-    made = dialect.insert(CrmContact).values(new).on_conflict_do_nothing().returning(CrmContact.user_id)
-    if session.scalar(made) is None:
-        again = {"state": CrmContactState.WANTED.value, "next_at": now, "attempts": 0, "trouble": None}
-        mine = update(CrmContact).where(CrmContact.user_id == user_id)
-        session.execute(mine.values(**again, fence=CrmContact.fence + 1))
+def _want(session: Session, user_ids: Sequence[UUID], now: datetime) -> None:
+    again = {"state": CrmContactState.WANTED.value, "next_at": now, "attempts": 0, "trouble": None}
+    known = update(CrmContact).where(CrmContact.user_id.in_(user_ids))
+    session.execute(
+        known.values(**again, fence=CrmContact.fence + 1), execution_options={"synchronize_session": False}
+    )
+    wanted = CrmContactState.WANTED.value
+    _CONTACTS.run(session, [(one, wanted, False, 0, now, 0, now) for one in user_ids])
 
 
 def _queue(session: Session, events: Sequence[Told], allowed: frozenset[str], now: datetime) -> None:

@@ -14,7 +14,7 @@ from nerava.crm import happenings
 from nerava.crm.halving import halved
 from nerava.crm.leaving import person_properties
 from nerava.crm.ports import GONE, Person
-from nerava.crm.reading import consenting, leave, read_on
+from nerava.crm.reading import consenting, dismiss, leave, read_on
 from nerava.crm.waiting import after
 from nerava.identity.contacts import ContactKind
 from nerava.identity.messages import open_contact
@@ -88,8 +88,14 @@ class CrmWork:
             )
 
     def keep_house(self, now: datetime) -> int:
-        """Forget what could not be told a month ago; return how many rows that were."""
-        return self._database.run(lambda session: happenings.forget_old(session, now))
+        """Forget what could not be told a month ago, let those go who do not agree; return how many."""
+        done = self._database.run(lambda session: happenings.forget_old(session, now))
+        last: UUID | None = None
+        while True:
+            last, gone = self._database.run(lambda session, last=last: dismiss(session, last, now))  # type: ignore[misc]
+            done += gone
+            if last is None:
+                return done
 
     def _remove(self, now: datetime) -> int:
         done = 0
