@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nerava.commands.imports import bring_extract
 from nerava.commands.output import Output
 from nerava.demo.car import charge_told_by_car
@@ -17,11 +19,11 @@ from tests.http.conftest import opened_house
 from tests.http.flows import campaign, sponsor
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.helpers.databases import DatabaseUrl
 
 
+@pytest.mark.chaos
+@pytest.mark.needs_data
 def test_a_connected_car_tells_of_a_charge_in_the_city_and_its_reward_is_held(
     database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
