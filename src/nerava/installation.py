@@ -172,8 +172,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     """Connect everything that the settings name. Creates no schema; the keys appear at first use."""
     clock = clock or SystemClock()
     database, meter = database_of(settings, clock), meter_of(settings)
-    options = _token_options(settings)
-    tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, options)
+    tokens = AccessTokens(KeyRing(settings.tokens.keys_directory, clock), clock, _token_options(settings))
     secrets = _secrets_of(settings, clock)
     ledger, sessions = Ledger(database, clock, meter=meter), Sessions(tokens)
     vault, limits = Vault(secrets), Limits(database, secrets, tighter=settings.limits.tighter)
@@ -187,8 +186,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     messages = Messages(database, vault, messaging.messengers)
     stripe = stripe_of(settings, clock, surroundings)
     smartcar = smartcar_of(settings, clock, surroundings)
-    redis = settings.redis.url
-    cache = Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
+    cache = _cache_of(settings, clock)
     measure(meter, (database, clock), ledger, cache, surroundings.healths)
     return Installation(
         settings=settings,
@@ -240,6 +238,11 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         meter=meter,
         directories=directories_of(settings, database, clock, cache=cache, surroundings=surroundings),
     )
+
+
+def _cache_of(settings: Settings, clock: Clock) -> Cache:
+    redis = settings.redis.url
+    return Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
 
 
 def _secrets_of(settings: Settings, clock: Clock) -> Secrets:

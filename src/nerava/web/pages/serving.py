@@ -6,14 +6,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final
 
-from fastapi import Path
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from nerava.platform.policy import Policy, guarded
+from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.platform.problem import NotFound
-from nerava.web.api.wiring import router
 
-routes: Final = router("pages", prefix="")
+routes: Final = APIRouter(tags=["pages"], route_class=GuardedRoute)
 
 _PUBLIC: Final = Policy(public="holds nothing; what its link carries stays behind the # in the browser")
 _TYPES: Final = {"page.css": "text/css", "ops_invite.js": "text/javascript"}
