@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,11 +40,13 @@ from nerava.platform.metrics.meter import Meter
 from nerava.platform.metrics.tally import tally
 from nerava.platform.outbound import Attempt, CacheLayer, Ending
 from nerava.platform.problem import Overloaded
+from nerava.platform.servers import free_port
 from nerava.settings import DatabaseSettings, MetricsSettings, Settings, TokenSettings, WorkerSettings
 from tests.helpers.databases import fresh_databases
 from tests.http.conftest import House, opened_house
 from tests.http.flows import campaign, partner_session, payee, sponsor, work_off
 from tests.http.shop import CAPTURE, code_of, open_shop, rich_driver
+from tests.http.test_serving import until
 
 CALLS = "nerava_provider_calls_total"
 TOKEN = "a token of the operator's own"  # noqa: S105 - the example
@@ -460,6 +464,64 @@ def fetched(port: int, path: str, **headers: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("told", ["true", "false"])
+def test_the_names_that_the_world_has_for_these_settings_are_read(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("METRICS_ENABLED", told)
+    monkeypatch.setenv("METRICS_TOKEN", TOKEN)
+    settings = Settings(env="production")
+    assert settings.measures is (told == "true")
+    assert settings.metrics.token is not None
+    assert settings.metrics.token.get_secret_value() == TOKEN
+    monkeypatch.setenv("NERAVA_METRICS__ENABLED", "true")
+    assert Settings(env="test").measures
+
+
+@pytest.mark.chaos
+def test_four_processes_on_one_database_count_their_own_and_agree_on_the_facts(
+    database_url: Callable[[str], AbstractContextManager[str]], tmp_path: Path
+) -> None:
+    """Two that serve and two that work: what they did adds up, what the database says is the same."""
+    with database_url("postgresql") as url, ExitStack() as running:
+        ports = [free_port() for _ in range(4)]
+        for port, command in zip(ports, ("serve", "serve", "work", "work"), strict=True):
+            running.enter_context(started(url, tmp_path, command, port))
+        until(lambda: all(fetched(port, "/metrics")[0] == 200 for port in ports))
+        asked = [3, 5]
+        for port, times in zip(ports, asked, strict=False):
+            for _ in range(times):
+                assert fetched(port, "/version")[0] == 200
+        told = [parsed(fetched(port, "/metrics")[1]) for port in ports]
+    served = (("method", "GET"), ("route", "/version"), ("status", "200"))
+    counted = [one.get(("nerava_http_requests_total", served), 0.0) for one in told]
+    assert counted == [3, 5, 0, 0]
+    done = (("job", "order events"), ("outcome", "idle"))
+    assert [one.get(("nerava_job_runs_total", done), 0.0) > 0 for one in told] == [False, False, True, True]
+    facts = [{name for name, _ in one if name.startswith("nerava_queue")} for one in told]
+    assert all(facts)
+    assert all(one == facts[0] for one in facts)
+    assert {one["nerava_reserve_cover_ratio", ()] for one in told} == {1.0}
+
+
+@contextmanager
+def started(url: str, folder: Path, command: str, port: int) -> Iterator[None]:
+    environment = {
+        "NERAVA_ENV": "test",
+        "NERAVA_DATABASE__URL": url,
+        "NERAVA_TOKENS__KEYS_DIRECTORY": str(folder / "keys"),
+        "NERAVA_SERVER__PORT": str(port),
+        "NERAVA_METRICS__ENABLED": "true",
+        "NERAVA_METRICS__WORK_PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "nerava", command], env={**os.environ, **environment})
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_calls_to_other_machines_are_counted_by_what_became_of_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import logging
@@ -9,12 +10,17 @@ import subprocess
 import sys
 import threading
 import warnings
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
+from nerava.platform.edge import Edge
+from nerava.platform.log_context import begin_about, end_about
 from nerava.platform.logging_setup import set_up_logging
+from nerava.platform.metrics.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,3 +154,58 @@ def test_a_crash_of_process_thread_or_finalizer_is_redacted_too() -> None:
         "an error that nobody could be told",
         "the process ends by a mistake of ours",
     ]
+
+
+def test_a_record_says_which_request_or_which_work_it_belongs_to() -> None:
+    stream = open_log()
+    log = logging.getLogger("nerava.example")
+    before = begin_about({"trace_id": "ab" * 16, "request_id": "cd" * 8})
+    worker = threading.Thread(target=contextvars.copy_context().run, args=(log.warning, "in a thread"))
+    worker.start()
+    worker.join()
+    log.warning("a provider's", extra={"request_id": "req_1"})
+    end_about(before)
+    log.warning("afterwards")
+
+    told = [{name: one.get(name) for name in ("trace_id", "request_id")} for one in lines(stream)]
+    assert told == [
+        {"trace_id": "ab" * 16, "request_id": "cd" * 8},
+        {"trace_id": "ab" * 16, "request_id": "req_1"},
+        {"trace_id": None, "request_id": None},
+    ]
+
+
+def test_what_a_request_logs_carries_the_trace_id_of_its_answer_and_nobody_elses() -> None:
+    stream = open_log()
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        logging.getLogger("nerava.example").warning("served %s", scope["path"])
+        raise RuntimeError
+
+    client = TestClient(Edge(page), raise_server_exceptions=False)
+    answers = [client.get(f"/{number}").json()["trace_id"] for number in range(3)]
+    asked = client.get("/4", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}).json()["trace_id"]
+
+    served = [one for one in lines(stream) if one["message"].startswith("served")]
+    assert [one["trace_id"] for one in served] == [*answers, asked]
+    assert asked == "a" * 32
+    assert len({one["request_id"] for one in served}) == 4
+
+
+def test_what_a_job_logs_names_the_job() -> None:
+    stream = open_log()
+    rounds, log = Rounds(), logging.getLogger("nerava.example")
+    ended = rounds.begin("order events", datetime(2026, 1, 1, tzinfo=UTC))
+    log.warning("within")
+    assert ended("done", 7) == 7
+    log.warning("after")
+    assert [one.get("job") for one in lines(stream)] == ["order events", None]
+
+
+def test_people_read_lines_without_ids() -> None:
+    stream = io.StringIO()
+    set_up_logging("info", as_json=False, stream=stream)
+    before = begin_about({"trace_id": "ab" * 16})
+    logging.getLogger("nerava.example").info("the demo is ready")
+    end_about(before)
+    assert stream.getvalue().endswith("INFO nerava.example: the demo is ready\n")

@@ -12,6 +12,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.platform import tracing
 from nerava.platform.cors import Cors
 from nerava.platform.headers import missing_from
+from nerava.platform.log_context import begin_about, end_about
 from nerava.platform.problem import REFUSAL, TRACE_ID, Overloaded, Unexpected, problem_response
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Edge:
             return
         sent = _traceparent(scope)
         scope[TRACE_ID] = secrets.token_hex(16) if sent is None else sent[3:35]
-        with tracing.serving(scope, scope[TRACE_ID], sent) as span:
-            await self._serve(scope, receive, send, span)
+        before = begin_about({"trace_id": scope[TRACE_ID], "request_id": secrets.token_hex(8)})
+        try:
+            with tracing.serving(scope, scope[TRACE_ID], sent) as span:
+                await self._serve(scope, receive, send, span)
+        finally:
+            end_about(before)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, span: tracing.RequestSpan | tracing.Nothing

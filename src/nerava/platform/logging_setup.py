@@ -9,9 +9,12 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
+from nerava.platform import tracing
+from nerava.platform.log_context import about
 from nerava.platform.redaction import REDACTOR, Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 FIELDS: Final = (
@@ -31,6 +34,7 @@ FIELDS: Final = (
 """What a record may carry beside its message (`extra`); every other field is left out."""
 
 OURS: Final = "nerava"
+_NOTHING: Final[dict[str, object]] = {}
 SERVERS_OWN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _CONTROLS: Final = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {
     ord("\n"): "\\n",
@@ -69,8 +73,11 @@ class _Redacted(logging.Formatter):
             parts.append(record.stack_info)
         return self._redactor.redacted("\n".join(parts))
 
-    def _fields(self, record: logging.LogRecord) -> dict[str, str | int]:
-        return {name: self._field(vars(record)[name]) for name in FIELDS if name in vars(record)}
+    def _fields(
+        self, record: logging.LogRecord, more: Mapping[str, object] = _NOTHING
+    ) -> dict[str, str | int]:
+        said = {**more, **vars(record)}
+        return {name: self._field(said[name]) for name in FIELDS if name in said}
 
     def _field(self, value: object) -> str | int:
         told = self._redactor.redacted(str(value))
@@ -90,7 +97,11 @@ class ReadableForm(_Redacted):
 
 
 class JsonForm(_Redacted):
-    """A line of JSON for programs: at, level, logger, message, the fields, exception."""
+    """A line of JSON for programs: at, level, logger, message, the fields, exception.
+
+    Whatever is told while a request is served carries its trace id and its own id, and while work is
+    done the name of the job.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -99,10 +110,16 @@ class JsonForm(_Redacted):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": self._message(record),
-            **self._fields(record),
+            **self._fields(record, _about()),
         }
         exception = self._exception(record)
         return json.dumps(found | ({"exception": exception} if exception else {}))
+
+
+def _about() -> dict[str, str]:
+    """Return which request or which work this is, and which trace it belongs to."""
+    span = tracing.current()
+    return ({} if span is None else {"trace_id": span.trace_id}) | dict(about())
 
 
 class LogHandler(logging.StreamHandler[TextIO]):

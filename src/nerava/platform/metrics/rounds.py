@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
+from nerava.platform.log_context import begin_about, end_about
 from nerava.platform.metrics.catalogue import JOB_DURATION, JOB_RUNS, JOB_SUCCESS
 from nerava.platform.metrics.sample import Sample
 
@@ -59,26 +60,25 @@ class Rounds:
             log.warning("no sign of life of %s: %s", share, error)
 
     def begin(self, job: str, now: datetime) -> Ended:
-        """Begin a round of a job; call what is returned when it is over."""
-        meter = self._meter
-        if meter is None:
-            return _uncounted
-        began = time.perf_counter()
+        """Begin a round of a job, which the log names until what is returned is called at its end."""
+        before = begin_about({"job": job})
+        meter, began = self._meter, time.perf_counter()
 
         def ended(outcome: str, done: int = 0) -> int:
-            meter.count(JOB_RUNS, job, outcome)
-            if outcome in {"done", "failed"}:
-                meter.observe(JOB_DURATION, time.perf_counter() - began, job)
-            if outcome in {"done", "idle"}:
-                self._ended_well[job] = now
+            end_about(before)
+            if meter is not None:
+                self._count(meter, job, outcome, time.perf_counter() - began)
+                if outcome in {"done", "idle"}:
+                    self._ended_well[job] = now
             return done
 
         return ended
 
+    def _count(self, meter: Meter, job: str, outcome: str, took_s: float) -> None:
+        meter.count(JOB_RUNS, job, outcome)
+        if outcome in {"done", "failed"}:
+            meter.observe(JOB_DURATION, took_s, job)
+
     def _read(self) -> Iterator[Sample]:
         for job, at in dict(self._ended_well).items():
             yield Sample(JOB_SUCCESS, (job,), at.timestamp())
-
-
-def _uncounted(outcome: str, done: int = 0) -> int:  # noqa: ARG001 - as `Ended` has it
-    return done
