@@ -247,6 +247,13 @@ def test_metrics_are_for_who_has_the_token_or_is_near(
     assert exposure.metrics(Settings(env="test", server=served, metrics=wanted)) == []
 
 
+def test_the_port_of_a_workers_metrics_is_looked_at_as_well() -> None:
+    open_to_all = MetricsSettings(work_host="::")
+    (found,) = exposure.metrics(Settings(env="production", metrics=open_to_all))
+    assert found.setting == "NERAVA_METRICS__TOKEN"
+    assert "NERAVA_METRICS__WORK_HOST" in found.problem
+
+
 def test_the_reviewed_routes_may_be_served_in_production() -> None:
     assert exposure.exposure(Settings(env="production")) == []
     assert exposure.forbidden_routes(["GET /v1/me/devices", "GET /openapi.json", "GET /v1/docstore"]) == []

@@ -48,10 +48,16 @@ def metrics(settings: Settings) -> list[Finding]:
     told = settings.metrics.enabled is not False
     if not settings.is_strict or not told or settings.metrics.token is not None:
         return []
-    if _is_private(settings.server.host):
-        return []
-    said = "must be set: /metrics is open to everybody who reaches NERAVA_SERVER__HOST"
-    return [Finding("NERAVA_METRICS__TOKEN", said)]
+    hosts = {
+        "NERAVA_SERVER__HOST": settings.server.host,
+        "NERAVA_METRICS__WORK_HOST": settings.metrics.work_host,
+    }
+    said = "must be set: /metrics is open to everybody who reaches"
+    return [
+        Finding("NERAVA_METRICS__TOKEN", f"{said} {name}")
+        for name, host in hosts.items()
+        if not _is_private(host)
+    ]
 
 
 def _is_private(host: str) -> bool:
