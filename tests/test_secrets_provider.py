@@ -527,6 +527,25 @@ def test_the_password_is_part_of_the_address_that_is_connected_to(url: str, addr
     assert DatabaseSettings(url=url).address == url
 
 
+READ_ONCE = {
+    "installation.py": "the address of Redis, which is read at the start",
+    "measuring.py": "the token of `/metrics`, which is read at the start",
+    "platform/aws_secrets.py": "the name of a call of AWS",
+    "startup_checks/redis_server.py": "the address of Redis, looked at before the start",
+}
+"""Where a secret is taken out of the settings for good, and why."""
+
+
+def test_secrets_are_asked_for_when_they_are_needed_not_kept() -> None:
+    source = Path(__file__).parents[1] / "src" / "nerava"
+    found = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if "get_secret_value(" in path.read_text("utf-8") and "settings" not in path.relative_to(source).parts
+    }
+    assert found == set(READ_ONCE)
+
+
 def test_boto3_is_loaded_only_where_aws_is_chosen() -> None:
     script = (
         "import sys, nerava.startup_checks; "
