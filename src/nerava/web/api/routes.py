@@ -52,6 +52,7 @@ from nerava.web.api import (
     ops_settlements,
     ops_switches,
     ops_vehicles,
+    pages,
     partner,
     payout_methods,
     payouts,
@@ -72,7 +73,6 @@ from nerava.web.api import (
     webhooks,
     while_you_charge,
 )
-from nerava.web.pages import serving as pages
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute

@@ -1,4 +1,4 @@
-"""Serves the pages and the files that they load, all from this package and from nowhere else."""
+"""Serves the pages and the files that they load, all from `nerava.web.pages` and from nowhere else."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ async def page_file(name: Annotated[str, Path(pattern=r"^[a-z_]{1,40}\.(css|js)$
 
 @cache
 def _file(name: str) -> bytes:
-    return files(__package__).joinpath("files", name).read_bytes()
+    return files("nerava.web.pages").joinpath("files", name).read_bytes()
