@@ -30,7 +30,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run data test coverage lint docs format gate bench chaos mutants lock clean
+.PHONY: help setup demo run data test coverage lint docs format gate bench chaos soak mutants lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench: $(DEV) ## Measure the ledger beside pgbench, in one run.
 
 chaos: $(DEV) ## Run the long forms: kills, lost replies, tampering (STAGE= picks one).
 	@$(BIN)/python -m pytest -n 0 -m chaos --timeout 7200 $(if $(STAGE),-k '$(STAGE)') tests $(ARGS)
+
+soak: $(DEV) ## Do business for an hour while a fault comes every two minutes (SOAK_S= says how long).
+	@SOAK_S=$${SOAK_S:-3600} $(BIN)/python -m pytest -n 0 -m chaos --timeout 90000 tests/chaos/test_r31_soak.py $(ARGS)
 
 mutants: $(DEV) ## Break the core in every small way; tests must notice 95 % (ARGS= picks some).
 	@$(if $(ARGS),,rm -rf mutants)

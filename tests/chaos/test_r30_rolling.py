@@ -84,17 +84,19 @@ class Regular:
         self.failed: list[str] = []
 
     def buy_until(self, ended: threading.Event) -> None:
+        """Buy until it is over, or a request fails."""
+        while not ended.is_set() and self.buy():
+            pass
+
+    def buy(self) -> bool:
         """Show a code and have it taken, each with a key that stays the same however often it is asked."""
-        while not ended.is_set() and not self.failed:
-            shown = self.driver.post(f"/v1/offers/{self.offer_id}/redemptions", key=str(new_id()))
-            if shown.status_code != 201:
-                self.failed.append(f"{shown.status_code} {shown.text}")
-                return
-            taken = self.shop.capture(shown.json()["code"])
-            if taken.status_code != 200:
-                self.failed.append(f"{taken.status_code} {taken.text}")
-                return
-            self.bought += 1
+        shown = self.driver.post(f"/v1/offers/{self.offer_id}/redemptions", key=str(new_id()))
+        taken = self.shop.capture(shown.json()["code"]) if shown.status_code == 201 else shown
+        if taken.status_code != 200:
+            self.failed.append(f"{taken.status_code} {taken.text}")
+            return False
+        self.bought += 1
+        return True
 
 
 def replaced_under_load(fleet: Fleet, form: Form, *, looks: bool) -> tuple[list[Regular], Spread, Shop]:

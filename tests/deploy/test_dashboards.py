@@ -19,6 +19,10 @@ import pytest
 from tests.http.test_serving import free_port, until
 from tools import dashboards
 
+pytestmark = pytest.mark.skipif(
+    shutil.which("prometheus") is None, reason="Prometheus is not installed; Debian's package is prometheus"
+)
+
 PATIENCE_S: Final = 60
 SCRAPES: Final = 4
 """So many readings and a rate has something to say."""
@@ -74,9 +78,7 @@ def _answers(port: int) -> bool:
 @pytest.fixture(scope="module")
 def prometheus(demo: tuple[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     """A Prometheus that reads the demo every second; yields a client of it."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("Prometheus is not installed; Debian's package is prometheus")
+    program = str(shutil.which("prometheus"))
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     jobs = [{"job_name": "nerava-web", "static_configs": [{"targets": [f"127.0.0.1:{demo[0]}"]}]}]
     settings = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
