@@ -20,6 +20,7 @@ from nerava.identity.keys import KeyRing
 from nerava.installation import open_installation
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import new_id
+from nerava.settings import Settings
 from nerava.startup_checks import load_settings
 
 OLD, NEW = "whsec_hunter_one", "whsec_hunter_two"
@@ -49,25 +50,31 @@ def write(file: Path, text: str) -> None:
     draft.replace(file)
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(400, marks=pytest.mark.chaos)])
-def test_nothing_fails_while_keys_and_secrets_are_replaced_and_the_old_ones_are_refused_after(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
+def configured(monkeypatch: pytest.MonkeyPatch, folder: Path, url: str, file: Path) -> Settings:
+    """Return the settings of an installation that hears from Stripe, with the webhook's secret in a file."""
     for name in [name for name in os.environ if name.startswith("NERAVA_")]:
         monkeypatch.delenv(name)
-    file = tmp_path / "webhook"
     write(file, OLD)
     for name, value in {
         "ENV": "test",
         "DATABASE__URL": url,
-        "TOKENS__KEYS_DIRECTORY": str(tmp_path / "keys"),
+        "TOKENS__KEYS_DIRECTORY": str(folder / "keys"),
         "STRIPE__MODE": "sandbox",
         "STRIPE__KEY": "sk_test_hunter",
         "STRIPE__WEBHOOK_SECRETS_FILE": str(file),
     }.items():
         monkeypatch.setenv(f"NERAVA_{name}", value)
+    return load_settings()
+
+
+@pytest.mark.parametrize("count", [15, pytest.param(400, marks=pytest.mark.chaos)])
+def test_nothing_fails_while_keys_and_secrets_are_replaced_and_the_old_ones_are_refused_after(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    file = tmp_path / "webhook"
+    settings = configured(monkeypatch, tmp_path, url, file)
     clock = FixedClock(datetime.now(UTC))
-    installation = open_installation(load_settings(), clock)
+    installation = open_installation(settings, clock)
     # Not entered as a context: its background work is not what is looked at.
     client = TestClient(create_app(installation.settings, installation))
     numbers, sent_by, wrong = itertools.count(), [OLD], []
