@@ -14,6 +14,7 @@ from starlette.routing import Route
 from nerava.kernel.errors import NeravaError
 from nerava.simulators.errors import NoSuchThing, NotPossible
 from nerava.simulators.faults import fault_from
+from nerava.simulators.scenarios import play
 from nerava.simulators.webhooks import Habits, Manner
 from nerava.simulators.wire import parsed
 
@@ -187,12 +188,16 @@ def control_routes(world: World, courier: Courier, token: str) -> list[Route]:
     def state(request: Request, _: Json) -> Json:
         return control.state(request.path_params["provider"])
 
+    def scenario(request: Request, _: Json) -> Json:
+        return play(world, request.path_params["name"])
+
     def act(request: Request, body: Json) -> Json:
         return control.act(request.path_params["provider"], request.path_params["action"], body)
 
     return [
         *routes,
         Route("/webhooks/{id}/{doing}", _guarded(token, one_webhook), methods=["POST"]),
+        Route("/scenario/{name}", _guarded(token, scenario), methods=["POST"]),
         Route("/state/{provider}", _guarded(token, state), methods=["GET"]),
         Route("/happen/{provider}/{action}", _guarded(token, act), methods=["POST"]),
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.simulators.faults import Fault, Kind
 from nerava.simulators.keeping import put_down, take_up
+from nerava.simulators.scenarios import play
 from nerava.simulators.webhooks import Habits, Manner, State
 
 if TYPE_CHECKING:
@@ -262,6 +263,14 @@ class Simulators:
             NotPossible: The text is not what `put_down` wrote (409).
         """
         take_up(self._world, text)
+
+    def play(self, name: str) -> Json:
+        """Let a trouble of `scenarios.SCENARIOS` begin; `over` ends all of them.
+
+        Raises:
+            NoSuchThing: There is none of this name (404).
+        """
+        return play(self._world, name)
 
     def snapshot(self, name: str = "snapshot") -> None:
         """Remember everything but time, faults and the journal."""

@@ -157,7 +157,10 @@ class OcpiEngine:
         """Free nothing."""
 
     def due(self, action: str, subject: str) -> None:
-        """Write the record of a session whose time has come."""
+        """Write the record of a session whose time has come, or end an outage."""
+        if action == "back":
+            self.operator(subject).out = False
+            return
         if action != "bill":
             message = f"nothing is called {action}"
             raise AssertionError(message)
@@ -196,6 +199,7 @@ class OcpiEngine:
                     **owner(one),
                     "version": one.version,
                     "registered": bool(one.token_out),
+                    "out": one.out,
                     "tokens": list(one.tokens.values()),
                     **one.objects,
                 }

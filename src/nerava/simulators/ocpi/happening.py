@@ -45,6 +45,14 @@ class OcpiByHand(ByHand):
         return {"number": number, **manners}
 
     @lets_happen
+    def go_out(self, /, number: str, seconds: int) -> Json:
+        """Let an operator be down for some seconds; what happens meanwhile is pushed to nobody."""
+        self._ocpi.operator(number).out = True
+        due_at = self._ocpi.timeline.now() + timedelta(seconds=seconds)
+        self._ocpi.timeline.plan(due_at, NAME, "back", number)
+        return {"number": number, "until": due_at.isoformat()}
+
+    @lets_happen
     def add_location(self, /, number: str, location_id: str, published: bool = True) -> Json:  # noqa: FBT001, FBT002 - JSON
         """Open a site."""
         operator = self._ocpi.operator(number)

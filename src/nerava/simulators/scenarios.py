@@ -1,0 +1,97 @@
+"""Troubles by name, each as a story has it: played, they go on by themselves; over, everything is healed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nerava.simulators.errors import NoSuchThing
+from nerava.simulators.faults import Fault, Kind
+from nerava.simulators.webhooks import Habits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nerava.simulators.wire import Json
+    from nerava.simulators.world import World
+
+OUTAGE: Final = timedelta(days=2)
+OPERATORS: Final = ("1", "2")
+
+
+class Scenario(NamedTuple):
+    """What goes wrong, for people, and what lets it."""
+
+    what: str
+    begin: Callable[[World], object]
+
+
+def _operators_out(world: World) -> None:
+    for number in OPERATORS:
+        world.cpo_by_hand.go_out(number, OUTAGE // timedelta(seconds=1))
+
+
+def _once(kind: Kind, provider: str, method: str, path: str) -> Fault:
+    return Fault(kind, provider, method, path, times=1)
+
+
+SCENARIOS: Final = {
+    "duplicate_everything": Scenario(
+        "every webhook comes twice",
+        lambda world: setattr(world.webhooks, "habits", Habits(duplicate=1)),
+    ),
+    "nlr_domain_gone": Scenario(
+        "the directory of charging stations answers 410", lambda world: world.nlr_by_hand.retire_host()
+    ),
+    "operator_outage_two_days": Scenario(
+        "charging networks neither answer nor push for two days, and then do", _operators_out
+    ),
+    "out_of_order_everything": Scenario(
+        "webhooks come in any order within a minute",
+        lambda world: setattr(world.webhooks, "habits", Habits(shuffled=1)),
+    ),
+    "payout_fails_after_paid": Scenario(
+        "the bank sends the next payout back after it was paid",
+        lambda world: world.stripe_by_hand.decide("payout", "fail_after_paid:no_account"),
+    ),
+    "payout_lost_answer": Scenario(
+        "the next transfer is made, and its answer is lost",
+        lambda world: world.faults.add(_once(Kind.ANSWER_LOST, "stripe", "POST", "/v1/transfers")),
+    ),
+    "places_down": Scenario(
+        "Places answers 503",
+        lambda world: world.faults.add(Fault(Kind.STATUS, "places", details={"status": 503})),
+    ),
+    "sponsor_ach_fails": Scenario(
+        "the next payment by bank fails days later",
+        lambda world: world.stripe_by_hand.decide("bank_debit", "fail"),
+    ),
+}
+"""By name. What has to happen at the product as well (a redemption, a till, a dispute) is told by tests."""
+
+
+def play(world: World, name: str) -> Json:
+    """Let a trouble begin; `over` ends all of them.
+
+    Raises:
+        NoSuchThing: There is no scenario of this name (404).
+    """
+    if name == "over":
+        return _heal(world)
+    scenario = SCENARIOS.get(name)
+    if scenario is None:
+        raise NoSuchThing(f"no scenario {name}; there are {', '.join(sorted(SCENARIOS))}, and over")
+    with world.lock:
+        scenario.begin(world)
+    return {"name": name, "what": scenario.what}
+
+
+def _heal(world: World) -> Json:
+    """End every fault and every bad habit; what was decided about money stays decided."""
+    with world.lock:
+        world.faults.clear()
+        world.webhooks.habits = Habits()
+        world.nlr_by_hand.retire_host(is_retired=False)
+        for number in OPERATORS:
+            world.cpo_by_hand.behave(number, out=False)
+    return {"name": "over", "what": "everything is healed"}
