@@ -389,7 +389,9 @@ def test_a_source_of_secrets_that_does_not_answer_is_refused(good: Configuration
     assert refusal.code == EX_CONFIG, refusal.said
     assert set(refusal.settings) == set(names)
     assert "AWS Secrets Manager does not answer" in refusal.said
-    assert_nothing_shown(refusal, spoilt)
+    assert_no_value_in(refusal.said, spoilt)
+    # AWS's library looks whether this machine has IPv6, by a socket on which nobody listens.
+    assert set(spoilt.notes) <= {"bound ('::1', 0)"}
 
 
 def test_nothing_is_made_by_a_start_that_is_refused(tmp_path: Path) -> None:
