@@ -479,6 +479,7 @@ NOT_IDS: Final = {
     "limit_state.limit_id",
     "sign_in_challenge.pepper_id",
     # Names that providers and tills give.
+    "crm_contact.remote_id",
     "inbound_event.event_id",
     "inbound_event.object_id",
     "message_job.provider_id",
