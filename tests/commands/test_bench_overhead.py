@@ -24,6 +24,10 @@ def serve(scope, receive):
     describe(span, answer)
     if self._meter is not None:
         self._meter.count(answer)
+    counts = None if self._counted is None else begin(session)
+    if self._counted is not None and counts:
+        self._counted(counts)
+    tally(session, CODES, "used")
     left, here, on = tracing.stored(), tracing.current(), tracing.is_on()
     with tracing.job("x") as span:
         done = span.did(work(span))
@@ -42,6 +46,7 @@ WITHOUT = """
 def serve(scope, receive):
     with lock:
         answer = receive(None)
+    counts = None
     left, here, on = (None, None, False)
     done = work(None)
     return [done, *[]]
@@ -74,7 +79,7 @@ def test_of_no_module_of_the_product_a_hook_is_left() -> None:
 
 @pytest.mark.chaos
 def test_it_runs_on_both_databases_and_says_what_it_measured() -> None:
-    results = list(overhead.run(overhead.Size(starts=1, rounds=2, requests=4), lambda _line: None))
+    results = list(overhead.run(overhead.Size(turns=6, warming=1), lambda _line: None))
     assert [(one.scenario, one.database) for one in results] == [
         (scenario, database)
         for database in ("postgresql", "sqlite")

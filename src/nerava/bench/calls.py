@@ -1,36 +1,35 @@
-"""A process of `nerava bench overhead`: the product, called as a server calls it, and the CPU that takes.
-
-Its settings are in the environment. It reads how many codes there will be in all, then a number a line,
-and answers each with what so many requests of every kind took of the processors, all threads together
-but the one that sends spans, which is told beside. So its peers can be called in turns, a moment apart.
-"""
+"""Calls of `nerava bench overhead`: one application, called as a server calls it, and the CPU that takes."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 import threading
 import time
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from nerava import migrations
 from nerava.app import create_app
 from nerava.bench.town import found_town
 from nerava.installation import open_installation
-from nerava.kernel.clock import SystemClock
 from nerava.kernel.ids import new_id
 from nerava.platform.tracing import THREAD
-from nerava.settings import Settings
-from nerava.telemetry import recorded
+from nerava.settings import (
+    DatabaseSettings,
+    LimitSettings,
+    MetricsSettings,
+    Settings,
+    TokenSettings,
+    WorkerSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from fastapi import FastAPI
 
     from nerava.bench.town import Person, Town
+    from nerava.installation import Installation
 
 CODES_PER_DRIVER: Final = 10
 """In an hour; the product's own limit."""
@@ -38,41 +37,14 @@ CODES_PER_DRIVER: Final = 10
 _Request = tuple[dict[str, Any], bytes]
 
 
-def main() -> None:
-    """Do what is asked until the input ends, then say what became of the spans."""
-    settings = Settings()
-    migrations.upgrade(settings.database.url)
-    codes = int(sys.stdin.readline())
-    with recorded(settings, SystemClock(), "bench") as export:
-        installation = open_installation(settings)
-        town = found_town(
-            installation,
-            drivers_count=-(-codes // CODES_PER_DRIVER),
-            shops_count=5,
-            tills_count=-(-codes // 500),
-        )
-        calls = _Calls(create_app(settings, installation), town)
-        _say({"ready": True})
-        asyncio.run(_answer(calls))
-        installation.close()
-    _say({"dropped": 0 if export is None else export.counts.dropped})
+class Calls:
+    """Calls the application without a client or a server, which would cost as much as it.
 
+    What is returned is milliseconds of CPU per request, all threads together but the one that sends spans.
+    """
 
-async def _answer(calls: _Calls) -> None:
-    # In one loop from beginning to end, as in a server: with a loop end its threads.
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        _say(await calls.round(int(line)))
-
-
-def _say(what: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
-
-
-class _Calls:
-    """Calls the application without a client or a server, which would cost as much as it."""
-
-    def __init__(self, app: FastAPI, town: Town) -> None:
+    def __init__(self, installation: Installation, app: FastAPI, town: Town) -> None:
+        self._installation = installation
         self._app = app
         self._showing = iter(
             (driver, town.shops[(number + turn) % len(town.shops)].offer_id)
@@ -84,12 +56,8 @@ class _Calls:
             str(one.offer_id): cycle([(till, one.register_id) for till in one.tills]) for one in town.shops
         }
 
-    async def round(self, count: int) -> dict[str, float]:
-        """Read so many wallets, show so many codes and take them; return milliseconds of CPU per request.
-
-        One after the other: how many are gathered into one batch must not depend on the machine.
-        """
-        sending = _sending_ns()
+    async def round(self, count: int) -> float:
+        """Read so many wallets, show so many codes and take them, one after the other."""
         wallets = [_request("GET", "/v1/wallet", driver) for driver in islice(self._readers, count)]
         shows = [
             _request("POST", f"/v1/offers/{offer}/redemptions", driver, keyed=True)
@@ -104,14 +72,16 @@ class _Calls:
             path = "/v1/merchant/redemptions/capture"
             captures.append(_request("POST", path, till, keyed=True, body=json.dumps(taken).encode()))
         capture_ms, _ = await self._timed(captures)
-        beside_ms = (_sending_ns() - sending) / 1e6 / count / 3
-        return {"wallet": wallet_ms, "show": show_ms, "capture": capture_ms, "beside": beside_ms}
+        return (wallet_ms + show_ms + capture_ms) / 3
+
+    def close(self) -> None:
+        """Close the installation."""
+        self._installation.close()
 
     async def _timed(self, requests: Sequence[_Request]) -> tuple[float, list[bytes]]:
-        began, sending = time.process_time_ns(), _sending_ns()
+        began = time.process_time_ns() - sending_ns()
         bodies = [await self._answer(scope, body) for scope, body in requests]
-        used = time.process_time_ns() - began - (_sending_ns() - sending)
-        return used / 1e6 / len(requests), bodies
+        return (time.process_time_ns() - sending_ns() - began) / 1e6 / len(requests), bodies
 
     async def _answer(self, scope: dict[str, Any], body: bytes) -> bytes:
         sent: list[Any] = []
@@ -130,7 +100,23 @@ class _Calls:
         return content
 
 
-def _sending_ns() -> int:
+def opened(url: str, keys: Path, *, codes: int, measures: bool) -> Calls:
+    """Open an installation on a database that has its schema, with people for so many codes."""
+    settings = Settings(
+        env="development",
+        database=DatabaseSettings(url=url),
+        tokens=TokenSettings(keys_directory=keys, life_s=900),
+        worker=WorkerSettings(in_web_process=False),
+        limits=LimitSettings(api=True),
+        metrics=MetricsSettings(enabled=measures),
+    )
+    installation = open_installation(settings)
+    drivers, tills = -(-codes // CODES_PER_DRIVER), -(-codes // 500)
+    town = found_town(installation, drivers_count=drivers, shops_count=5, tills_count=tills)
+    return Calls(installation, create_app(settings, installation), town)
+
+
+def sending_ns() -> int:
     """Return what the thread that sends spans has used of a processor; 0 where there is none."""
     for one in threading.enumerate():
         if one.name == THREAD and one.ident is not None:

@@ -1,208 +1,149 @@
-"""`nerava bench overhead`: what traces and metrics cost a request, off and on, beside a product without.
+"""`nerava bench overhead`: what traces and metrics cost a request, off and on, beside a product without them.
 
-What else goes on on the machine adds to the CPU time of a request, by caches that are cold, and for a
-while at a time. So the peers take a great many turns of a few requests, each is compared with its
-neighbours alone, and the median counts. What sending spans takes comes in bursts; it is measured in its
-own thread, and of that the mean is added.
+All three are in one process and take their turns within milliseconds, because two processes that do the
+same differ by more than what is measured: by where they lie in memory, and by what else the machine does
+at that moment. Each turn is compared with its neighbours alone, and the median counts. What sending
+spans takes comes in bursts; it is measured in its own thread, and of that the mean is added.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import asyncio
+import gc
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from statistics import fmean, median
-from typing import IO, TYPE_CHECKING, Any, Final
+from statistics import median
+from typing import TYPE_CHECKING, Final
 
+from nerava import migrations
+from nerava.bench import calls, without_hooks
 from nerava.bench.result import Result
+from nerava.kernel.clock import SystemClock
+from nerava.platform import tracing
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
+from nerava.settings import Settings, TracingSettings
+from nerava.telemetry import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from nerava.bench.calls import Calls
+    from nerava.platform.otlp import Export
+
     Tell = Callable[[str], None]
 
-KINDS: Final = ("wallet", "show", "capture")
-GOALS: Final = {"off": "<= 1.01", "on": "<= 1.08"}
-PLAIN: Final = "plain"
-
-_CALLS: Final = "from nerava.bench.calls import main; main()"
-_CALLS_WITHOUT: Final = f"from nerava.bench.without_hooks import install; install(); {_CALLS}"
+PLAIN, OFF, ON = "plain", "off", "on"
+GOALS: Final = {OFF: "<= 1.01", ON: "<= 1.08"}
+KINDS: Final = 3
+"""How many requests a turn has for each that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured.
+    """How much is measured: turns of each of the three, after some that count for nothing."""
 
-    Attributes:
-        starts: How often every peer is started anew: where one happens to lie in memory is worth a percent.
-        rounds: In which the peers take turns.
-        requests: Of every kind, of every peer, in a round.
-    """
+    turns: int = 800
+    warming: int = 40
 
-    starts: int = 3
-    rounds: int = 400
-    requests: int = 2
+    @property
+    def codes(self) -> int:
+        """How many codes are shown in all."""
+        return self.turns + self.warming
 
 
-QUICK: Final = Size(starts=1, rounds=20)
-WARMING: Final = 20
-"""Rounds before the first one that counts: whatever is made at first use is made in them."""
+QUICK: Final = Size(turns=40, warming=10)
 
 
 def run(size: Size, tell: Tell) -> Iterator[Result]:
     """Yield the results of both databases; `tell` is given a line before each step."""
-    with tempfile.TemporaryDirectory(prefix="nerava-bench-") as folder, _collector() as collector:
+    with tempfile.TemporaryDirectory(prefix="nerava-bench-") as name, _collector() as collector:
+        folder = Path(name)
         tell("starting PostgreSQL with fsync on")
         with EmbeddedPostgres() as server:
-
-            def postgresql(name: str) -> str:
-                server.create_database(name)
-                return server.url(name)
-
-            yield from _on(_Place("postgresql", Path(folder), collector, postgresql), size, tell)
-
-        def sqlite(name: str) -> str:
-            return f"sqlite:///{folder}/{name}.sqlite3"
-
-        yield from _on(_Place("sqlite", Path(folder), collector, sqlite), size, tell)
+            for peer in (PLAIN, OFF, ON):
+                server.create_database(peer)
+            urls = {peer: server.url(peer) for peer in (PLAIN, OFF, ON)}
+            yield from _on(_Place("postgresql", urls, folder, collector), size, tell)
+        urls = {peer: f"sqlite:///{folder}/{peer}.sqlite3" for peer in (PLAIN, OFF, ON)}
+        yield from _on(_Place("sqlite", urls, folder, collector), size, tell)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where databases are made, and who takes the spans."""
+    """Where the three have their databases and keys, and who takes the spans."""
 
     name: str
+    urls: Mapping[str, str]
     folder: Path
     collector: str
-    database: Callable[[str], str]
-
-    def environment(self, peer: str, number: int) -> dict[str, str]:
-        """The settings of one peer, which has a database and keys of its own."""
-        on = "true" if peer == "on" else "false"
-        name = f"{peer}_{number}"
-        return {
-            "NERAVA_ENV": "development",
-            "NERAVA_DATABASE__URL": self.database(name),
-            "NERAVA_TOKENS__KEYS_DIRECTORY": str(self.folder / self.name / name),
-            "NERAVA_TOKENS__LIFE_S": "900",
-            "NERAVA_WORKER__IN_WEB_PROCESS": "false",
-            "NERAVA_LIMITS__API": "true",
-            "NERAVA_METRICS__ENABLED": on,
-            "NERAVA_TRACING__ENABLED": on,
-            "NERAVA_TRACING__ENDPOINT": self.collector,
-        }
 
 
 @dataclass(slots=True)
 class _Measured:
-    """Milliseconds of CPU per request of one peer since it was started, round by round."""
+    """Milliseconds of CPU per request, turn by turn, and what sending the spans of one took."""
 
-    took: list[float] = field(default_factory=list)
-    beside: list[float] = field(default_factory=list)
+    took: dict[str, list[float]] = field(default_factory=lambda: {PLAIN: [], OFF: [], ON: []})
+    sending: float = 0.0
 
-    @property
-    def cpu_ms(self) -> float:
-        """What a request takes, and what sending its spans takes."""
-        return median(self.took) + fmean(self.beside)
-
-    def ratio(self, plain: _Measured) -> float:
-        """Return the part of the plain product's that it takes, round by round."""
-        beside = fmean(self.beside) / median(plain.took)
-        return beside + median(one / two for one, two in zip(self.took, plain.took, strict=True))
+    def result(self, peer: str, database: str) -> Result:
+        """Return what one of them takes beside the plain one."""
+        sending, plain_ms = self.sending if peer == ON else 0.0, median(self.took[PLAIN])
+        ratios = [one / two for one, two in zip(self.took[peer], self.took[PLAIN], strict=True)]
+        value_ms, ratio = median(self.took[peer]) + sending, median(ratios) + sending / plain_ms
+        return Result(f"request_cpu_{peer}", database, value_ms, "ms/request", plain_ms, ratio, GOALS[peer])
 
 
 def _on(place: _Place, size: Size, tell: Tell) -> Iterator[Result]:
-    starts = []
-    for number in range(size.starts):
-        tell(f"{place.name}: {number + 1} of {size.starts}")
-        starts.append(_take_turns(place, number, size))
-    plain_ms = median(one[PLAIN].cpu_ms for one in starts)
-    for name, goal in GOALS.items():
-        ratio = median(one[name].ratio(one[PLAIN]) for one in starts)
-        value_ms = median(one[name].cpu_ms for one in starts)
-        yield Result(f"request_cpu_{name}", place.name, value_ms, "ms/request", plain_ms, ratio, goal)
-
-
-def _take_turns(place: _Place, number: int, size: Size) -> dict[str, _Measured]:
-    codes = (size.rounds + WARMING) * size.requests
-    order = [PLAIN, *GOALS]
-    measured = {name: _Measured() for name in order}
-    chance = random.Random(number)  # noqa: S311 - an order that repeats
-    with ExitStack() as stack:
-        peers = {
-            name: stack.enter_context(_peer(name, place.environment(name, number), codes)) for name in order
-        }
-        for turn in range(-WARMING, size.rounds):
-            chance.shuffle(order)
-            for name in order:
-                told = peers[name].ask(size.requests)
-                if turn >= 0:
-                    measured[name].took.append(fmean(told[kind] for kind in KINDS))
-                    measured[name].beside.append(told["beside"])
-    return measured
-
-
-class _Peer:
-    """A process that is asked for rounds."""
-
-    def __init__(self, name: str, asked: IO[str], told: IO[str]) -> None:
-        self._name = name
-        self._asked = asked
-        self._told = told
-
-    def ask(self, number: int) -> Mapping[str, Any]:
-        """Write a number and return what is answered."""
-        self._asked.write(f"{number}\n")
-        self._asked.flush()
-        return self.hear()
-
-    def hear(self) -> Mapping[str, Any]:
-        """Return the next answer."""
-        line = self._told.readline()
-        if not line:
-            message = f"the process of {self._name} ended"
-            raise RuntimeError(message)
-        answer: Mapping[str, Any] = json.loads(line)
-        return answer
-
-
-@contextmanager
-def _peer(name: str, environment: Mapping[str, str], codes: int) -> Iterator[_Peer]:
-    """Run a peer until the block ends; it must have lost no span, which would have cost too little."""
-    kept = {one: value for one, value in os.environ.items() if not one.startswith(("NERAVA_", "OTEL_"))}
-    command = [sys.executable, "-c", _CALLS_WITHOUT if name == PLAIN else _CALLS]
-    process = subprocess.Popen(
-        command,
-        env={**kept, **environment, "PYTHONHASHSEED": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("both were asked for")
-        peer = _Peer(name, process.stdin, process.stdout)
-        try:
-            peer.ask(codes)
-            yield peer
-            process.stdin.close()
-            dropped = peer.hear()["dropped"]
-        finally:
-            if not process.stdin.closed:
-                process.stdin.close()
-            process.terminate()
-    if dropped:
-        message = f"{dropped} spans were dropped, so the rest cost less than all would"
+    settings = Settings(env="test", tracing=TracingSettings(enabled=True, endpoint=place.collector))
+    for url in place.urls.values():
+        migrations.upgrade(url)
+    with recorded(settings, SystemClock(), "bench") as export, ExitStack() as stack:
+        if export is None:
+            raise AssertionError("it was turned on")
+        tell(f"{place.name}: founding three towns")
+        peers = {}
+        for peer in (ON, OFF, PLAIN):  # The first one opens its connections while traces are on.
+            module = without_hooks.imported(calls.__name__) if peer == PLAIN else calls
+            keys = place.folder / place.name / peer
+            peers[peer] = module.opened(place.urls[peer], keys, codes=size.codes, measures=peer == ON)
+            stack.callback(peers[peer].close)
+            tracing.turn_off()
+        tell(f"{place.name}: {size.turns} turns")
+        measured = asyncio.run(_turns(peers, export, size))
+    if export.counts.dropped:
+        message = f"{export.counts.dropped} spans were dropped, so the rest cost less than all would"
         raise RuntimeError(message)
+    for peer in GOALS:
+        yield measured.result(peer, place.name)
+
+
+async def _turns(peers: Mapping[str, Calls], export: Export, size: Size) -> _Measured:
+    measured, order, sending_ns = _Measured(), list(peers), 0
+    chance = random.Random(size.turns)  # noqa: S311 - an order that repeats
+    gc.collect()
+    gc.freeze()  # What is there by now is not looked through again, in nobody's turn.
+    try:
+        for turn in range(-size.warming, size.turns):
+            if turn == 0:
+                sending_ns = calls.sending_ns()
+            chance.shuffle(order)
+            for peer in order:
+                if peer == ON:
+                    tracing.turn_on(export.take)
+                took_ms = await peers[peer].round(1)
+                tracing.turn_off()
+                if turn >= 0:
+                    measured.took[peer].append(took_ms)
+        await asyncio.to_thread(export.wait)
+    finally:
+        gc.unfreeze()
+    measured.sending = (calls.sending_ns() - sending_ns) / 1e6 / size.turns / KINDS
+    return measured
 
 
 @contextmanager

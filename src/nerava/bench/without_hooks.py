@@ -1,6 +1,6 @@
 """The product as it would be without hooks for traces and metrics: taken out of its source as it is loaded.
 
-So the peer of `nerava bench overhead` is the same program on the same machine in the same minute, and
+So the peer of `nerava bench overhead` is the same program in the same process in the same second, and
 not an old version of it. What is taken out: `with tracing.…`, what is said about its span, questions
 to `tracing`, and what happens only where there is a meter.
 """
@@ -8,6 +8,7 @@ to `tracing`, and what happens only where there is a meter.
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -18,19 +19,24 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import CodeType, ModuleType
 
-PRODUCT: Final = "nerava."
+PRODUCT: Final = "nerava"
 HOOKS: Final = "tracing"
+SIGNS: Final = (b"tracing.", b"_meter", b"tally", b"_counted")
+"""A module without any of these has no hooks."""
+
+_COUNTS: Final = "tally"
+_METERS: Final = frozenset({"meter", "counted"})
 _ANSWERS: Final[dict[str, Any]] = {"current": None, "is_on": False, "stored": None}
 
 
-class WithoutHooks(MetaPathFinder):
+class _Finder(MetaPathFinder):
     """Finds the modules of the product and loads them without their hooks."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return where a module is and what loads it; None if it is not the product's."""
-        if not fullname.startswith(PRODUCT):
+        if not _is_ours(fullname):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
@@ -38,15 +44,31 @@ class WithoutHooks(MetaPathFinder):
         return spec
 
 
-def install() -> None:
-    """Load whatever is loaded from now on without hooks; for a process that does nothing else."""
-    sys.meta_path.insert(0, WithoutHooks())
+class _Loader(SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code; where there are hooks never what was compiled with them."""
+        path = self.get_filename(fullname)
+        source = self.get_data(path)
+        if not any(one in source for one in SIGNS):
+            return super().get_code(fullname)
+        code: CodeType = compile(stripped(source, path), path, "exec")
+        return code
 
 
-def without_hooks(source: bytes | str, path: str) -> CodeType:
-    """Return the code of a module that has no hooks."""
-    code: CodeType = compile(stripped(source, path), path, "exec")
-    return code
+def imported(name: str) -> ModuleType:
+    """Import a module of the product anew without hooks, and what it imports of it, for the caller alone."""
+    ours = {key: module for key, module in sys.modules.items() if _is_ours(key)}
+    finder = _Finder()
+    for key in ours:
+        del sys.modules[key]
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.meta_path.remove(finder)
+        for key in [key for key in sys.modules if _is_ours(key)]:
+            del sys.modules[key]
+        sys.modules.update(ours)
 
 
 def stripped(source: bytes | str, path: str) -> ast.Module:
@@ -55,11 +77,8 @@ def stripped(source: bytes | str, path: str) -> ast.Module:
     return module
 
 
-class _Loader(SourceFileLoader):
-    def get_code(self, fullname: str) -> CodeType:
-        """Return the code; never what somebody else compiled with hooks."""
-        path = self.get_filename(fullname)
-        return without_hooks(self.get_data(path), path)
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == PRODUCT
 
 
 class _Strip(ast.NodeTransformer):
@@ -85,16 +104,22 @@ class _Strip(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> Any:  # noqa: ANN401
         """Leave out what happens only where there is a span or a meter."""
-        if self._is_span(node.test) or _asks_for_meter(node.test):
+        if self._is_span(node.test) or _asks_for_meter(node.test, ast.IsNot):
             return [self.visit(one) for one in node.orelse] or None
         return self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:  # noqa: ANN401
+        """Choose what holds where there is no meter."""
+        return self.visit(node.body) if _asks_for_meter(node.test, ast.Is) else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> Any:  # noqa: ANN401
         """Leave out what is said about a span."""
         call = node.value
         if isinstance(call, ast.Call):
             on = call.func.value if isinstance(call.func, ast.Attribute) else None
-            if _is_hook(call) or self._is_span(on) or (call.args and self._is_span(call.args[0])):
+            counts = isinstance(call.func, ast.Name) and call.func.id == _COUNTS and len(call.args) > 1
+            about = call.args and self._is_span(call.args[0])
+            if _is_hook(call) or self._is_span(on) or counts or about:
                 return None
         return self.generic_visit(node)
 
@@ -132,9 +157,11 @@ def _is_hook(node: ast.AST) -> bool:
     return isinstance(on, ast.Name) and on.id == HOOKS
 
 
-def _asks_for_meter(test: ast.expr) -> bool:
-    if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot)):
+def _asks_for_meter(test: ast.expr, how: type[ast.cmpop]) -> bool:
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return any(_asks_for_meter(one, how) for one in test.values)
+    if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], how)):
         return False
     asked = test.left
     name = asked.attr if isinstance(asked, ast.Attribute) else asked.id if isinstance(asked, ast.Name) else ""
-    return name.lstrip("_") == "meter"
+    return name.lstrip("_") in _METERS

@@ -102,6 +102,7 @@ def _span(one: Span, ahead_ns: int) -> bytes:
     return b"".join(pieces)
 
 
+@lru_cache(PIECES_KEPT)
 def _varint(number: int) -> bytes:
     found = bytearray()
     while number >= _VARINT_MORE:

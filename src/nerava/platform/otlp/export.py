@@ -58,7 +58,8 @@ class Export:
         self._room = room
         self._pause_s = pause_s
         self._queue: deque[Span] = deque()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._sending = False
         self._sent = 0
         self._dropped = 0
         self._told = 0
@@ -72,7 +73,7 @@ class Export:
         """Queue a span that has ended, or drop it. Neither waits nor fails."""
         waiting = len(self._queue)
         if waiting >= self._room:
-            with self._lock:
+            with self._changed:
                 self._dropped += 1
             return
         self._queue.append(span)
@@ -82,8 +83,17 @@ class Export:
     @property
     def counts(self) -> Counts:
         """What became of the spans so far."""
-        with self._lock:
+        with self._changed:
             return Counts(self._sent, self._dropped, len(self._queue))
+
+    def wait(self, patience_s: float = FLUSH_S) -> None:
+        """Have what waits sent now, and wait for that, as far as the time allows."""
+        until = time.monotonic() + patience_s
+        with self._changed:
+            self._wake.set()
+            while self._queue or self._sending:
+                if not self._changed.wait(max(0.0, until - time.monotonic())):
+                    return
 
     def close(self, patience_s: float = FLUSH_S) -> None:
         """Send what waits, as far as the time allows, and end. Repeats safely."""
@@ -91,7 +101,7 @@ class Export:
             self._until = time.monotonic() + patience_s
         self._wake.set()
         self._thread.join(patience_s)
-        with self._lock:
+        with self._changed:
             # What the thread still has in hand when nobody waits for it any longer is counted by it.
             self._dropped += len(self._queue)
             self._queue.clear()
@@ -106,15 +116,18 @@ class Export:
 
     def _send_all(self) -> None:
         while self._queue and (self._until is None or time.monotonic() < self._until):
+            self._sending = True
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
             try:
                 refused = self._send(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must end nothing but this batch
                 refused = len(batch)
                 log.debug("spans were not sent: %s", type(error).__name__)
-            with self._lock:
+            with self._changed:
                 self._sent += len(batch) - refused
                 self._dropped += refused
+                self._sending = False
+                self._changed.notify_all()
             self._tell()
 
     def _tell(self) -> None:
