@@ -243,11 +243,11 @@ def instance(receiver: Receiver) -> bytes:
     ],
 )
 def test_a_statement_is_named_by_what_it_does_to_which_table(statement: str, name: str) -> None:
-    assert described(statement, "sqlite")[0] == name
+    assert described(statement, "sqlite").name == name
 
 
 def test_what_stands_in_a_statement_by_mistake_is_taken_out() -> None:
-    _, about = described(
+    about = described(
         "SELECT 1 FROM t WHERE mail = 'ann.canary@example.org' AND n = ?" + " x" * 900, "sqlite"
     )
     told = str(about.attributes["db.query.text"])
@@ -319,7 +319,7 @@ def test_a_round_that_finds_nothing_leaves_nothing_and_one_that_works_is_a_trace
 def test_the_caller_decides_and_where_there_is_none_the_ratio(
     ratio: float, sent: str | None, recorded_too: bool
 ) -> None:
-    taken: list[tracing.Span] = []
+    taken: list[tracing.Span | tracing.Leaf] = []
     tracing.turn_on(taken.append, ratio=ratio)
     try:
         with tracing.serving(scope_of("/x"), TRACE, sent) as span:
@@ -387,7 +387,7 @@ def test_a_slow_collector_keeps_nobody_waiting_and_the_queue_has_an_end(
 def test_what_has_no_room_is_dropped_and_counted() -> None:
     going, free = threading.Event(), threading.Event()
 
-    def send(_spans: Sequence[tracing.Span]) -> int:
+    def send(_spans: Sequence[tracing.Span | tracing.Leaf]) -> int:
         going.set()
         free.wait(10)
         return 0

@@ -7,6 +7,7 @@ rest, which has a fixed length, one call of `struct` makes the bytes.
 
 from __future__ import annotations
 
+import random
 import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -20,8 +21,10 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
+from nerava.platform.tracing import Leaf
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nerava.platform.tracing import Origin, Span
     from nerava.platform.tracing.spans import Value
@@ -40,14 +43,14 @@ _SCOPE_SPANS: Final = b"\x12"
 _RESOURCE_SPANS: Final = b"\x0a"
 """Field 1 of `ExportTraceServiceRequest`."""
 
-_FIXED: Final = struct.Struct("<2s16s2s8scQcQ2sI")
+_ROOT: Final = struct.Struct("<2s16s2s8scQcQ2sI")
 """Of `Span`: 1 trace_id, 2 span_id, 7 start, 8 end, 16 flags, each after its number."""
 
-_PARENT: Final = b"\x22\x08"
-"""Field 4 of `Span` and its length."""
+_PART: Final = struct.Struct("<2s16s2s8scQcQ2sI2s8s")
+"""The same, and 4 parent_span_id."""
 
 
-def encoded(spans: Iterable[Span], resource: Mapping[str, str], *, ahead_ns: int) -> bytes:
+def encoded(spans: Iterable[Span | Leaf], resource: Mapping[str, str], *, ahead_ns: int) -> bytes:
     """Return an `ExportTraceServiceRequest`.
 
     Args:
@@ -57,7 +60,7 @@ def encoded(spans: Iterable[Span], resource: Mapping[str, str], *, ahead_ns: int
     """
     pieces = [ScopeSpans(scope=InstrumentationScope(name=SCOPE)).SerializeToString()]
     for one in spans:
-        span = _span(one, ahead_ns)
+        span = _leaf(one, ahead_ns) if isinstance(one, Leaf) else _span(one, ahead_ns)
         pieces += (_SPANS, _varint(len(span)), span)
     scope = b"".join(pieces)
     about = ResourceSpans(
@@ -76,30 +79,33 @@ def rejected_in(answer: bytes) -> int:
     return refused
 
 
+def _leaf(one: Leaf, ahead_ns: int) -> bytes:
+    about, trace_id, parent_id, began_ns, ended_ns, failure = one
+    wire = about.wire
+    if wire is None:
+        wire = about.wire = _name(about.name, about.kind) + _attributes(tuple(about.attributes.items()))
+    # Nobody points to a leaf, so it gets its id only now.
+    span_id = random.getrandbits(64) or 1
+    found = _fixed(trace_id, span_id, parent_id, began_ns + ahead_ns, ended_ns + ahead_ns) + wire
+    return found if failure is None else found + _rest((), failure)
+
+
 def _span(one: Span, ahead_ns: int) -> bytes:
-    fixed = _FIXED.pack(
-        b"\x0a\x10",
-        bytes.fromhex(one.trace_id),
-        b"\x12\x08",
-        one.span_id.to_bytes(8, "big"),
-        b"\x39",
-        one.began_ns + ahead_ns,
-        b"\x41",
-        one.ended_ns + ahead_ns,
-        b"\x85\x01",
-        _SAMPLED,
-    )
-    about = one.about
-    if about.wire is None:
-        about.wire = _attributes(tuple(about.attributes.items()))
-    pieces = [fixed, _name(one.name, one.kind), about.wire]
-    if one.parent_id:
-        pieces += (_PARENT, one.parent_id.to_bytes(8, "big"))
+    began_ns, ended_ns = one.began_ns + ahead_ns, one.ended_ns + ahead_ns
+    found = _fixed(one.trace_id, one.span_id, one.parent_id, began_ns, ended_ns) + _name(one.name, one.kind)
     if one.own:
-        pieces.append(_attributes(tuple(one.own.items())))
+        found += _attributes(tuple(one.own.items()))
     if one.links or one.failure is not None:
-        pieces.append(_rest(one))
-    return b"".join(pieces)
+        found += _rest(one.links or (), one.failure)
+    return found
+
+
+def _fixed(trace_id: str, span_id: int, parent_id: int, began_ns: int, ended_ns: int) -> bytes:
+    known = (b"\x0a\x10", bytes.fromhex(trace_id), b"\x12\x08", span_id.to_bytes(8, "big"))
+    times = (b"\x39", began_ns, b"\x41", ended_ns, b"\x85\x01", _SAMPLED)
+    if not parent_id:
+        return _ROOT.pack(*known, *times)
+    return _PART.pack(*known, *times, b"\x22\x08", parent_id.to_bytes(8, "big"))
 
 
 @lru_cache(PIECES_KEPT)
@@ -125,11 +131,11 @@ def _attributes(found: tuple[tuple[str, Value], ...]) -> bytes:
     return piece
 
 
-def _rest(one: Span) -> bytes:
-    rare = WireSpan(links=[_link(other) for other in one.links or ()])
-    if one.failure is not None:
+def _rest(links: Sequence[Origin], failure: str | None) -> bytes:
+    rare = WireSpan(links=[_link(other) for other in links])
+    if failure is not None:
         rare.status.code = Status.STATUS_CODE_ERROR
-        rare.attributes.append(_attribute("error.type", one.failure))
+        rare.attributes.append(_attribute("error.type", failure))
     piece: bytes = rare.SerializeToString()
     return piece
 

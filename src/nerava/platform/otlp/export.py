@@ -14,7 +14,7 @@ from nerava.platform.tracing import THREAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nerava.platform.tracing import Span
+    from nerava.platform.tracing import Leaf, Span
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +53,13 @@ class Export:
         pause_s: How long a span may wait for others.
     """
 
-    def __init__(self, send: Callable[[Sequence[Span]], int], *, room: int, pause_s: float = PAUSE_S) -> None:
+    def __init__(
+        self, send: Callable[[Sequence[Span | Leaf]], int], *, room: int, pause_s: float = PAUSE_S
+    ) -> None:
         self._send = send
         self._room = room
         self._pause_s = pause_s
-        self._queue: deque[Span] = deque()
+        self._queue: deque[Span | Leaf] = deque()
         self._changed = threading.Condition()
         self._sending = False
         self._sent = 0
@@ -69,7 +71,7 @@ class Export:
         self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
         self._thread.start()
 
-    def take(self, span: Span) -> None:
+    def take(self, span: Span | Leaf) -> None:
         """Queue a span that has ended, or drop it. Neither waits nor fails."""
         waiting = len(self._queue)
         if waiting >= self._room:

@@ -5,6 +5,7 @@ from nerava.platform.tracing.roots import JobSpan, RequestSpan, job, resumed, se
 from nerava.platform.tracing.spans import (
     THREAD,
     Kind,
+    Leaf,
     Nothing,
     Span,
     Take,
@@ -21,6 +22,7 @@ __all__ = [
     "THREAD",
     "JobSpan",
     "Kind",
+    "Leaf",
     "Nothing",
     "Origin",
     "RequestSpan",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from functools import lru_cache
 from typing import Any, Final
 
@@ -28,8 +29,8 @@ _SPACE: Final = re.compile(r"\s++")
 
 
 @lru_cache(STATEMENTS_KNOWN)
-def described(statement: str, system: str) -> tuple[str, About]:
-    """Return the name of a statement's span and what is said about it."""
+def described(statement: str, system: str) -> About:
+    """Return what is said about a statement."""
     verb, table = _VERB.search(statement), _TABLE.search(statement)
     word = verb[1].upper() if verb else _SPACE.split(statement.strip(), 1)[0].upper()[:20]
     name = f"{word} {(table[1] or table[2]).lower()}" if verb and table else word
@@ -40,15 +41,15 @@ def described(statement: str, system: str) -> tuple[str, About]:
         "db.query.summary": name,
         "db.query.text": text,
     }
-    return name, About(about)
+    return About(name, Kind.CLIENT, about)
 
 
-def _begun(statement: object, system: str) -> Span | None:
-    here = current()
-    if here is None or statement in _TURNS:
-        return None
-    name, about = described(statement if isinstance(statement, str) else "EXECUTE", system)
-    return here.child(name, Kind.CLIENT, about)
+def _parent_of(statement: object) -> Span | None:
+    return None if statement in _TURNS else current()
+
+
+def _about(statement: object, system: str) -> About:
+    return described(statement if isinstance(statement, str) else "EXECUTE", system)
 
 
 class PostgresCursor(psycopg.Cursor[Any]):
@@ -56,29 +57,29 @@ class PostgresCursor(psycopg.Cursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:  # noqa: ANN401 - the driver's
         """Run a statement."""
-        span = _begun(query, "postgresql")
-        if span is None:
+        parent = _parent_of(query)
+        if parent is None:
             return super().execute(query, params, **more)
+        began = time.monotonic_ns()
         try:
-            return super().execute(query, params, **more)
+            super().execute(query, params, **more)
         except BaseException as error:
-            span.fail(error)
+            parent.leaf(_about(query, "postgresql"), began, error)
             raise
-        finally:
-            span.end()
+        parent.leaf(_about(query, "postgresql"), began)
+        return self
 
     def executemany(self, query: Any, params_seq: Any, **more: Any) -> None:  # noqa: ANN401 - the driver's
         """Run a statement for many sets of values."""
-        span = _begun(query, "postgresql")
+        parent, began = _parent_of(query), time.monotonic_ns()
         try:
             super().executemany(query, params_seq, **more)
         except BaseException as error:
-            if span is not None:
-                span.fail(error)
+            if parent is not None:
+                parent.leaf(_about(query, "postgresql"), began, error)
             raise
-        finally:
-            if span is not None:
-                span.end()
+        if parent is not None:
+            parent.leaf(_about(query, "postgresql"), began)
 
 
 class SqliteCursor(sqlite3.Cursor):
@@ -86,31 +87,30 @@ class SqliteCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> SqliteCursor:  # noqa: ANN401 - the driver's
         """Run a statement."""
-        span = _begun(sql, "sqlite")
-        if span is None:
+        parent = _parent_of(sql)
+        if parent is None:
             super().execute(sql, parameters)
             return self
+        began = time.monotonic_ns()
         try:
             super().execute(sql, parameters)
         except BaseException as error:
-            span.fail(error)
+            parent.leaf(_about(sql, "sqlite"), began, error)
             raise
-        finally:
-            span.end()
+        parent.leaf(_about(sql, "sqlite"), began)
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> SqliteCursor:  # noqa: ANN401 - the driver's
         """Run a statement for many sets of values."""
-        span = _begun(sql, "sqlite")
+        parent, began = _parent_of(sql), time.monotonic_ns()
         try:
             super().executemany(sql, parameters)
         except BaseException as error:
-            if span is not None:
-                span.fail(error)
+            if parent is not None:
+                parent.leaf(_about(sql, "sqlite"), began, error)
             raise
-        finally:
-            if span is not None:
-                span.end()
+        if parent is not None:
+            parent.leaf(_about(sql, "sqlite"), began)
         return self
 
 

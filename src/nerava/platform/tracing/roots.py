@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.platform.tracing.context import Origin, origin_in
-from nerava.platform.tracing.spans import NOTHING, Kind, Nothing, Span, current, is_on, span, taker
+from nerava.platform.tracing.spans import NOTHING, Kind, Leaf, Nothing, Span, current, is_on, span, taker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
@@ -64,7 +64,7 @@ class JobSpan(Span):
     __slots__ = ("_done", "_kept", "_left_out", "_onward")
 
     def __init__(self, name: str, trace_id: str, take: Take) -> None:
-        self._kept: list[Span] = []
+        self._kept: list[Span | Leaf] = []
         self._left_out = 0
         self._onward = take
         self._done = 0
@@ -85,7 +85,7 @@ class JobSpan(Span):
             for one in self._kept:
                 self._onward(one)
 
-    def _keep(self, one: Span) -> None:
+    def _keep(self, one: Span | Leaf) -> None:
         if len(self._kept) < KEPT_MAX or one is self:
             self._kept.append(one)
         else:

@@ -14,7 +14,7 @@ from contextvars import ContextVar, Token
 from enum import IntEnum
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, NamedTuple, Self, TypeAlias
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.tracing.context import Origin, traceparent_of
@@ -27,20 +27,35 @@ THREAD: Final = "tracing"
 
 
 class About:
-    """What many spans say of themselves, told once: the parts of it that are the same every time.
+    """What leaves of one kind say of themselves: the parts that are the same every time.
 
     Attributes:
         wire: The same as it is sent; for the encoder to keep.
     """
 
-    __slots__ = ("attributes", "wire")
+    __slots__ = ("attributes", "kind", "name", "wire")
 
-    def __init__(self, attributes: Attributes) -> None:
+    def __init__(self, name: str, kind: int, attributes: Attributes) -> None:
+        self.name = name
+        self.kind = kind
         self.attributes = attributes
         self.wire: bytes | None = None
 
 
-NONE: Final = About({})
+class Leaf(NamedTuple):
+    """A span that has no parts and nothing of its own to say: most are, so they have to be cheap.
+
+    Attributes:
+        began_ns: Monotonic, and so is `ended_ns`.
+        failure: The class of what went wrong; None if nothing did.
+    """
+
+    about: About
+    trace_id: str
+    parent_id: int
+    began_ns: int
+    ended_ns: int
+    failure: str | None
 
 
 class Kind(IntEnum):
@@ -60,8 +75,7 @@ class Span:
     an exception leaves the class of it there and nothing of its text.
 
     Attributes:
-        about: What many spans share.
-        own: Attributes of this one.
+        own: What it says of itself.
         began_ns: Monotonic, and so is `ended_ns`.
         failure: The class of what went wrong; None if nothing did.
     """
@@ -69,7 +83,6 @@ class Span:
     __slots__ = (
         "_take",
         "_token",
-        "about",
         "began_ns",
         "ended_ns",
         "failure",
@@ -82,14 +95,11 @@ class Span:
         "trace_id",
     )
 
-    def __init__(
-        self, name: str, kind: int, *, trace_id: str, parent_id: int, take: Take, about: About = NONE
-    ) -> None:
+    def __init__(self, name: str, kind: int, *, trace_id: str, parent_id: int, take: Take) -> None:
         self.name = name
         self.kind = kind
         self.trace_id = trace_id
         self.parent_id = parent_id
-        self.about = about
         self.own: dict[str, Value] | None = None
         self.links: list[Origin] | None = None
         self.failure: str | None = None
@@ -119,9 +129,14 @@ class Span:
         """Say that there is a span."""
         return True
 
-    def child(self, name: str, kind: int, about: About = NONE) -> Span:
+    def child(self, name: str, kind: int) -> Span:
         """Return a span that begins now as a part of this one."""
-        return Span(name, kind, trace_id=self.trace_id, parent_id=self.span_id, take=self._take, about=about)
+        return Span(name, kind, trace_id=self.trace_id, parent_id=self.span_id, take=self._take)
+
+    def leaf(self, about: About, began_ns: int, error: BaseException | None = None) -> None:
+        """Hand on a part of this one that ends now and has none itself."""
+        failure = None if error is None else failure_of(error)
+        self._take(Leaf(about, self.trace_id, self.span_id, began_ns, time.monotonic_ns(), failure))
 
     def set(self, name: str, value: Value) -> None:
         """Say something about this span; neither a secret nor who or what in particular it is about."""
@@ -136,9 +151,8 @@ class Span:
         self.links.append(other)
 
     def fail(self, error: BaseException) -> None:
-        """Note how it went wrong; a refusal that is an answer as good as any is none of ours."""
-        if not isinstance(error, NeravaError) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.failure = type(error).__name__
+        """Note how it went wrong."""
+        self.failure = failure_of(error)
 
     def end(self) -> None:
         """End it, and hand it to who takes the spans of its trace."""
@@ -151,7 +165,13 @@ class Span:
         return Origin(self.trace_id, self.span_id, is_sampled=True)
 
 
-Take: TypeAlias = Callable[[Span], None]
+Take: TypeAlias = Callable[[Span | Leaf], None]
+
+
+def failure_of(error: BaseException) -> str | None:
+    """Return the class of what went wrong; None for a refusal, which is an answer as good as any."""
+    refused = isinstance(error, NeravaError) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return None if refused else type(error).__name__
 
 
 class Nothing:
@@ -232,10 +252,10 @@ def current() -> Span | None:
     return _CURRENT.get()
 
 
-def span(name: str, kind: int = Kind.INTERNAL, about: About = NONE) -> Span | Nothing:
+def span(name: str, kind: int = Kind.INTERNAL) -> Span | Nothing:
     """Return a part of the span that is under way, to be used with `with`; nothing where there is none."""
     parent = _CURRENT.get()
-    return NOTHING if parent is None else parent.child(name, kind, about)
+    return NOTHING if parent is None else parent.child(name, kind)
 
 
 def onward() -> list[tuple[str, str]]:
