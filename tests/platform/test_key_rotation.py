@@ -144,6 +144,7 @@ class Killed(Exception):
     """What ends a rotation at a step."""
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("step", range(6))
 def test_ended_at_any_step_the_next_run_goes_on(database: Database, step: int) -> None:
     rows = written(database, range(10))
@@ -173,6 +174,7 @@ rotator(Database(sys.argv[1]), batch=1).run()
 """
 
 
+@pytest.mark.in_turn
 def test_killed_in_the_middle_of_its_work_it_is_run_again_and_nothing_is_lost(url: str) -> None:
     database = Database(url)
     rows = written(database, range(150))

@@ -231,8 +231,6 @@ def test_tests_and_coverage_are_judged_apart(small: Path) -> None:
     test.write_text(test.read_text().replace("'sqlite', 'postgresql'", "'sqlite'"))
     one_only = suite.tests(asked)
     assert (one_only.state, one_only.why) == (State.FAILED, "nothing ran on postgresql")
-    test.write_text(test.read_text().replace("== 1", "== 7"))
-    assert suite.tests(asked).state is State.FAILED
 
 
 # --- every gate that looks at the whole, in a copy with one thing broken ---
