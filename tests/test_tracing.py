@@ -26,7 +26,7 @@ from nerava.kernel.clock import SystemClock
 from nerava.kernel.ids import new_id
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.platform import tracing
-from nerava.platform.otlp import Counts, Export
+from nerava.platform.otlp import Counts, Export, encoded
 from nerava.platform.otlp.export import FLUSH_S
 from nerava.platform.outbound import CallPolicy, Outbound
 from nerava.platform.redaction import REDACTOR
@@ -434,6 +434,27 @@ def test_headers_for_the_collector_are_sent_and_never_told(sqlite_address: str, 
     assert (receiver.heads[0]["x-api-key"], receiver.heads[0]["a"]) == (word, "b c")
     assert receiver.resources[0]["team"] == "rewards"
     assert word not in REDACTOR.redacted(f"sent {word}")
+
+
+def test_what_is_put_together_from_pieces_is_read_back_whole() -> None:
+    taken: list[tracing.Span | tracing.Leaf] = []
+    root = tracing.Span("Ä" * 300, SERVER, trace_id=TRACE, parent_id=0, take=taken.append)
+    root.set("count", 2**40)
+    root.set("word", "ß" * 20_000)
+    root.link(tracing.Origin("ab" * 16, 7, is_sampled=True))
+    root.leaf(described("SELECT 1 FROM t", "sqlite"), root.began_ns, ValueError("hunter2"))
+    root.failure = "Broken"
+    root.end()
+    receiver = Receiver(0)
+    receiver.take(encoded(taken, {"service.name": "x"}, ahead_ns=1_000))
+    leaf, read = receiver.spans
+    assert (read.name, read.kind, read.trace, read.parent, read.error) == ("Ä" * 300, SERVER, TRACE, "", True)
+    assert read.attributes == {"count": 2**40, "word": "ß" * 20_000, "error.type": "Broken"}
+    assert read.links == [("ab" * 16, f"{7:016x}")]
+    assert (read.began, read.ended) == (root.began_ns + 1_000, root.ended_ns + 1_000)
+    assert (leaf.name, leaf.kind, leaf.parent, leaf.error) == ("SELECT t", CLIENT, read.id, True)
+    assert leaf.attributes["error.type"] == "ValueError"
+    assert int(leaf.id, 16) > 0
 
 
 # Settings.
