@@ -13,6 +13,7 @@ from nerava.kernel.ids import new_id
 from nerava.ledger.chart import external, sponsor_prepaid
 from nerava.rewards.checkouts import Asked, ask
 from nerava.rewards.errors import PaymentsOff
+from nerava.web.api.webhooks import EVENT_BYTES_MAX
 from tests.helpers.parallel import in_parallel
 from tests.http.conftest import Caller, House
 from tests.http.flows import as_driver, campaign, partner_session, sponsor, terms, work_off
@@ -207,7 +208,7 @@ def test_what_a_stranger_tells_is_not_stored(counter: Counter) -> None:
     assert client.post("/webhooks/stripe", content=told.body, headers=without).status_code == 401
     assert client.post("/webhooks/stripe", content=told.body + b" ", headers=told.headers).status_code == 401
     assert client.post("/webhooks/square", content=told.body, headers=told.headers).status_code == 503
-    huge = b"x" * 300_000
+    huge = b"x" * (EVENT_BYTES_MAX + 1)
     assert client.post("/webhooks/stripe", content=huge, headers=told.headers).status_code == 413
 
 

@@ -162,10 +162,10 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_a_megabyte_of_anything_takes_a_moment(piece: str) -> None:
-    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
+def test_much_of_anything_takes_a_moment(piece: str) -> None:
+    text = (piece * (200_000 // len(piece) + 1))[:200_000]
     redactor = Redactor()
     started = time.process_time()
     redactor.redacted(text)
-    # About a second at most on a slow machine; a pattern that goes back and forth takes hours.
-    assert time.process_time() - started < 10
+    # A fifth of a second on a slow machine; a pattern that goes back and forth takes hours.
+    assert time.process_time() - started < 5

@@ -109,8 +109,11 @@ class Cache:
         self._waiting = threading.BoundedSemaphore(REFRESHES_WAITING_MAX)
 
     def close(self) -> None:
-        """Give up refreshing and close the connections."""
-        self._refreshers.shutdown(wait=False, cancel_futures=True)
+        """Let what is being read come to its end, give up what waits, and close the connections.
+
+        Whoever closes the sources after that finds nobody using them.
+        """
+        self._refreshers.shutdown(cancel_futures=True)
         if self.link is not None:
             self.link.close()
 
