@@ -10,9 +10,8 @@ STAMPS := $(VENV)/.stamps
 RUNTIME := $(STAMPS)/runtime
 DEV := $(STAMPS)/dev
 
-# Tests run in so many processes, each with its own PostgreSQL; on two cores a third one fills what
-# waiting for disks and for other processes leaves.
-PROCESSES ?= 3
+# Tests run in so many processes; each has its own PostgreSQL, which is what two cores bear.
+PROCESSES ?= 2
 # More for the command, as in: make test ARGS="tests/ledger -k expiry".
 ARGS ?=
 # make test COVERAGE=yes counts lines and branches too, which takes half as long again; .ci/run does.
