@@ -48,6 +48,7 @@ data: $(RUNTIME) ## Fetch recorded charging sessions and a map extract, checked 
 	@$(BIN)/python -m nerava data fetch $(ARGS)
 
 test: $(DEV) ## Run the quick suite on SQLite and on PostgreSQL (COVERAGE=yes counts lines).
+	@$(BIN)/python -m compileall -q -j $(PROCESSES) src
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(if $(COVERAGE),$(COVERED)) $(ARGS)
 
 coverage: $(DEV) ## Say what the last `make test COVERAGE=yes` covered; the ledger's floor is 100 %.

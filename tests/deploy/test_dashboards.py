@@ -19,9 +19,13 @@ import pytest
 from tests.http.test_serving import free_port, until
 from tools import dashboards
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="Prometheus is not installed; Debian's package is prometheus"
-)
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(
+        shutil.which("prometheus") is None,
+        reason="Prometheus is not installed; Debian's package is prometheus",
+    ),
+]
 
 PATIENCE_S: Final = 60
 SCRAPES: Final = 4

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.http.conftest import House
     from tests.http.machine import Machine
 
+pytestmark = pytest.mark.in_turn
+
 SESSIONS = "/v1/partner/sessions"
 
 

@@ -12,6 +12,8 @@ from tests.http.test_problems import assert_problem
 if TYPE_CHECKING:
     from tests.http.conftest import Caller, House
 
+pytestmark = pytest.mark.in_turn
+
 PATH = "/v1/me/consents"
 
 

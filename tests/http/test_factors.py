@@ -24,6 +24,8 @@ from tests.http.flows import app_code
 from tests.http.test_problems import assert_problem
 from tests.http.test_signing_in import MAIL, ask, inbox_of, verify
 
+pytestmark = pytest.mark.in_turn
+
 HERE = Bent(origin="http://localhost:8000")
 
 

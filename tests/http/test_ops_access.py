@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.http.conftest import House
 
+pytestmark = pytest.mark.in_turn
+
 HERE = Bent(origin="http://localhost:8000")
 WHY = {"reason": "a drill"}
 

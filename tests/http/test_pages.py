@@ -53,6 +53,8 @@ from tests.helpers.parallel import in_parallel
 from tests.http.test_problems import assert_problem
 from tests.identity.test_refreshing import by_user
 
+pytestmark = pytest.mark.in_turn
+
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OWN = "https://nerava.example"
 SAME_SITE = {"Sec-Fetch-Site": "same-origin", "Origin": OWN}
@@ -340,7 +342,6 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 @pytest.mark.parametrize(("method", "path"), [("POST", "/me"), ("PUT", "/me"), ("POST", "/sign-in")])
 def test_what_does_not_come_from_our_origin_changes_nothing(

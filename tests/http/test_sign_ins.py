@@ -31,6 +31,8 @@ from tests.http.test_problems import assert_problem
 from tests.http.test_serving import serving
 from tests.identity.test_tokens import Forger, forgeries
 
+pytestmark = pytest.mark.in_turn
+
 REFRESH_URL = "https://nerava.example/v1/auth/refresh"
 WRITE = "/v1/idempotency-keys/k/cancel"
 

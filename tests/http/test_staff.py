@@ -25,6 +25,8 @@ from tests.http.test_signing_in import MAIL, inbox_of
 if TYPE_CHECKING:
     from tests.http.conftest import Caller, House
 
+pytestmark = pytest.mark.in_turn
+
 
 def invite(owner: Caller, invited_as: str = "merchant:manager", to: str = MAIL, **more: Any) -> Any:
     """Invite somebody."""

@@ -37,6 +37,8 @@ from nerava.platform.limits import RateLimited
 from tests.helpers.parallel import in_parallel
 from tests.identity.desk import ANN, MAIL, SignIn, asker, open_desk, other_than, replaced
 
+pytestmark = pytest.mark.in_turn
+
 BOB = "+12025550177"
 
 

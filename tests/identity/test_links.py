@@ -22,6 +22,8 @@ from nerava.platform.limits import RateLimited
 from tests.helpers.parallel import in_parallel
 from tests.identity.desk import MAIL, PAGE, SignIn, asker, open_desk, other_than
 
+pytestmark = pytest.mark.in_turn
+
 
 @pytest.fixture
 def desk(database: Database, tmp_path: Path) -> Iterator[SignIn]:

@@ -19,6 +19,8 @@ from nerava.platform.db import Database
 from tests.helpers.parallel import in_parallel
 from tests.identity.desk import ANN, MAIL, SignIn, open_desk
 
+pytestmark = pytest.mark.in_turn
+
 
 @pytest.fixture
 def desk(database: Database, tmp_path: Path) -> Iterator[SignIn]:

@@ -35,6 +35,8 @@ from tests.helpers.parallel import in_parallel
 from tests.identity.desk import MAIL, NOON, asker
 from tests.identity.prover import Prover, open_prover
 
+pytestmark = pytest.mark.in_turn
+
 
 @pytest.fixture
 def google() -> Iterator[FakeIssuer]:
@@ -113,7 +115,6 @@ FORGED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)
 def test_a_token_that_is_not_right_in_every_claim_lets_nobody_in(
     prover: Prover, google: FakeIssuer, changes: dict[str, Any]
@@ -165,7 +166,6 @@ SIGNED: dict[str, Callable[..., str]] = {
 }
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize("make", SIGNED.values(), ids=SIGNED)
 def test_a_token_under_another_key_or_algorithm_lets_nobody_in(
     prover: Prover, google: FakeIssuer, make: Callable[..., str]

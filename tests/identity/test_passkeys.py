@@ -33,6 +33,8 @@ from tests.helpers.parallel import in_parallel
 from tests.identity.desk import MAIL, asker
 from tests.identity.prover import Prover, open_prover
 
+pytestmark = pytest.mark.in_turn
+
 BENT = {
     "another origin": Bent(origin="https://nerava.example.evil.example"),
     "the origin in another spelling": Bent(origin="https://NERAVA.example"),
@@ -92,7 +94,6 @@ def test_a_challenge_names_nobody_and_asks_for_a_verified_user(prover: Prover, h
     assert ceremony.options["rpId"] == "nerava.example"
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize("bent", FORGED.values(), ids=FORGED)
 def test_an_answer_that_is_not_right_in_every_part_lets_nobody_in(
     prover: Prover, holder: Holder, bent: Bent
@@ -120,7 +121,6 @@ def test_a_passkey_is_added_from_our_pages_by_a_verified_user_only(
     assert prover.desk.count("factor_passkey") == 0
 
 
-@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "answer",
     [{}, {"rawId": 7}, {"rawId": "é"}, {"id": "AA", "rawId": "AA", "type": "public-key", "response": {}}],

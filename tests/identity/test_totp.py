@@ -23,6 +23,8 @@ from tests.helpers.parallel import in_parallel
 from tests.identity.desk import MAIL, asker, other_than
 from tests.identity.prover import Prover, open_prover
 
+pytestmark = pytest.mark.in_turn
+
 RFC_SEED = b"12345678901234567890"
 
 
