@@ -27,29 +27,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the long forms to `pytest -m chaos`, which `make chaos` runs.
 
     Of a test marked `in_turn`, the cases take turns on the two databases: each runs on one of them
-    in the quick form, and on the other in the long one.
+    in the quick form, and on the other in the long one. So do tests through HTTP, whose statements
+    the tests of each package run on both, unless they carry the mark `both`.
     """
-    turns: dict[str, list[str]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("in_turn"):
-            if not hasattr(item, "callspec"):
-                continue
-            dialect = next((one for one in item.callspec.params.values() if one in DIALECTS), None)
-            if dialect is None:
-                continue
-            cases = turns.setdefault(f"{item.path}::{item.originalname}", [])
-            case = item.callspec.id.replace(dialect, "", 1)
-            if case not in cases:
-                cases.append(case)
-            first = crc32(item.originalname.encode())
-            if DIALECTS[(first + cases.index(case)) % 2] != dialect:
-                item.add_marker(pytest.mark.chaos)
+        if isinstance(item, pytest.Function) and not _is_its_turn(item):
+            item.add_marker(pytest.mark.chaos)
     if "chaos" in config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("chaos")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("chaos")]
+
+
+def _is_its_turn(item: pytest.Function) -> bool:
+    if item.get_closest_marker("both") or not hasattr(item, "callspec"):
+        return True
+    if item.path.parent.name != "http" and item.get_closest_marker("in_turn") is None:
+        return True
+    dialect = next((one for one in item.callspec.params.values() if one in DIALECTS), None)
+    case = f"{item.originalname} {item.callspec.id.replace(dialect or '', '', 1)}"
+    return dialect in {None, DIALECTS[crc32(case.encode()) % 2]}
 
 
 @pytest.fixture(scope="session")

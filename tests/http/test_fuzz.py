@@ -22,6 +22,8 @@ from tests.conftest import DIALECTS
 from tests.http.conftest import Caller, House, opened_house
 from tests.http.flows import campaign, partner_session, sponsor, work_off
 
+pytestmark = pytest.mark.both
+
 FEW, MANY = 6, 60
 TAKEN = IssuerSettings(client_ids="a.client", keys_url="http://127.0.0.1:9/keys")
 OPEN: Final[dict[str, Any]] = {

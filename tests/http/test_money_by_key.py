@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.http.conftest import Caller, House
 
+pytestmark = pytest.mark.both
+
 PATH = "/v1/ops/goodwill-grants"
 
 

@@ -38,7 +38,7 @@ def metres_between(one: Point, other: Point) -> int:
 
 def box_around(point: Point, radius_m: int) -> Box:
     """Return a box that holds every place within so many metres; around a pole all longitudes."""
-    high = radius_m / METRES_PER_DEGREE * 1.01
+    high = (radius_m + 1) / METRES_PER_DEGREE * 1.01  # Distances are rounded.
     south, north = point.latitude - high, point.latitude + high
     widest = max(abs(south), abs(north))
     if widest >= 90:  # noqa: PLR2004 - the poles
