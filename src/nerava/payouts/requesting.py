@@ -101,7 +101,7 @@ def request_cashout(session: Session, tools: Requesting, wish: Cashout, now: dat
         NotEnough: The driver has fewer points than amount and fee (409).
         SwitchedOff: Payouts are stopped (503).
     """
-    session.execute(select(Driver.id).where(Driver.id == wish.driver_id).with_for_update())
+    session.execute(select(Driver.id).where(Driver.id == wish.driver_id).with_for_update(key_share=True))
     method = usable_method(session, OwnerKind.DRIVER, wish.driver_id, wish.method_id)
     if not contacts_of(session, wish.user_id):
         raise ContactNeeded

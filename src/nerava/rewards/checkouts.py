@@ -293,7 +293,7 @@ class CheckoutWork:
 def _takes_money(session: Session, campaign_id: UUID) -> bool:
     """Return whether a campaign can still be funded; if it ended meanwhile, the money stays deposited."""
     # Locked, so that it does not end between this look and the posting.
-    query = select(Campaign.state).where(Campaign.id == campaign_id).with_for_update()
+    query = select(Campaign.state).where(Campaign.id == campaign_id).with_for_update(key_share=True)
     return session.scalar(query) != CampaignState.ENDED
 
 

@@ -42,7 +42,8 @@ def close(
         InsufficientFunds: It has nothing left (409).
         SwitchedOff: Somebody has stopped it (503).
     """
-    query = select(Campaign).where(Campaign.id == campaign_id).with_for_update()
+    # Rewards that are written meanwhile name the campaign: what keeps its key alone does not wait for them.
+    query = select(Campaign).where(Campaign.id == campaign_id).with_for_update(key_share=True)
     campaign = session.scalars(query).one_or_none()
     if campaign is None:
         raise UnknownCampaign(f"no campaign {campaign_id}")
