@@ -190,6 +190,27 @@ def test_a_car_that_is_heard_of_when_all_is_over_earns_nothing_twice(corner: Cor
     assert corner.grants() == [("settled", 190)]
 
 
+def test_the_token_of_one_account_and_the_car_of_another_earn_once(corner: Corner) -> None:
+    garage = corner.garage
+    user = str(garage.world.smartcar.add_person()["user_id"])
+    there = {"latitude": corner.place.latitude, "longitude": corner.place.longitude}
+    other = garage.joined(garage.driver(), user, str(garage.world.smartcar.add_car(user, **there)["vin"]))
+    began = corner.now()
+    corner.begin(began)
+    garage.world.smartcar.plug_in(other.vin, 30_000)
+    garage.bring()
+    ended = corner.at(minutes=30)
+    corner.end(began, ended)
+    garage.world.smartcar.unplug(other.vin)
+    garage.bring()
+    corner.record(began, ended)
+
+    [told] = garage.again(other).get("/v1/sessions").json()["items"]
+    found = garage.again(other).get(f"/v1/sessions/{told['id']}").json()
+    assert (corner.grants(), found["state"]) == ([("settled", 190)], "review")
+    assert [one["code"] for one in found["findings"]] == ["session.another_drivers"]
+
+
 def test_a_charge_after_the_one_that_the_operator_told_of_is_another_one(corner: Corner) -> None:
     began = corner.now()
     ended = corner.at(minutes=30)

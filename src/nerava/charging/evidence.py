@@ -95,6 +95,7 @@ class NewEvidence:
     Attributes:
         at: When it happened; `received_at` is when it is attested.
         energy_wh, started_at, ended_at: What it measured; None where it says nothing.
+        connector_id: Where it was, for a session of which only the place is known.
         is_credit: Whether it takes back what a detail record of its own level said before.
     """
 
@@ -107,6 +108,7 @@ class NewEvidence:
     energy_wh: int | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    connector_id: UUID | None = None
     is_credit: bool = False
 
     def replaces(self, level: int, energy_wh: int) -> bool:

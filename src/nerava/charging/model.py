@@ -33,6 +33,7 @@ class ChargingLocation(Base):
         CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
         CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude"),
         CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="coordinates_whole"),
+        Index("ix_charging_location_latitude", "latitude"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)
@@ -105,6 +106,7 @@ class ChargingSession(Base):
         ),
         Index("ix_charging_session_driver_id_started_at", "driver_id", "started_at"),
         Index("ix_charging_session_connector_id_started_at", "connector_id", "started_at"),
+        Index("ix_charging_session_location_id_started_at", "location_id", "started_at"),
     )
 
     id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True, default=new_id)

@@ -13,7 +13,7 @@ from nerava.charging.model import ChargingSession
 from nerava.charging.verification import SHORTEST, Context, Neighbour
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -29,8 +29,14 @@ _T: Final[Any] = ChargingSession.__table__
 _S: Final[Any] = _T.c
 
 
-def contexts_of(session: Session, claimed: Sequence[EvidencedSession]) -> dict[UUID, Context]:
-    """Return what was known before each session and overlaps it, in one statement for all."""
+def contexts_of(
+    session: Session, claimed: Sequence[EvidencedSession], of_place: Mapping[UUID, Sequence[Neighbour]]
+) -> dict[UUID, Context]:
+    """Return what was known before each session and overlaps it, in one statement for all.
+
+    `of_place` are sessions of other drivers that may be the same charge; one that is found for its
+    connector anyway is not told twice.
+    """
     if not claimed:
         return {}
     ids = [one.id for one in claimed]
@@ -45,8 +51,13 @@ def contexts_of(session: Session, claimed: Sequence[EvidencedSession]) -> dict[U
             found[row.shared][row.mine].append(Neighbour(row.id, row.started_at, row.ended_at))
     of_driver, of_connector, doubts = found["driver"], found["connector"], doubts_about(session, claimed)
     return {
-        key: Context(of_driver.get(key, ()), of_connector.get(key, ()), doubts.get(key, ()))
-        for key in of_driver.keys() | of_connector.keys() | doubts.keys()
+        key: Context(
+            of_driver.get(key, ()),
+            of_connector.get(key, ()),
+            [one for one in of_place.get(key, ()) if one not in of_connector.get(key, ())],
+            doubts.get(key, ()),
+        )
+        for key in of_driver.keys() | of_connector.keys() | of_place.keys() | doubts.keys()
     }
 
 

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import literal_column, select, update
 
 from nerava.charging import telling
+from nerava.charging.doubles import doubles_of
 from nerava.charging.errors import DriverAlreadyCharging, SessionInvalid, UnknownSession, WrongSessionState
 from nerava.charging.evidence import EvidenceLevel, body_sha256
 from nerava.charging.evidenced import evidenced_query, session_of
@@ -58,7 +59,9 @@ _JUDGE: Final = BulkUpdate(
     _T, match=("id", "state"), assign=("state", "score", "findings"), add=("evaluations",)
 )
 _ATTEST: Final = BulkUpdate(
-    _T, match=("id", "state"), assign=("state", "evidence_level", "started_at", "ended_at", "energy_wh")
+    _T,
+    match=("id", "state"),
+    assign=("state", "evidence_level", "started_at", "ended_at", "energy_wh", "connector_id"),
 )
 
 
@@ -171,7 +174,8 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
         SessionInvalid: With a piece the session would end before it starts (422).
     """
     ids = {one.session_id for one in evidence}
-    query: Select[Any] = select(_S.id, _S.state, _S.evidence_level, _S.started_at, _S.ended_at, _S.energy_wh)
+    names = ("id", "state", "evidence_level", "started_at", "ended_at", "energy_wh", "connector_id")
+    query: Select[Any] = select(*(_S[name] for name in names))
     rows = session.execute(query.where(_S.id.in_(ids)).order_by(_S.id).with_for_update(key_share=True))
     stored = {row.id: row for row in rows}
     if missing := ids - stored.keys():
@@ -226,10 +230,17 @@ def evidenced(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[Evidenc
 
 
 def judge(session: Session, claimed: Sequence[EvidencedSession]) -> list[JudgedSession]:
-    """Verify claimed sessions, each among those around it, and return them in the same order."""
-    contexts = contexts_of(session, claimed)
+    """Verify claimed sessions, each among those around it, and return them in the same order.
+
+    One that may be the charge of another driver's session which another worker is busy with is left
+    out: it waits in the queue until that one is decided.
+    """
+    doubles = doubles_of(session, claimed)
+    contexts = contexts_of(session, claimed, doubles.earlier)
     judged = []
     for one in claimed:
+        if one.id in doubles.waiting:
+            continue
         verification = verify(one, contexts.get(one.id, NOTHING_AROUND))
         doubtful = verification.event is SessionEvent.DOUBT
         judged.append(
@@ -283,4 +294,5 @@ def _better(row: Row[Any], one: NewEvidence) -> tuple[Any, ...]:
     energy_wh = row.energy_wh if one.energy_wh is None else one.energy_wh
     if energy_wh < 0 or (ended_at is not None and ended_at < started_at):
         raise SessionInvalid("a session ends after it starts and delivers no negative energy")
-    return (row.id, row.state, following.value, int(one.level), started_at, ended_at, energy_wh)
+    connector_id = row.connector_id or one.connector_id
+    return (row.id, row.state, following.value, int(one.level), started_at, ended_at, energy_wh, connector_id)

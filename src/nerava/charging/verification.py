@@ -74,6 +74,7 @@ class FindingCode(StrEnum):
     POWER_ABOVE_AC = "session.power_above_ac"
     DRIVER_OVERLAP = "session.driver_overlap"
     CONNECTOR_OVERLAP = "session.connector_overlap"
+    ANOTHER_DRIVERS = "session.another_drivers"
     LONGER_THAN_A_DAY = "session.longer_than_a_day"
     CHARGER_IDLE = "place.charger_idle"
     PLACE_LAST_PARKED = "place.last_parked"
@@ -89,6 +90,7 @@ _WEIGHT: Final = {
     FindingCode.POWER_ABOVE_AC: (Severity.REVIEW, 40),
     FindingCode.DRIVER_OVERLAP: (Severity.REVIEW, 50),
     FindingCode.CONNECTOR_OVERLAP: (Severity.REVIEW, 30),
+    FindingCode.ANOTHER_DRIVERS: (Severity.REVIEW, 50),
     FindingCode.LONGER_THAN_A_DAY: (Severity.NOTE, 5),
     FindingCode.CHARGER_IDLE: (Severity.REVIEW, 60),
     FindingCode.PLACE_LAST_PARKED: (Severity.REVIEW, 40),
@@ -109,6 +111,10 @@ TEXTS: Final = {
     ),
     FindingCode.DRIVER_OVERLAP: "The driver was already charging elsewhere for {overlap_s} s of it.",
     FindingCode.CONNECTOR_OVERLAP: "The connector was already in use for {overlap_s} s of it.",
+    FindingCode.ANOTHER_DRIVERS: (
+        "Another driver charged at this place for {overlap_s} s of it by another source's word, and neither "
+        "charger, times nor energy show that it was another charge."
+    ),
     FindingCode.LONGER_THAN_A_DAY: "It took {duration_s} s, longer than a day.",
     FindingCode.CHARGER_IDLE: "By its operator's word no charger of the location was in use then.",
     FindingCode.PLACE_LAST_PARKED: "The car says only where it was parked last, which may be old.",
@@ -133,7 +139,7 @@ class Finding(NamedTuple):
 
 
 class Neighbour(NamedTuple):
-    """Another session of the same driver or connector that was known before this one."""
+    """Another session of the same driver, connector or place that came before this one."""
 
     session_id: UUID
     started_at: datetime
@@ -147,11 +153,13 @@ class Context:
     The one that became known later carries the finding (of two known together the one that began
     later), so the answer does not depend on the order or the batches in which they are judged.
     Sessions without energy or of less than two minutes prove no presence and must be left out.
+    `of_place` are those of other drivers that may be the same charge (`doubles`).
     `doubts` are codes of findings that whoever took in the evidence made.
     """
 
     of_driver: Sequence[Neighbour] = ()
     of_connector: Sequence[Neighbour] = ()
+    of_place: Sequence[Neighbour] = ()
     doubts: Sequence[str] = ()
 
 
@@ -222,6 +230,8 @@ def _findings(session: EvidencedSession, context: Context) -> Iterable[Finding]:
         yield from _overlap(session, context.of_driver, FindingCode.DRIVER_OVERLAP)
     if context.of_connector:
         yield from _overlap(session, context.of_connector, FindingCode.CONNECTOR_OVERLAP)
+    if context.of_place:
+        yield from _overlap(session, context.of_place, FindingCode.ANOTHER_DRIVERS)
     for doubt in context.doubts:
         yield Finding(FindingCode(doubt), {})
 

@@ -240,6 +240,7 @@ def _attested(
         energy_wh=charge.energy_wh,
         started_at=charge.started_at,
         ended_at=ended_at,
+        connector_id=setting.connector_id,
     )
     try:
         if known.state is SessionState.OPEN:
