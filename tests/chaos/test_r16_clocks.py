@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from nerava.identity.errors import InvalidToken
 from nerava.identity.keys import KeyRing
+from nerava.identity.roles import Role
 from nerava.identity.tokens import LEEWAY, AccessTokens, TokenOptions
 from nerava.kernel.clock import FOLLOWED_BACK_MAX, SystemClock, host_now
 from nerava.kernel.ids import new_id
@@ -142,7 +143,6 @@ def test_clocks_that_are_set_under_load_fail_nobody_and_order_stays(
     first, last = processes[0], processes[-1]
     shop = open_shop(first.house)
     offer_id = shop.offer()
-    shops = [shop, replace(shop, till=replace(shop.till, client=last.house.client))]
     began, over = host_now(), threading.Event()
 
     def redeem(number: int) -> list[int]:
@@ -151,8 +151,10 @@ def test_clocks_that_are_set_under_load_fail_nobody_and_order_stays(
             driver = rich_driver(first.house, PRICE)
             shown = show(driver, offer_id)
             statuses.append(shown.status_code)
-            taken = shops[number % 2].capture(shown.json()["code"])
-            statuses.append(taken.status_code)
+            if shown.status_code == 201:
+                till = first.house.caller(Role.MERCHANT_REGISTER, shop.merchant_id)
+                at = replace(shop, till=replace(till, client=processes[number % len(processes)].house.client))
+                statuses.append(at.capture(shown.json()["code"]).status_code)
         return statuses
 
     def set_clocks() -> list[int]:
@@ -166,14 +168,20 @@ def test_clocks_that_are_set_under_load_fail_nobody_and_order_stays(
     answers = in_parallel(5, lambda number: set_clocks() if number == 4 else redeem(number))
     statuses = [status for some in answers for status in some]
 
-    assert set(statuses) == {200, 201}
-    assert len(statuses) >= 20
+    done = [status for status in statuses if status < 300]
+    assert max(statuses) < 500
+    assert len(done) >= 20
+    if len(processes) == 2:
+        assert (
+            done == statuses
+        )  # With a lone host, what lives for minutes is over when it is set on by a day.
     rows = first.house.installation.database.read(lambda session: posted(session, shop))
-    assert len(rows) == len(statuses)  # One holds, one captures.
+    assert len(rows) == len(done)  # One holds, one captures.
     assert rows == sorted(rows)
     ended = host_now()
     latest = ended if len(processes) == 2 else ended + max(STEPS)  # Of a lone host nobody knows better.
     assert all(began - EXACT <= at <= latest + EXACT for _, at in rows)
+    assert (rows[-1][1] > ended + timedelta(hours=1)) == (len(processes) == 1)
     assert first.house.findings() == []
 
 
@@ -209,7 +217,7 @@ def test_a_host_that_slept_is_awake_at_the_next_look(url: str, tmp_path: Path) -
         readiness = Readiness(house.installation.database, host.clock, Expectations())
         assert readiness.check() == ()
         fell_asleep_ns = time.monotonic_ns()
-        asleep = SystemClock(host.wall, lambda: fell_asleep_ns)
+        asleep = SystemClock(host.wall, lambda: fell_asleep_ns)  # No time passes for it.
         kept = Readiness(house.installation.database, asleep, Expectations())
         assert kept.check() == ()
         time.sleep(0.05)

@@ -22,7 +22,7 @@ from tests.http.test_serving import serving, until
 
 MAIL = "ann@example.org"
 CALLERS = 50
-QUICK = 100
+QUICK = 250
 ENVIRONMENT = {
     "NERAVA_SERVER__TRUSTED_PROXIES": "127.0.0.1",
     "NERAVA_LIMITS__API": "false",

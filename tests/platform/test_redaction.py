@@ -161,11 +161,14 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("length", "most_s"), [(200_000, 5), pytest.param(1_000_000, 10, marks=pytest.mark.chaos)]
+)
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_much_of_anything_takes_a_moment(piece: str) -> None:
-    text = (piece * (200_000 // len(piece) + 1))[:200_000]
+def test_much_of_anything_takes_a_moment(piece: str, length: int, most_s: int) -> None:
+    text = (piece * (length // len(piece) + 1))[:length]
     redactor = Redactor()
     started = time.process_time()
     redactor.redacted(text)
     # A fifth of a second on a slow machine; a pattern that goes back and forth takes hours.
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < most_s

@@ -36,6 +36,7 @@ class SystemClock:
     def __init__(
         self, host: Callable[[], datetime] = host_now, passed_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
+        self._host = host
         self._passed_ns = passed_ns
         self._lock = threading.Lock()
         self._last = self._from = host()
@@ -60,6 +61,10 @@ class SystemClock:
             with self._lock:
                 self._from, self._from_ns = reference, self._passed_ns()
         return ahead
+
+    def follow_host(self) -> timedelta:
+        """Follow the host's clock, where there is no better one."""
+        return self.follow(self._host())
 
 
 class FixedClock:

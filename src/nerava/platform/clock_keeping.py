@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from nerava.kernel.clock import SystemClock, host_now
+from nerava.kernel.clock import SystemClock
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -39,16 +39,20 @@ class ClockKeeper:
 
     def keep(self, session: Session) -> bool:
         """Follow the better clock, and say whether this one is as good as it."""
+        clock = self._clock
         if self._database.is_sqlite:
-            self._follow(host_now())
+            if isinstance(clock, SystemClock):
+                _tell(clock.follow_host())
             return True
         reference = session.scalar(text("SELECT clock_timestamp()"))
         if not isinstance(reference, datetime):
             raise AssertionError("clock_timestamp() gives an instant")
-        self.offset = reference - self._clock.now()
-        if not self._began_well:
-            self._began_well = abs(reference - self._clock.now()) <= OFFSET_MAX
-        return self._began_well and self._follow(reference)
+        self.offset = reference - clock.now()
+        self._began_well = self._began_well or abs(self.offset) <= OFFSET_MAX
+        if not self._began_well or not isinstance(clock, SystemClock):
+            return abs(self.offset) <= OFFSET_MAX
+        _tell(clock.follow(reference))
+        return self.offset >= -OFFSET_MAX
 
     def run(self, _now: datetime) -> int:
         """Do the same as background work. Repeats safely."""
@@ -56,10 +60,7 @@ class ClockKeeper:
             log.warning("the clock is more than %s from the database's", OFFSET_MAX)
         return 0
 
-    def _follow(self, reference: datetime) -> bool:
-        if not isinstance(self._clock, SystemClock):
-            return abs(reference - self._clock.now()) <= OFFSET_MAX
-        ahead = self._clock.follow(reference)
-        if abs(ahead) > OFFSET_MAX:
-            log.warning("the clock was %.0f s behind", ahead.total_seconds())
-        return ahead >= -OFFSET_MAX
+
+def _tell(ahead: timedelta) -> None:
+    if abs(ahead) > OFFSET_MAX:
+        log.warning("what the clock follows is %.0f s ahead of it", ahead.total_seconds())

@@ -222,8 +222,8 @@ API: Final = LimitSet(
 PARTNER_WRITE: Final = LimitSet("partner-write", (Per.IDENTITY, 600, MINUTE))
 """A partner writes; counts instead of `API` per identity."""
 
-OCPI: Final = LimitSet("ocpi", (Per.IDENTITY, 3_000, MINUTE))
-"""A roaming peer calls, 50 times a second on the whole; counts instead of `API` and `PARTNER_WRITE`."""
+OCPI: Final = LimitSet("ocpi", (Per.IDENTITY, 3_750, MINUTE))
+"""A roaming peer calls, 62.5 times a second on the whole; counts instead of `API` and `PARTNER_WRITE`."""
 
 WEBHOOK_FORGED: Final = LimitSet("webhook-forged", (Per.ADDRESS, 60, MINUTE))
 """A webhook with a wrong signature."""
