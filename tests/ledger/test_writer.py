@@ -34,6 +34,7 @@ from nerava.ledger import (
     writer,
 )
 from nerava.platform.db import Database, DatabaseUnavailable, EngineOptions
+from nerava.platform.metrics.meter import Meter
 from tests.helpers.financial_helpers import Note, findings
 from tests.helpers.parallel import in_parallel
 
@@ -418,7 +419,8 @@ def test_a_loop_that_was_closed_meanwhile_does_not_stop_the_writer(books: Ledger
 def test_who_would_wait_too_long_is_refused_and_nothing_of_it_happens(
     database: Database, books: Ledger
 ) -> None:
-    hasty = Ledger(database, SystemClock(), LedgerOptions(wait_max_ms=20))
+    meter = Meter()
+    hasty = Ledger(database, SystemClock(), LedgerOptions(wait_max_ms=20), meter=meter)
     with ThreadPoolExecutor(1) as pool, busy(hasty):
         time.sleep(0.05)
         with pytest.raises(LedgerOverloaded) as refused:
@@ -432,6 +434,7 @@ def test_who_would_wait_too_long_is_refused_and_nothing_of_it_happens(
 
     assert refused.value.outcome == "not_executed"
     assert refused.value.retry_after_s == 1
+    assert 'nerava_ledger_shed_total{lane="main"} 2.0' in meter.exposition()[0].decode()
     assert books.submit(deposit(1)).status is Status.POSTED
 
 
