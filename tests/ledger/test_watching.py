@@ -31,7 +31,7 @@ def watching(database: Database) -> Watching:
 
 def looked_at(database: Database, scope: str) -> datetime:
     """Return when a scope was looked at."""
-    when = database.read(
+    when: datetime | None = database.read(
         lambda session: session.scalar(select(watch.c.looked_at).where(watch.c.scope == scope))
     )
     assert when is not None
