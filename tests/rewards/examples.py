@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
 
 from nerava.charging.evidence import EvidencedSession
+from nerava.grid.carbon import CarbonFacts, Signal, Stretch
+from nerava.grid.facts import GridFacts
+from nerava.grid.tariffs import PeriodSpan, TariffFacts, TariffName
 from nerava.kernel.ids import fact_id
 from nerava.kernel.money import FeeRate
 from nerava.rewards.evaluation import NO_FEE, RunningCampaign
@@ -89,7 +93,25 @@ def pasts() -> st.SearchStrategy[Past]:
         st.integers(1, 60),
         st.integers(0, 2_000),
         st.integers(0, 10_000),
+        grid=grids(),
     )
+
+
+_SECONDS = st.integers(int(datetime(2019, 1, 1, tzinfo=UTC).timestamp()), 1_830_297_600)
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> GridFacts:
+    """Draw what the grid may have done in these years, with gaps, or that nobody knows."""
+    edges = sorted(draw(st.lists(_SECONDS, max_size=6, unique=True)))
+    parts = list(pairwise(edges))[:: draw(st.sampled_from((1, 2)))]
+    stretches = tuple(Stretch(*part, draw(st.integers(0, 3_000_000))) for part in parts)
+    spans = tuple(PeriodSpan(*part, draw(st.integers(0, 3)), "v1") for part in parts)
+    carbon = {
+        signal: CarbonFacts("test:NORTH", draw(st.booleans()), stretches)
+        for signal in draw(st.sets(st.sampled_from(Signal)))
+    }
+    return GridFacts(carbon, {TariffName("Edison", "EV"): TariffFacts(spans)} if spans else {})
 
 
 @st.composite

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 
 from nerava.charging.evidence import EvidencedSession
+from nerava.grid.carbon import CarbonFacts, Signal, Stretch
+from nerava.grid.facts import GridFacts
+from nerava.grid.tariffs import PeriodSpan, TariffFacts
 from nerava.rewards.past import SOMEBODY_NEW, Past
 from nerava.rewards.rules import (
     Answer,
@@ -12,6 +15,7 @@ from nerava.rewards.rules import (
     ConnectorPower,
     FirstSessions,
     Fixed,
+    GridCarbon,
     Judgement,
     Locations,
     MinimumEnergy,
@@ -25,15 +29,43 @@ from nerava.rewards.rules import (
     PerKwh,
     PurchaseMatch,
     Streak,
+    TariffPeriod,
     Tier,
     Zone,
 )
-from tests.rewards.examples import ELSEWHERE, HERE, session
+from tests.rewards.examples import ELSEWHERE, HERE, NOON, session
 
 LOOP = ((41.8, -87.7), (42.0, -87.7), (42.0, -87.5), (41.8, -87.5))
 NIGHT = {"from_time": time(22), "until_time": time(6)}
 # Noon in UTC is 6:00 in Chicago in winter; 11:00 UTC is 5:00, the last hour of the night.
 NIGHT_OUT = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+
+CLEAN = GridCarbon(below_g_per_kwh=200, points_per_kwh=10)
+CHEAP = TariffPeriod(utility="Edison", tariff="EV", periods=frozenset({0, 2}), points_per_kwh=5)
+
+
+def grid(*grams: int | None) -> Past:
+    """Return a past in which the hour of the session had so many grams, in equal parts; None is a gap."""
+    length = 3_600 // len(grams)
+    noon = int(NOON.timestamp())
+    stretches = tuple(
+        Stretch(noon + number * length, noon + (number + 1) * length, value * 1_000)
+        for number, value in enumerate(grams)
+        if value is not None
+    )
+    return Past(grid=GridFacts({Signal.MARGINAL: CarbonFacts("test:NORTH", True, stretches)}))
+
+
+def priced(*periods: int) -> Past:
+    """Return a past in which the hour of the session had these periods, in equal parts."""
+    length = 3_600 // max(1, len(periods))
+    noon = int(NOON.timestamp())
+    spans = tuple(
+        PeriodSpan(noon + number * length, noon + (number + 1) * length, period, "v1")
+        for number, period in enumerate(periods)
+    )
+    return Past(grid=GridFacts(tariffs={CHEAP.called: TariffFacts(spans)}))
+
 
 EXAMPLES: list[tuple[AnyRule, EvidencedSession, Answer, str, int]] = [
     (Fixed(points=40), session(), Answer.EARNED, "fixed.session", 40),
@@ -163,6 +195,19 @@ PAST_EXAMPLES: list[tuple[AnyRule, Past, Answer, str, int]] = [
         "purchase_match.too_small",
         0,
     ),
+    (CLEAN, grid(199, 200), Answer.EARNED, "grid_carbon.energy", 50),
+    (CLEAN, grid(200, 199, None), Answer.EARNED, "grid_carbon.energy_partly_known", 33),
+    (CLEAN, grid(200, 250), Answer.REFUSED, "grid_carbon.dirtier", 0),
+    (CLEAN, grid(250, None), Answer.REFUSED, "grid_carbon.dirtier", 0),
+    (CLEAN, grid(None, None), Answer.REFUSED, "grid_carbon.not_known", 0),
+    (CLEAN, SOMEBODY_NEW, Answer.REFUSED, "grid_carbon.not_known", 0),
+    (CLEAN, grid(0, *(600,) * 599), Answer.REFUSED, "grid_carbon.too_little", 0),
+    (CHEAP, priced(0, 1), Answer.EARNED, "tariff_period.energy", 25),
+    (CHEAP, priced(2, 0), Answer.EARNED, "tariff_period.energy", 50),
+    (CHEAP, priced(1, 1), Answer.REFUSED, "tariff_period.outside", 0),
+    (CHEAP, priced(), Answer.REFUSED, "tariff_period.not_known", 0),
+    (CHEAP, SOMEBODY_NEW, Answer.REFUSED, "tariff_period.not_known", 0),
+    (CHEAP, priced(0, *(1,) * 599), Answer.REFUSED, "tariff_period.too_little", 0),
     (Tier(least="gold"), Past(year_points=300), Answer.PASSED, "tier.reached", 0),
     (Tier(least="gold"), Past(year_points=299), Answer.REFUSED, "tier.below", 0),
     (Multiplier(percent=150), Past(earned=33), Answer.EARNED, "multiplier.more", 16),

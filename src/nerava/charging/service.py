@@ -20,6 +20,7 @@ from nerava.charging.states import SessionEvent, SessionState, transition
 from nerava.charging.telling import Found
 from nerava.charging.verification import NOTHING_AROUND, SCORE_OF_LEVEL, Verification, verify
 from nerava.drivers import service as drivers
+from nerava.drivers.nobody import NOBODY
 from nerava.kernel.ids import new_id
 from nerava.platform.db.bulk import BulkInsert, BulkUpdate
 
@@ -63,6 +64,8 @@ _ATTEST: Final = BulkUpdate(
     match=("id", "state"),
     assign=("state", "evidence_level", "started_at", "ended_at", "energy_wh", "connector_id"),
 )
+
+_AGAIN: Final = BulkUpdate(_T, match=("id", "state"), assign=("state",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +224,23 @@ def claim_closed(session: Session, limit: int, *, without: Collection[UUID] = ()
         query = query.where(_S.driver_id.not_in(list(without)))
     claim = drivers.taking_turns(query, _S.driver_id, _T).order_by(_S.started_at, _S.id).limit(limit)
     return [session_of(row) for row in session.execute(claim)]
+
+
+def lock_decided(session: Session, ids: Sequence[UUID]) -> dict[UUID, EvidencedSession]:
+    """Return those sessions that were decided, not rejected, and name a driver; locked until the commit."""
+    states = (SessionState.VERIFIED.value, SessionState.REVIEW.value)
+    query = evidenced_query().where(_S.id.in_(ids), _S.state.in_(states), _S.driver_id != NOBODY)
+    locked = query.order_by(_S.id).with_for_update(key_share=True, of=_T)
+    return {row.id: session_of(row) for row in session.execute(locked)}
+
+
+def decide_again(session: Session, ids: Sequence[UUID]) -> None:
+    """Have sessions that `lock_decided` returned decided once more: more about them is known now."""
+    rows = session.execute(select(_S.id, _S.state).where(_S.id.in_(ids))).all()
+    moves = [
+        (row.id, row.state, transition(SessionState(row.state), SessionEvent.ATTEST).value) for row in rows
+    ]
+    _AGAIN.run(session, moves)
 
 
 def evidenced(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[EvidencedSession, SessionState]]:

@@ -16,6 +16,7 @@ from nerava.audit import model as _audit
 from nerava.charging import telemetry_store as _telemetry
 from nerava.charging.model import ChargingSession
 from nerava.drivers.model import Driver
+from nerava.grid import model as _grid
 from nerava.identity import access_store as _access
 from nerava.identity import factor_store as _factors
 from nerava.identity.session_store import AuthSession
@@ -58,6 +59,7 @@ DECLARING: Final = (
     _answers,
     _merchants,
     _crm,
+    _grid,
     _outbox,
     _webhooks,
     _rewards,
@@ -307,6 +309,8 @@ HOLDINGS: Final = (
     Holding("session_evidence", _by_charging("session_id")),
     Holding("session_purchase", _by_charging("session_id")),
     Holding("reward_decision", _by_charging("session_id")),
+    Holding("reward_decision_grid", _by_charging("session_id")),
+    Holding("grid_session", _by_charging("session_id"), hidden=_secret("next_at", "digest")),
     Holding("reward_grant", _by_driver("driver_id"), hidden=_secret("fee_share")),
     Holding("reward_cap", _by_driver("driver_id")),
     Holding("reward_expiry", _by_grant("grant_id"), hidden=_secret("fee_returned")),

@@ -9,11 +9,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from nerava.grid.facts import GridWanted
 from nerava.kernel.money import FeeRate
 from nerava.rewards.holdout import REASON as HELD_OUT
 from nerava.rewards.holdout import in_holdout
-from nerava.rewards.past import SOMEBODY_NEW, Past
-from nerava.rewards.rules import Answer, Judgement, Multiplier, PastRule
+from nerava.rewards.past import SOMEBODY_NEW, Ask, Past
+from nerava.rewards.rules import Answer, GridCarbon, Judgement, Multiplier, PastRule, TariffPeriod
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from nerava.charging.evidence import EvidencedSession
     from nerava.rewards.rules import Facts
     from nerava.rewards.terms import CampaignTerms
+
+GRID_WAITING: Final = "grid.waiting"
+"""Why a campaign says nothing yet: what its rules ask of the grid is not settled."""
 
 Afford = Callable[["RunningCampaign", int], bool]
 """Whether a campaign can still pay so many points."""
@@ -103,6 +107,7 @@ class RunningCampaign:
 
     __slots__ = (
         "asks",
+        "asks_grid",
         "conditions",
         "day_max",
         "driver_max",
@@ -110,6 +115,7 @@ class RunningCampaign:
         "ends_at",
         "evidence_min",
         "fee_rate",
+        "grid_wanted",
         "group",
         "has_caps",
         "holdout_percent",
@@ -140,10 +146,15 @@ class RunningCampaign:
         self.group = terms.stacking_group or f"{campaign_id}:alone"
         self.holdout_percent = terms.holdout_percent
         self.asks = frozenset(rule.asks for rule in terms.rules if isinstance(rule, PastRule))
+        self.asks_grid = Ask.GRID in self.asks
         self.conditions = tuple(rule.judge for rule in terms.rules if rule.is_condition)
         self.multipliers = tuple(rule for rule in terms.rules if isinstance(rule, Multiplier))
         self.earners = tuple(
             rule.judge for rule in terms.rules if not rule.is_condition and not isinstance(rule, Multiplier)
+        )
+        self.grid_wanted = GridWanted(
+            frozenset(rule.signal for rule in terms.rules if isinstance(rule, GridCarbon)),
+            frozenset(rule.called for rule in terms.rules if isinstance(rule, TariffPeriod)),
         )
         self.tie_rank = (-terms.priority, campaign_id)
 
@@ -173,13 +184,16 @@ class RunningCampaign:
         if beyond is not None:
             return beyond
         past = history.past_for(self.id) if self.asks else None
-        conditions = self.conditions if past is None else self._asking(past)
+        conditions = self.conditions if past is None else self._asking(past, conditions=True)
         judgements = [judge(session) for judge in conditions]
         for judgement in judgements:
             if judgement.answer is Answer.REFUSED:
                 return self._refused("rules.condition_not_met", {}, tuple(judgements))
+        if past is not None and past.grid.waits_for(self.grid_wanted.signals):
+            return self._refused(GRID_WAITING, {}, tuple(judgements))
         points = 0
-        for judge in self.earners:
+        earners = self.earners if past is None or not self.asks_grid else self._asking(past, conditions=False)
+        for judge in earners:
             judgement = judge(session)
             judgements.append(judgement)
             points += judgement.points
@@ -196,12 +210,12 @@ class RunningCampaign:
         # Better evidence, and a credit after it, is judged by the same past.
         return decision._replace(facts={**decision.facts, **past.facts()})
 
-    def _asking(self, past: Past) -> list[Callable[[EvidencedSession], Judgement]]:
-        """Return the conditions, those that ask for it with the driver's past."""
+    def _asking(self, past: Past, *, conditions: bool) -> list[Callable[[EvidencedSession], Judgement]]:
+        """Return the conditions, or the rules that give points; those that ask are told the past."""
         return [
             partial(rule.judge, past=past) if isinstance(rule, PastRule) else rule.judge
             for rule in self.terms.rules
-            if rule.is_condition
+            if rule.is_condition is conditions and not isinstance(rule, Multiplier)
         ]
 
     def _beyond_reach(self, session: EvidencedSession) -> CampaignDecision | None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     SmallInteger,
@@ -123,6 +124,21 @@ class RewardDecision(Base):
     zone_data: Mapped[str] = mapped_column(String(16))
     # Not JSONB: nobody looks into it in SQL, and text is written in half the time.
     outcomes: Mapped[list[Any]] = mapped_column(JSON())
+
+
+class RewardDecisionGrid(Base):
+    """What one evaluation was told of the grid, where a campaign asked: `facts` is `GridFacts.document`."""
+
+    __tablename__ = "reward_decision_grid"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["session_id", "evaluation"], ["reward_decision.session_id", "reward_decision.evaluation"]
+        ),
+    )
+
+    session_id: Mapped[UUID] = mapped_column(UUIDType(), primary_key=True)
+    evaluation: Mapped[int] = mapped_column(Integer(), primary_key=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON())
 
 
 class RewardGrant(Base):

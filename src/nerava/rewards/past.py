@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from nerava.grid.facts import NOT_ASKED, GridFacts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,6 +21,7 @@ class Ask(StrEnum):
     RUN = "run"
     YEAR = "year"
     PURCHASE = "purchase"
+    GRID = "grid"
 
 
 class Past(NamedTuple):
@@ -36,6 +39,7 @@ class Past(NamedTuple):
         purchase_m: Metres between them.
         purchase_minor: What it came to, in minor units.
         earned: Points that the campaign's other rules gave for this session.
+        grid: What the grid did meanwhile; kept beside the decision, and read anew when it is settled.
     """
 
     sessions_granted: int = 0
@@ -47,10 +51,11 @@ class Past(NamedTuple):
     purchase_m: int = 0
     purchase_minor: int = 0
     earned: int = 0
+    grid: GridFacts = NOT_ASKED
 
     def facts(self) -> dict[str, int | str]:
         """Return it as facts of a decision, so that a later settlement can judge by the same past."""
-        return {f"{_PREFIX}{name}": value for name, value in self._asdict().items()}
+        return {f"{_PREFIX}{name}": value for name, value in self._asdict().items() if name != "grid"}
 
     @classmethod
     def is_told_by(cls, facts: Mapping[str, int | str]) -> bool:

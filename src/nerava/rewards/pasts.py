@@ -13,6 +13,7 @@ from nerava.charging.evidence import MICROSECOND
 from nerava.charging.model import ChargingLocation, ChargingSession
 from nerava.charging.purchases import NearPurchase, near_purchases
 from nerava.charging.states import SessionState
+from nerava.rewards.grid_reading import grid_of
 from nerava.rewards.local_time import local_date
 from nerava.rewards.model import RewardGrant
 from nerava.rewards.past import SOMEBODY_NEW, Ask, Past
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.charging.evidence import EvidencedSession
+    from nerava.grid.reading import GridReading
     from nerava.rewards.evaluation import RunningCampaign
 
 _GRANT: Final[Any] = RewardGrant.__table__.c
@@ -50,22 +52,29 @@ class Pasts:
         self._dates: dict[UUID, list[int]] = defaultdict(list)
         self._points: dict[UUID, Counter[str]] = defaultdict(Counter)
         self._purchases: dict[UUID, NearPurchase] = {}
+        self._asking: Sequence[RunningCampaign] = ()
+        self.grid: GridReading | None = None
 
     @classmethod
     def loaded(
-        cls, session: Session, sessions: Sequence[EvidencedSession], campaigns: Sequence[RunningCampaign]
+        cls,
+        session: Session,
+        sessions: Sequence[EvidencedSession],
+        campaigns: Sequence[RunningCampaign],
+        now: datetime,
     ) -> Pasts:
-        """Return what the drivers of these sessions did before, as far as the campaigns ask."""
+        """Return what the drivers of these sessions did before, as far as the campaigns ask now."""
         asking = [campaign for campaign in campaigns if campaign.asks]
         pasts = cls(frozenset[Ask]().union(*(campaign.asks for campaign in asking)))
         if not asking or not sessions:
             return pasts
+        pasts._asking = asking
         drivers = {one.driver_id for one in sessions}
         if Ask.GRANTS in pasts.asks:
             pasts._load_grants(session, drivers, [one.id for one in asking if Ask.GRANTS in one.asks])
         if Ask.FIRST in pasts.asks:
             pasts._load_first(session, drivers)
-        pasts.look_at(session, sessions)
+        pasts.look_at(session, sessions, now)
         starts = [one.started_at for one in sessions]
         if Ask.RUN in pasts.asks:
             pasts._load_dates(session, drivers, min(starts) - _RUN_REACH, max(starts))
@@ -76,10 +85,19 @@ class Pasts:
     @classmethod
     def asked_by(cls, campaign: RunningCampaign) -> Pasts:
         """Return the pasts of nobody yet, for one campaign; `reach_back` adds drivers."""
-        return cls(campaign.asks)
+        pasts = cls(campaign.asks)
+        pasts._asking = (campaign,)
+        return pasts
 
-    def look_at(self, session: Session, sessions: Sequence[EvidencedSession]) -> None:
-        """Read what belongs to sessions and not to their drivers; what was read of others is forgotten."""
+    def look_at(
+        self, session: Session, sessions: Sequence[EvidencedSession], now: datetime | None = None
+    ) -> None:
+        """Read what belongs to sessions and not to their drivers; what was read of others is forgotten.
+
+        Without an instant what is known of the grid is taken as all there will be.
+        """
+        if Ask.GRID in self.asks:
+            self.grid = grid_of(session, sessions, self._asking, now)
         if Ask.PURCHASE in self.asks:
             self._purchases = near_purchases(session, [one.id for one in sessions])
 
@@ -117,6 +135,8 @@ class Pasts:
             since = (today - YEAR).isoformat()
             points = self._points[driver]
             past = past._replace(year_points=sum(n for day, n in points.items() if since < day <= on))
+        if self.grid is not None:
+            past = past._replace(grid=self.grid.facts[session.id])
         bought = self._purchases.get(session.id)
         if bought is not None:
             past = past._replace(

@@ -22,6 +22,9 @@ TEXTS: Final[Mapping[str, str]] = {
         "It would have earned {points} points; the driver belongs to the share that earns nothing, "
         "so that the effect of the campaign can be measured."
     ),
+    "grid.waiting": (
+        "What the grid did meanwhile is not settled yet; the session is decided once more when it is."
+    ),
     "campaign.exhausted": "The budget cannot pay {points} points any more.",
     "evidence.below_minimum": "Evidence of level {level} is weaker than the level {least} asked for.",
     "score.below_minimum": "The verification score of {score} is below {least}.",
@@ -50,6 +53,30 @@ TEXTS: Final[Mapping[str, str]] = {
         "Only {energy_wh:kwh} of {of_wh:kwh} were charged between {window} local time; "
         "{share_percent_min} % were needed."
     ),
+    "grid_carbon.energy": (
+        "{energy_wh:kwh} while the grid of {region} emitted less than {below_g} g CO2 per kWh ({signal}), "
+        "at {points_per_kwh} points per kWh."
+    ),
+    "grid_carbon.energy_partly_known": (
+        "{energy_wh:kwh} while the grid of {region} emitted less than {below_g} g CO2 per kWh ({signal}), "
+        "at {points_per_kwh} points per kWh; for {unknown_wh:kwh} it is not known."
+    ),
+    "grid_carbon.dirtier": (
+        "Nothing was charged while the grid of {region} is known to have emitted less than {below_g} g CO2 "
+        "per kWh ({signal})."
+    ),
+    "grid_carbon.too_little": (
+        "{energy_wh:kwh} below {below_g} g CO2 per kWh ({signal}, {region}) are less than one point."
+    ),
+    "grid_carbon.not_known": "It is not known what the grid emitted during the session ({signal}).",
+    "tariff_period.energy": (
+        "{energy_wh:kwh} in period {periods} of {utility}, {tariff}, at {points_per_kwh} points per kWh."
+    ),
+    "tariff_period.outside": "Nothing was charged in period {periods} of {utility}, {tariff}.",
+    "tariff_period.too_little": (
+        "{energy_wh:kwh} in period {periods} of {utility}, {tariff}, are less than one point."
+    ),
+    "tariff_period.not_known": "It is not known which period of {utility}, {tariff}, it was.",
     "minimum_energy.enough": "{energy_wh:kwh} are at least {least_wh:kwh}.",
     "minimum_energy.too_little": "{energy_wh:kwh} are less than {least_wh:kwh}.",
     "minimum_minutes.enough": "{minutes} minutes are at least {least_minutes}.",
@@ -141,6 +168,7 @@ def placeholders(code: str) -> set[str]:
 _CLOSENESS: Final = (
     "campaign.kept",
     "campaign.holdout",
+    "grid.waiting",
     "stacking.another_won",
     "ledger.refused",
     "campaign.exhausted",

@@ -20,7 +20,7 @@ from nerava.ledger.stops import SwitchedOff, refuse_if_on, stopped_parties
 from nerava.ledger.switches import switches_on
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward, session_reward_hold
 from nerava.platform.db.bulk import BulkInsert
-from nerava.rewards import usage
+from nerava.rewards import grid_reading, usage
 from nerava.rewards.campaigns import campaigns_running, fee_rates
 from nerava.rewards.decisions import points_of, to_json
 from nerava.rewards.evaluation import CampaignDecision, Outcome, choose, evaluate, refusal_of
@@ -203,7 +203,7 @@ class _Batch:
         sessions = [one.session for one in judged]
         dates = [local_date(one.started_at, one.timezone).isoformat() for one in sessions]
         self._cases = [_Case(*pair) for pair in zip(judged, dates, strict=True)]
-        self._usage = Usage.loaded(self._session, sessions, dates, self._campaigns)
+        self._usage = Usage.loaded(self._session, sessions, dates, self._campaigns, now=self._now)
         self._read_budgets()
 
     def decide(self) -> None:
@@ -248,6 +248,9 @@ class _Batch:
         usage.write(self._session, (one.use for one in self._granted))
         _GRANTS.run(self._session, [_grant_row(one, self._now) for one in self._granted])
         _DECISIONS.run(self._session, [_decision_row(one, self._now) for one in self._cases])
+        if self._usage.grid is not None:
+            decided = [(case.judged.session, case.decisions) for case in self._cases]
+            grid_reading.keep(self._session, decided, self._campaigns, self._usage.grid, self._now)
         tell(self._session, [_told(one) for one in self._granted], self._now)
         tell_exhausted(self._session, self._exhausted(), self._now)
 

@@ -24,7 +24,8 @@ from nerava.platform.db.bulk import BulkUpdate
 from nerava.rewards import usage
 from nerava.rewards.campaigns import campaigns_by_id
 from nerava.rewards.decisions import from_document
-from nerava.rewards.evaluation import NOTHING_BEFORE, History, Outcome
+from nerava.rewards.evaluation import GRID_WAITING, NOTHING_BEFORE, History, Outcome
+from nerava.rewards.grid_reading import beside, grid_of
 from nerava.rewards.model import RewardDecision, RewardGrant
 from nerava.rewards.past import Past
 from nerava.rewards.telling import Became, Moved, tell
@@ -113,11 +114,14 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
     sessions = charging.evidenced(session, [row.session_id for row in rows])
     campaigns = campaigns_by_id(session, (row.campaign_id for row in rows))
     pasts = pasts_of(session, rows, campaigns)
+    grid = grid_of(session, [one for one, _ in sessions.values()], campaigns.values(), now)
     endings: list[_Ending] = []
     waiting: list[Row[Any]] = []
     for row in rows:
         campaign = campaigns[row.campaign_id]
         history = pasts.get((row.session_id, row.campaign_id), NOTHING_BEFORE)
+        if grid is not None:
+            history = beside(history, grid.facts.get(row.session_id))
         ending = _ending(row, *sessions[row.session_id], now, _Terms(campaign, history))
         if ending is None:
             waiting.append(row)
@@ -191,7 +195,10 @@ def _ending(
         return _Ending(row, campaign, 0, "settlement.deadline", session_reward_expire(grant, **circumstances))
     if state is not SessionState.VERIFIED or session.evidence_level < campaign.settle_level:
         return None
-    proven = min(row.points, campaign.earns(session, terms.history).points)
+    decision = campaign.earns(session, terms.history)
+    if decision.reason == GRID_WAITING:
+        return None
+    proven = min(row.points, decision.points)
     if proven == 0:
         return _Ending(
             row, campaign, 0, "settlement.not_proven", session_reward_release(grant, **circumstances)

@@ -23,7 +23,8 @@ from nerava.ledger.templates.clawback import ClawbackFrom, clawback
 from nerava.rewards import usage
 from nerava.rewards.campaigns import campaigns_by_id
 from nerava.rewards.errors import MoreThanStands, PostingRefused, UnknownGrant, WrongGrantState
-from nerava.rewards.evaluation import NOTHING_BEFORE
+from nerava.rewards.evaluation import GRID_WAITING, NOTHING_BEFORE
+from nerava.rewards.grid_reading import beside, grid_of
 from nerava.rewards.model import RewardGrant
 from nerava.rewards.return_store import RewardClawback, RewardReceivable
 from nerava.rewards.returns import lot_key_of, returned
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
+    from nerava.charging.evidence import EvidencedSession
     from nerava.ledger import Ledger
     from nerava.ledger.templates.clawback import Clawback
     from nerava.platform.db import Database
@@ -177,7 +179,7 @@ def _review(session: Session, ledger: Ledger, grant_id: UUID, now: datetime) -> 
     row = session.execute(claim).one_or_none()
     if row is None:
         return
-    decision = _decide(session, row)
+    decision = _decide(session, row, now)
     if decision is None:
         session.execute(update(_T).where(_G.id == grant_id).values(review_at=None))
         return
@@ -187,7 +189,7 @@ def _review(session: Session, ledger: Ledger, grant_id: UUID, now: datetime) -> 
         session.execute(update(_T).where(_G.id == grant_id).values(review_at=now + LATER))
 
 
-def _decide(session: Session, row: Row[Any]) -> Decision | None:
+def _decide(session: Session, row: Row[Any], now: datetime) -> Decision | None:
     """Return what a grant's session did not earn as it stands now, None if that is nothing."""
     if row.state != SETTLED or row.driver_id == NOBODY:
         return None
@@ -195,16 +197,8 @@ def _decide(session: Session, row: Row[Any]) -> Decision | None:
     if found is None:
         return None
     evidence, state = found
-    if state is SessionState.REJECTED:
-        proven = 0
-    elif state is SessionState.VERIFIED:
-        campaigns = campaigns_by_id(session, [row.campaign_id])
-        campaign = campaigns[row.campaign_id]
-        history = pasts_of(session, [row], campaigns).get((row.session_id, row.campaign_id))
-        if campaign.asks and history is None:
-            return None  # By which past it was granted was not written down then.
-        proven = min(row.points, campaign.earns(evidence, history or NOTHING_BEFORE).points)
-    else:
+    proven = _proven(session, row, evidence, now) if state is SessionState.VERIFIED else 0
+    if proven is None or state not in {SessionState.VERIFIED, SessionState.REJECTED}:
         return None
     back = returned(session, [row.id])[row.id]
     points = min(row.points - proven, row.points - back.expired)
@@ -215,6 +209,19 @@ def _decide(session: Session, row: Row[Any]) -> Decision | None:
     # Every decision makes the sum of what was decided greater, so this names one of them.
     fact = fact_id(f"reward_clawback:{row.id}:{back.decided}")
     return Decision(fact, points, reason, facts={"proven": proven, "granted": row.points})
+
+
+def _proven(session: Session, row: Row[Any], evidence: EvidencedSession, now: datetime) -> int | None:
+    """Return how many points of a grant a verified session earned; None where that cannot be said now."""
+    campaigns = campaigns_by_id(session, [row.campaign_id])
+    campaign = campaigns[row.campaign_id]
+    history = pasts_of(session, [row], campaigns).get((row.session_id, row.campaign_id))
+    if campaign.asks and history is None:
+        return None  # By which past it was granted was not written down then.
+    grid = grid_of(session, [evidence], [campaign], now)
+    history = beside(history or NOTHING_BEFORE, None if grid is None else grid.facts[row.session_id])
+    again = campaign.earns(evidence, history)
+    return None if again.reason == GRID_WAITING else min(row.points, again.points)
 
 
 def _recover(session: Session, ledger: Ledger, owed_id: UUID, now: datetime) -> int:

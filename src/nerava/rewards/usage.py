@@ -14,11 +14,13 @@ from nerava.rewards.pasts import Pasts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.orm import Session
 
     from nerava.charging.evidence import EvidencedSession
+    from nerava.grid.reading import GridReading
     from nerava.rewards.evaluation import RunningCampaign
 
 TOTAL: Final = "total"
@@ -57,13 +59,15 @@ class Usage:
         sessions: Sequence[EvidencedSession],
         local_dates: Sequence[str],
         campaigns: Sequence[RunningCampaign],
+        *,
+        now: datetime,
     ) -> Usage:
         """Return what the drivers of these sessions have used, and earlier grants of the sessions.
 
         `local_dates` has the date of each session; caps of other days are not read.
         """
         usage = cls()
-        usage._pasts = Pasts.loaded(session, sessions, campaigns)
+        usage._pasts = Pasts.loaded(session, sessions, campaigns, now)
         capped = [campaign.id for campaign in campaigns if campaign.has_caps]
         if capped and sessions:
             wanted = (
@@ -80,6 +84,11 @@ class Usage:
             for row in session.execute(query.where(_GRANT.c.session_id.in_(again))):
                 usage._granted.setdefault(row.session_id, {})[row.campaign_id] = row.points
         return usage
+
+    @property
+    def grid(self) -> GridReading | None:
+        """What was read of the grid; None where no campaign asks."""
+        return self._pasts.grid
 
     def history(self, session: EvidencedSession, local_date: str) -> History:
         """Return what the session's driver was granted so far, this batch included."""

@@ -20,6 +20,7 @@ from nerava.rewards.rules.base import (
 from nerava.rewards.rules.connector_power import ConnectorPower
 from nerava.rewards.rules.first_sessions import FirstSessions
 from nerava.rewards.rules.fixed import Fixed
+from nerava.rewards.rules.grid_carbon import GridCarbon
 from nerava.rewards.rules.locations import Locations
 from nerava.rewards.rules.minimum_energy import MinimumEnergy
 from nerava.rewards.rules.minimum_minutes import MinimumMinutes
@@ -31,6 +32,7 @@ from nerava.rewards.rules.off_peak_bonus import OffPeakBonus
 from nerava.rewards.rules.per_kwh import PerKwh
 from nerava.rewards.rules.purchase_match import PurchaseMatch
 from nerava.rewards.rules.streak import Streak
+from nerava.rewards.rules.tariff_period import TariffPeriod
 from nerava.rewards.rules.tier import Tier
 from nerava.rewards.rules.zone import Zone
 
@@ -42,6 +44,7 @@ __all__ = [
     "Facts",
     "FirstSessions",
     "Fixed",
+    "GridCarbon",
     "Judgement",
     "Locations",
     "MinimumEnergy",
@@ -57,6 +60,7 @@ __all__ = [
     "Rule",
     "Rules",
     "Streak",
+    "TariffPeriod",
     "Tier",
     "Zone",
     "earned",
@@ -71,6 +75,8 @@ AnyRule = Annotated[
     | PerKwh
     | OffPeak
     | OffPeakBonus
+    | GridCarbon
+    | TariffPeriod
     | Multiplier
     | MinimumEnergy
     | MinimumMinutes
@@ -91,6 +97,8 @@ ALL_RULES: Final[tuple[type[Rule], ...]] = (
     PerKwh,
     OffPeak,
     OffPeakBonus,
+    GridCarbon,
+    TariffPeriod,
     Multiplier,
     MinimumEnergy,
     MinimumMinutes,
