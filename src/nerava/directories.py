@@ -1,4 +1,4 @@
-"""Composition of what knows where chargers and places are: adapters, their keys, and who reads them when."""
+"""Composition of what knows chargers, places and the grid: adapters, their keys, who reads them when."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nerava.discovery.enriching import PlaceEnrichment
 from nerava.discovery.linking import Linker
 from nerava.discovery.refreshing import Refreshing, ThinAreas
+from nerava.grid_sources import GridSources, grid_of
 from nerava.integrations.google_places import api as places_api
 from nerava.integrations.google_places.directory import GooglePlaces
 from nerava.integrations.nlr import api as nlr_api
@@ -36,6 +37,7 @@ class Directories:
         thin_areas: Is told what people look at.
         refreshing: Reads what is due.
         linker: Counts ways on foot; for one thread.
+        grid: What knows the grid's carbon and tariffs.
         enrichment: Says what else is known about a place; of none, where Google Places is off.
     """
 
@@ -47,6 +49,7 @@ class Directories:
     refreshing: Refreshing
     linker: Linker
     enrichment: PlaceEnrichment
+    grid: GridSources
 
     def jobs(self) -> Sequence[Job]:
         """Return the jobs that read charging sites, count ways from them, and forget what may not be kept."""
@@ -54,6 +57,7 @@ class Directories:
             Job("read charging sites", SECONDLY, self.refreshing.run, DIRECTORIES),
             Job("count ways on foot", SECONDLY, lambda _now: self.linker.step(), DIRECTORIES),
             Job("forget positions of other directories", HOURLY, self.enrichment.keep_house, DIRECTORIES),
+            *self.grid.jobs(),
         )
 
     def close(self) -> None:
@@ -61,6 +65,7 @@ class Directories:
         for api in (self.nlr, self.ocm, self.places):
             if api is not None:
                 api.close()
+        self.grid.close()
 
 
 def directories_of(
@@ -81,6 +86,7 @@ def directories_of(
         thin_areas=ThinAreas(database, tuple(sites)),
         refreshing=Refreshing(database, sites, clock),
         linker=Linker(database),
+        grid=grid_of(settings, database, clock, surroundings),
         enrichment=PlaceEnrichment(
             database,
             None if places is None else GooglePlaces(places, cache, settings.places.content_cache),

@@ -36,7 +36,10 @@ def series(*grams: int | None, minutes: int = 30, since: datetime = START, **res
 
 def region(house: House, one: Region = NORTH) -> UUID:
     """Return the id of a region."""
-    return house.database.run(lambda session: register_region(session, one, house.now), repeatable=True)
+    return house.database.run(
+        lambda session: register_region(session, one.source, one.name, one.signal.value, now=house.now),
+        repeatable=True,
+    )
 
 
 def lies_in(house: House, one: Region | None = NORTH, location: UUID | None = None) -> None:

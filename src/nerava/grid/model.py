@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,14 +20,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 from nerava.kernel.ids import new_id
 from nerava.platform.db import Base, JSONType, UtcDateTime, UUIDType
 
+TARIFFS: Final = "tariffs"
+"""In place of a signal, where tariffs are read."""
+
+_READ_FOR: Final = "signal IN ('marginal', 'average', 'tariffs')"
+
 
 class GridRegion(Base):
-    """A part of the grid as one source names it, for one signal. `next_at` is when it is read next."""
+    """A part of the grid as one source names it, for one signal or for tariffs.
+
+    `next_at` is when it is read next; while somebody reads it, when somebody else may.
+    """
 
     __tablename__ = "grid_region"
     __table_args__ = (
         UniqueConstraint("source", "name", "signal"),
-        CheckConstraint("signal IN ('marginal', 'average')", name="signal_known"),
+        CheckConstraint(_READ_FOR, name="signal_known"),
         Index("ix_grid_region_next", "next_at", "id"),
     )
 
@@ -66,7 +74,7 @@ class GridSite(Base):
     """In which region a charging location lies; none where its source knows none there."""
 
     __tablename__ = "grid_site"
-    __table_args__ = (CheckConstraint("signal IN ('marginal', 'average')", name="signal_known"),)
+    __table_args__ = (CheckConstraint(_READ_FOR, name="signal_known"),)
 
     location_id: Mapped[UUID] = mapped_column(
         UUIDType(), ForeignKey("charging_location.id"), primary_key=True

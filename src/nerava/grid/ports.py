@@ -43,5 +43,16 @@ class CarbonSource(Protocol):
 class TariffSource(Protocol):
     """Knows tariffs of utilities."""
 
-    def near(self, place: Point, *, changed_since: datetime | None) -> Outcome[Sequence[Tariff]]:
-        """Return the tariffs at a place, all versions that are known."""
+    @property
+    def source(self) -> str:
+        """The word before the colon in names of regions."""
+
+    @property
+    def every(self) -> timedelta:
+        """How often a region is worth reading."""
+
+    def region_at(self, place: Point | None) -> Outcome[str]:
+        """Return the name under which tariffs at a place are read; `Refused` where that is not known."""
+
+    def tariffs(self, region: str, changed_since: datetime | None) -> Outcome[Sequence[Tariff]]:
+        """Return the tariffs of a region, all versions that are known, or those changed since an instant."""

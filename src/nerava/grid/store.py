@@ -35,15 +35,14 @@ _FORECAST_AGAIN: Final = BulkUpdate(
 )
 
 
-def register_region(session: Session, region: Region, now: datetime) -> UUID:
+def register_region(session: Session, source: str, name: str, signal: str, *, now: datetime) -> UUID:
     """Make a region known, to be read at once, and return its id. Repeats safely."""
-    _NEW_REGION.run(session, [(new_id(), region.source, region.name, region.signal.value, now)])
+    _NEW_REGION.run(session, [(new_id(), source, name, signal, now)])
     query = select(_REGION.c.id).where(
-        _REGION.c.source == region.source,
-        _REGION.c.name == region.name,
-        _REGION.c.signal == region.signal.value,
+        _REGION.c.source == source, _REGION.c.name == name, _REGION.c.signal == signal
     )
-    return session.execute(query).scalar_one()
+    region_id: UUID = session.execute(query).scalar_one()
+    return region_id
 
 
 def regions(session: Session, ids: Collection[UUID]) -> dict[UUID, Region]:

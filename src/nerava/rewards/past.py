@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from nerava.grid.facts import NOT_ASKED, GridFacts
 
@@ -65,8 +65,10 @@ class Past(NamedTuple):
     @classmethod
     def of_facts(cls, facts: Mapping[str, int | str]) -> Self:
         """Return what `facts` made; what is not there is as for somebody new."""
-        known = {name: int(facts[_PREFIX + name]) for name in cls._fields if _PREFIX + name in facts}
-        return cls(**known)
+        known: dict[str, Any] = {
+            name: int(facts[_PREFIX + name]) for name in cls._fields if _PREFIX + name in facts
+        }
+        return cls()._replace(**known)
 
 
 SOMEBODY_NEW: Final = Past()

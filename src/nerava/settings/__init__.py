@@ -14,6 +14,13 @@ from nerava.platform.live_secrets import LiveSecret, Sourced
 from nerava.platform.secrets import SecretKind
 from nerava.settings.crm import HubSpotSettings
 from nerava.settings.discovery import NlrSettings, OcmSettings, PlacesSettings
+from nerava.settings.grid import (
+    EiaSettings,
+    EmapsSettings,
+    GridSettings,
+    UrdbSettings,
+    WattTimeSettings,
+)
 from nerava.settings.groups import (
     DatabaseSettings,
     Group,
@@ -145,6 +152,11 @@ class Settings(BaseSettings):
     ocm: OcmSettings = OcmSettings()
     places: PlacesSettings = PlacesSettings()
     smartcar: SmartcarSettings = SmartcarSettings()
+    grid: GridSettings = GridSettings()
+    watttime: WattTimeSettings = WattTimeSettings()
+    emaps: EmapsSettings = EmapsSettings()
+    eia: EiaSettings = EiaSettings()
+    urdb: UrdbSettings = UrdbSettings()
     secrets: SecretsSettings = SecretsSettings()
     limits: LimitSettings = LimitSettings()
     privacy: PrivacySettings = PrivacySettings()

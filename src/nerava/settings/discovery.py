@@ -9,11 +9,11 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from nerava.settings.groups import Group
 
-_ADDRESS = r"^(https://|http://(127\.0\.0\.1|localhost)[:/])"
+ADDRESS = r"^(https://|http://(127\.0\.0\.1|localhost)[:/])"
 _RETIRED = "developer.nrel.gov"
 
 
-class _Directory(Group):
+class Directory(Group):
     """What all directories have in common: they are read with a key, at an address."""
 
     mode: Literal["off", "simulator", "live"]
@@ -39,7 +39,7 @@ class _Directory(Group):
         return self.mode != "off"
 
 
-class NlrSettings(_Directory):
+class NlrSettings(Directory):
     """Charging stations of the United States and Canada."""
 
     mode: Literal["off", "simulator", "live"] = Field(
@@ -50,7 +50,7 @@ class NlrSettings(_Directory):
         description="The key for developer.nlr.gov, 40 characters (`NREL_API_KEY` is read, too)",
     )
     base_url: str | None = Field(
-        default=None, pattern=_ADDRESS, description="Where the API is; unset: https://developer.nlr.gov"
+        default=None, pattern=ADDRESS, description="Where the API is; unset: https://developer.nlr.gov"
     )
 
     @field_validator("base_url")
@@ -62,7 +62,7 @@ class NlrSettings(_Directory):
         return url
 
 
-class OcmSettings(_Directory):
+class OcmSettings(Directory):
     """Charging stations of Open Charge Map."""
 
     mode: Literal["off", "simulator", "live"] = Field(
@@ -70,11 +70,11 @@ class OcmSettings(_Directory):
     )
     key: SecretStr | None = Field(default=None, description="The key for api.openchargemap.io")
     base_url: str | None = Field(
-        default=None, pattern=_ADDRESS, description="Where the API is; unset: https://api.openchargemap.io"
+        default=None, pattern=ADDRESS, description="Where the API is; unset: https://api.openchargemap.io"
     )
 
 
-class PlacesSettings(_Directory):
+class PlacesSettings(Directory):
     """What Google says about places; its content costs money and is shown with its name only."""
 
     mode: Literal["off", "simulator", "live"] = Field(
@@ -82,7 +82,7 @@ class PlacesSettings(_Directory):
     )
     key: SecretStr | None = Field(default=None, description="The key for places.googleapis.com")
     base_url: str | None = Field(
-        default=None, pattern=_ADDRESS, description="Where the API is; unset: https://places.googleapis.com"
+        default=None, pattern=ADDRESS, description="Where the API is; unset: https://places.googleapis.com"
     )
     content_cache: Literal["l1_l2", "l1", "off"] = Field(
         default="l1_l2",

@@ -195,6 +195,7 @@ class Simulators:
         ocm: The same for Open Charge Map.
         places: The same for the Places API, and what its calls cost.
         cpo: Operators of charge points that speak OCPI, and the cars there.
+        grid: Keys of WattTime, Electricity Maps, EIA and the Utility Rate Database, and what happens there.
         smartcar: People, their cars, and what happens to them; hosts are `smartcar-vehicle` and so on.
     """
 
@@ -212,6 +213,7 @@ class Simulators:
         self.mail = world.mail_by_hand
         self.hubspot = world.hubspot_by_hand
         self.cpo = world.cpo_by_hand
+        self.grid = world.grid_by_hand
         self.smartcar = world.smartcar_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)

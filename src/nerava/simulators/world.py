@@ -14,6 +14,11 @@ from nerava.kernel.clock import SystemClock
 from nerava.simulators.chance import Chance
 from nerava.simulators.errors import NoSuchThing
 from nerava.simulators.faults import Faults, Kind
+from nerava.simulators.grid.eia import EiaEngine
+from nerava.simulators.grid.emaps import EmapsEngine
+from nerava.simulators.grid.happening import GridByHand
+from nerava.simulators.grid.urdb import UrdbEngine
+from nerava.simulators.grid.watttime import WattTimeEngine
 from nerava.simulators.hubspot.engine import HubSpotEngine
 from nerava.simulators.hubspot.happening import HubSpotByHand
 from nerava.simulators.journal import Journal
@@ -92,6 +97,9 @@ class World:
         self.twilio_verify = VerifyEngine(self.timeline, self.chance, self.twilio)
         self.twilio_by_hand = TwilioByHand(self.twilio, self.twilio_verify, self.moment)
         self.mail_by_hand = MailByHand(self.mail, self.sendgrid, self.moment)
+        watttime = WattTimeEngine(self.timeline, self.chance)
+        grid = {one.name: one(self.timeline, self.chance) for one in (EmapsEngine, EiaEngine, UrdbEngine)}
+        self.grid_by_hand = GridByHand(watttime, grid, self.moment)
         self.cpo = OcpiEngine(self.timeline, self.chance)
         self.stripe_by_hand = StripeByHand(self.stripe, self.moment)
         self.square_by_hand = SquareByHand(self.square, self.moment)
@@ -113,6 +121,8 @@ class World:
             self.sendgrid,
             self.hubspot,
             self.cpo,
+            watttime,
+            *grid.values(),
             *hosts_of(smartcar),
         )
         self.providers: dict[str, Provider] = {one.name: one for one in everyone}
@@ -126,6 +136,7 @@ class World:
             "ses": self.mail_by_hand,
             "hubspot": self.hubspot_by_hand,
             "cpo": self.cpo_by_hand,
+            "watttime": self.grid_by_hand,
             "smartcar": self.smartcar_by_hand,
         }
         self._snapshots: dict[str, _Snapshot] = {}

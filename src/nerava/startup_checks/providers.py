@@ -23,6 +23,10 @@ HOSTS: Final = {
     "ocm": ("api.openchargemap.io",),
     "places": ("places.googleapis.com",),
     "smartcar": (),
+    "watttime": ("api.watttime.org",),
+    "emaps": ("api.electricitymaps.com",),
+    "eia": ("api.eia.gov",),
+    "urdb": ("api.openei.org",),
 }
 """By group, where its provider is; behind a dot, a domain. Our secrets are sent nowhere else."""
 
@@ -33,6 +37,9 @@ HEARD: Final = {"stripe": "webhook_secrets", "smartcar": "webhook_secrets"}
 def providers(settings: Settings) -> list[Finding]:
     """Find a provider in a mode that is none of this profile's, or at an address that is not its own."""
     found: list[Finding] = []
+    if settings.is_strict and settings.grid.files == "moved":
+        moved = "must not be moved: what is shown as of today was recorded years ago"
+        found.append(Finding(f"{PREFIX}GRID{DELIMITER}FILES", moved))
     for name, group in _groups(settings):
         variable = f"{PREFIX}{name.upper()}{DELIMITER}"
         problem = _mode(settings, name, group)

@@ -14,7 +14,8 @@ down_revision: Final = "0036"
 branch_labels: Final = None
 depends_on: Final = None
 
-_KNOWN: Final = "signal IN ('marginal', 'average')"
+_SIGNAL: Final = "signal IN ('marginal', 'average')"
+_READ_FOR: Final = "signal IN ('marginal', 'average', 'tariffs')"
 _DUE: Final = sa.text("next_at IS NOT NULL")
 
 
@@ -28,7 +29,7 @@ def upgrade() -> None:
         sa.Column("signal", sa.String(8), nullable=False),
         sa.Column("read_until", UtcDateTime()),
         sa.Column("next_at", UtcDateTime()),
-        sa.CheckConstraint(_KNOWN, name="ck_grid_region_signal_known"),
+        sa.CheckConstraint(_READ_FOR, name="ck_grid_region_signal_known"),
         sa.PrimaryKeyConstraint("id", name="pk_grid_region"),
         sa.UniqueConstraint("source", "name", "signal", name="uq_grid_region_source_name_signal"),
     )
@@ -59,7 +60,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["session_id", "evaluation"],
             ["reward_decision.session_id", "reward_decision.evaluation"],
-            name="fk_reward_decision_grid_session_id_reward_decision",
+            name="fk_reward_decision_grid_session_id",
         ),
         sa.PrimaryKeyConstraint("session_id", "evaluation", name="pk_reward_decision_grid"),
     )
@@ -91,9 +92,7 @@ def _series() -> None:
         sa.CheckConstraint("ends_at > starts_at", name="ck_grid_carbon_ends_after_start"),
         sa.CheckConstraint("mg_per_kwh >= 0", name="ck_grid_carbon_not_negative"),
         sa.CheckConstraint("edition > 0", name="ck_grid_carbon_edition_positive"),
-        sa.ForeignKeyConstraint(
-            ["region_id"], ["grid_region.id"], name="fk_grid_carbon_region_id_grid_region"
-        ),
+        sa.ForeignKeyConstraint(["region_id"], ["grid_region.id"], name="fk_grid_carbon_region_id"),
         sa.PrimaryKeyConstraint("region_id", "starts_at", "is_settled", "edition", name="pk_grid_carbon"),
     )
 
@@ -105,11 +104,9 @@ def _sites() -> None:
         sa.Column("signal", sa.String(8), nullable=False),
         sa.Column("region_id", UUIDType()),
         sa.Column("asked_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint(_KNOWN, name="ck_grid_site_signal_known"),
-        sa.ForeignKeyConstraint(
-            ["location_id"], ["charging_location.id"], name="fk_grid_site_location_id_charging_location"
-        ),
-        sa.ForeignKeyConstraint(["region_id"], ["grid_region.id"], name="fk_grid_site_region_id_grid_region"),
+        sa.CheckConstraint(_READ_FOR, name="ck_grid_site_signal_known"),
+        sa.ForeignKeyConstraint(["location_id"], ["charging_location.id"], name="fk_grid_site_location_id"),
+        sa.ForeignKeyConstraint(["region_id"], ["grid_region.id"], name="fk_grid_site_region_id"),
         sa.PrimaryKeyConstraint("location_id", "signal", name="pk_grid_site"),
     )
     op.create_index("ix_grid_site_region_id", "grid_site", ["region_id"])
@@ -126,13 +123,9 @@ def _sessions() -> None:
         sa.Column("is_final", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("next_at", UtcDateTime()),
-        sa.CheckConstraint(_KNOWN, name="ck_grid_session_signal_known"),
-        sa.ForeignKeyConstraint(
-            ["session_id"], ["charging_session.id"], name="fk_grid_session_session_id_charging_session"
-        ),
-        sa.ForeignKeyConstraint(
-            ["region_id"], ["grid_region.id"], name="fk_grid_session_region_id_grid_region"
-        ),
+        sa.CheckConstraint(_SIGNAL, name="ck_grid_session_signal_known"),
+        sa.ForeignKeyConstraint(["session_id"], ["charging_session.id"], name="fk_grid_session_session_id"),
+        sa.ForeignKeyConstraint(["region_id"], ["grid_region.id"], name="fk_grid_session_region_id"),
         sa.PrimaryKeyConstraint("session_id", "signal", name="pk_grid_session"),
     )
     op.create_index("ix_grid_session_region_id_started_at", "grid_session", ["region_id", "started_at"])

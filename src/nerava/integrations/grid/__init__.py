@@ -1,0 +1,1 @@
+"""Sources of grid carbon and tariffs: WattTime, Electricity Maps, EIA, the Utility Rate Database, files."""

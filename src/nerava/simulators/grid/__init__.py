@@ -1,0 +1,1 @@
+"""Stand-ins for WattTime, Electricity Maps, EIA and the Utility Rate Database."""

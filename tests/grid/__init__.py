@@ -1,0 +1,1 @@
+"""What the grid emits and what electricity costs."""

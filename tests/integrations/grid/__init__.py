@@ -1,0 +1,1 @@
+"""Sources of grid carbon and tariffs."""
