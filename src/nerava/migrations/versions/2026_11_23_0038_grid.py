@@ -9,8 +9,8 @@ from alembic import op
 
 from nerava.platform.db import JSONType, UtcDateTime, UUIDType
 
-revision: Final = "0037"
-down_revision: Final = "0036"
+revision: Final = "0038"
+down_revision: Final = "0037"
 branch_labels: Final = None
 depends_on: Final = None
 
@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["session_id", "evaluation"],
             ["reward_decision.session_id", "reward_decision.evaluation"],
-            name="fk_reward_decision_grid_session_id",
+            name="fk_reward_decision_grid_session_id_evaluation",
         ),
         sa.PrimaryKeyConstraint("session_id", "evaluation", name="pk_reward_decision_grid"),
     )
