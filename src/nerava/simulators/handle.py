@@ -267,7 +267,7 @@ class Simulators:
         take_up(self._world, text)
 
     def play(self, name: str) -> Json:
-        """Let a trouble of `scenarios.SCENARIOS` begin; `over` ends all of them.
+        """Let a story of `scenarios.SCENARIOS` begin; `over` ends all that goes wrong in any.
 
         Raises:
             NoSuchThing: There is none of this name (404).

@@ -6,10 +6,12 @@ import base64
 import binascii
 import copy
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.ocpi import stays
 from nerava.simulators.ocpi.charging import instant_text, location, meter_key_of, owner, record
 from nerava.simulators.ocpi.state import OcpiState, Operator
 from nerava.simulators.wire import Answer, ProviderSaysNo, as_json, parsed
@@ -156,16 +158,18 @@ class OcpiEngine:
     def abandon(self, call: Call) -> None:
         """Free nothing."""
 
+    def plan(self, after: timedelta, action: str, operator: Operator, subject: str) -> None:
+        """Put something that happens at an operator on the timeline."""
+        self.timeline.plan(self.timeline.now() + after, NAME, action, f"{operator.number}:{subject}")
+
     def due(self, action: str, subject: str) -> None:
-        """Write the record of a session whose time has come, or end an outage."""
+        """Let happen what was planned: cars come and leave, records are written or credited, outages end."""
+        number, _, name = subject.partition(":")
+        operator = self.operator(number)
         if action == "back":
-            self.operator(subject).out = False
+            operator.out = False
             return
-        if action != "bill":
-            message = f"nothing is called {action}"
-            raise AssertionError(message)
-        number, _, session_id = subject.partition(":")
-        self.bill(self.operator(number), session_id)
+        stays.due(self, self._chance, action, operator, name)
 
     def bill(self, operator: Operator, session_id: str, **more: object) -> Json:
         """Write the record of a session that is over."""
@@ -173,19 +177,23 @@ class OcpiEngine:
         operator.serial += 1
         made = record(operator, told, f"CDR-{operator.number}-{operator.serial}", self.timeline.now())
         made |= more
-        self.happened(operator, "cdrs", made)
-        return made
+        if operator.credited_after is not None:
+            self.plan(operator.credited_after, "credit", operator, made["id"])
+        return self.happened(operator, "cdrs", made)
 
-    def happened(self, operator: Operator, module: str, made: Json) -> None:
+    def happened(self, operator: Operator, module: str, made: Json) -> Json:
         """Keep an object as it is now, and let it leave unless the operator is down or does not push."""
+        if operator.zoneless:
+            made = stays.without_zones(made)
         operator.objects[module][made["id"]] = made
         if operator.out or not operator.pushes:
-            return  # Nobody queues what does not leave now: whoever wants it later asks.
+            return made  # Nobody queues what does not leave now: whoever wants it later asks.
         place = "" if module == "cdrs" else f"/{operator.country}/{operator.party}/{made['id']}"
         method = "POST" if module == "cdrs" else "PUT"
         operator.outgoing.append(
             {"method": method, "module": module, "path": place, "body": copy.deepcopy(made)}
         )
+        return made
 
     def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tokens instead
         """Sign nothing: OCPI has tokens, and no webhooks."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nerava.simulators.errors import NotPossible
 from nerava.simulators.moments import ByHand, lets_happen
-from nerava.simulators.ocpi.charging import instant_text, location, price, session, signed_values
+from nerava.simulators.ocpi import stays
+from nerava.simulators.ocpi.charging import location, signed_values
 from nerava.simulators.ocpi.engine import NAME, OcpiProblem, credentials
 from nerava.simulators.ocpi.line import ask
 
@@ -36,10 +36,10 @@ class OcpiByHand(ByHand):
 
     @lets_happen
     def behave(self, /, number: str, **manners: bool) -> Json:
-        """Let an operator push, list, be down (`out`) or write tokens plainly, or not."""
+        """Let an operator push, list, be down (`out`), write tokens plainly, instants `zoneless`, or not."""
         operator = self._ocpi.operator(number)
         for name, value in manners.items():
-            if name not in {"pushes", "lists", "out", "plain"}:
+            if name not in {"pushes", "lists", "out", "plain", "zoneless"}:
                 raise OcpiProblem(404, 2000, f"nobody behaves {name}")
             setattr(operator, name, bool(value))
         return {"number": number, **manners}
@@ -63,12 +63,7 @@ class OcpiByHand(ByHand):
     @lets_happen
     def plug_in(self, /, number: str, token: Json, place: str = "L1", at: str | None = None) -> Json:
         """Begin a session with a token, in the form in which OCPI tells it; `at` is now unless given."""
-        operator = self._ocpi.operator(number)
-        operator.serial += 1
-        began = self._ocpi.timeline.now() if at is None else datetime.fromisoformat(at)
-        made = session(operator, f"S-{number}-{operator.serial}", place, token, began)
-        self._ocpi.happened(operator, "sessions", made)
-        return made
+        return stays.come(self._ocpi, self._ocpi.operator(number), token, place, at)
 
     @lets_happen
     def unplug(
@@ -76,15 +71,9 @@ class OcpiByHand(ByHand):
     ) -> Json:
         """End a session; its record follows after so many seconds, never when that is negative."""
         operator = self._ocpi.operator(number)
-        told = copy.deepcopy(operator.objects["sessions"][session_id])
-        now = self._ocpi.timeline.now()
-        ended = instant_text(now if at is None else datetime.fromisoformat(at))
-        told |= {"kwh": kwh, "end_date_time": ended, "status": "COMPLETED"}
-        told["last_updated"] = instant_text(now)
-        self._ocpi.happened(operator, "sessions", told)
+        told = stays.leave(self._ocpi, operator, session_id, kwh, at)
         if record_after_s >= 0:
-            due_at = now + timedelta(seconds=record_after_s)
-            self._ocpi.timeline.plan(due_at, NAME, "bill", f"{number}:{session_id}")
+            self._ocpi.plan(timedelta(seconds=record_after_s), "bill", operator, session_id)
         return told
 
     @lets_happen
@@ -98,19 +87,24 @@ class OcpiByHand(ByHand):
     @lets_happen
     def credit(self, /, number: str, record_id: str) -> Json:
         """Take a record back: everything again, and only the cost negative."""
+        return stays.credit(self._ocpi, self._ocpi.operator(number), record_id)
+
+    @lets_happen
+    def take_back(self, /, number: str, after_s: int | None) -> Json:
+        """Let every record that is written from now on be taken back so many seconds later; None ends it."""
+        after = None if after_s is None else timedelta(seconds=after_s)
+        self._ocpi.operator(number).credited_after = after
+        return {"number": number, "after_s": after_s}
+
+    @lets_happen
+    def live(self, /, number: str, days: int) -> Json:
+        """Let everybody whose token an operator knows come and charge once a day, at hours of their own."""
         operator = self._ocpi.operator(number)
-        original = operator.objects["cdrs"][record_id]
-        cost = original["total_cost"]
-        net = cost.get("excl_vat", cost.get("before_taxes", 0))
-        made = copy.deepcopy(original) | {
-            "id": f"{record_id}-C",
-            "credit": True,
-            "credit_reference_id": record_id,
-            "total_cost": price(operator, -Decimal(str(net))),
-            "last_updated": instant_text(self._ocpi.timeline.now()),
-        }
-        self._ocpi.happened(operator, "cdrs", made)
-        return made
+        for place, token in enumerate(operator.tokens):
+            for day in range(days):
+                after = timedelta(days=day, hours=1 + place * 5 % 20)
+                self._ocpi.plan(after, "come", operator, token)
+        return {"number": number, "people": len(operator.tokens), "days": days}
 
     def replay(self, number: str, token: Json, charges: Iterable[Json]) -> list[Json]:
         """Let recorded sessions happen (`started_at`, `ended_at`, `energy_kwh`), each with its record."""

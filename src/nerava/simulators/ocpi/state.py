@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Operator:
         plain: Whether it writes and wants tokens without base64.
         pushes, lists: Whether it tells what happens, and whether its lists can be read.
         out: Whether its server is down and nothing leaves it.
+        zoneless: Whether it writes instants without a zone, which in OCPI means UTC.
+        credited_after: How long after a record is written it is taken back; None for never.
         peer: The endpoints of the other side by `module/role`.
         objects: By module and id, in the wire format.
         tokens: The other side's tokens by `type/uid`.
@@ -38,6 +41,8 @@ class Operator:
     pushes: bool = True
     lists: bool = True
     out: bool = False
+    zoneless: bool = False
+    credited_after: timedelta | None = None
     serial: int = 0
     peer: dict[str, str] = field(default_factory=dict)
     objects: dict[str, dict[str, Json]] = field(default_factory=lambda: {module: {} for module in MODULES})

@@ -147,6 +147,15 @@ class SmartcarByHand(ByHand):
         return {"vin": vin, "asleep": asleep}
 
     @lets_happen
+    def sleep_all(self, asleep: bool = True) -> Json:  # noqa: FBT001, FBT002 - it reads as a switch
+        """Let every car that charges fall asleep, or every car that sleeps wake up."""
+        cars = self._core.state.cars.values()
+        vins = [car.vin for car in cars if car.asleep or (asleep and car.phase == "charging")]
+        for vin in vins:
+            self.sleep(vin, asleep)
+        return {"vins": vins, "asleep": asleep}
+
+    @lets_happen
     def lag(self, vin: str, seconds: int) -> Json:
         """Let what a car says be so old when its maker has it."""
         self._core.car(vin).lag_s = seconds
