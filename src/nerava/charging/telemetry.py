@@ -66,7 +66,7 @@ def observer(idle_every: timedelta) -> Sink:
 
 
 def close_stale(database: Database, now: datetime) -> int:
-    """End charges of which nothing was heard for three hours, 50 at most, and return how many.
+    """End charges of which nothing new was heard for three hours, 50 at most, and return how many.
 
     They end with their last word and five minutes' grace, never now. Safe to repeat and to kill.
     """
@@ -95,14 +95,17 @@ def _observe(session: Session, heard: Heard, now: datetime) -> bool:
         if not is_on or now - said.at > STALE_AFTER:
             return False
         charge = _opened(session, heard, said.at)
+        charge.due_at = now + CLOSED_AFTER
     if not is_on:
         if said.at <= charge.started_at:
             return True
         _measure(charge, heard, said.at)
         _end(session, charge, said.at, now)
         return False
+    known_until = charge.last_at
     _measure(charge, heard, said.at)
-    charge.due_at = now + CLOSED_AFTER
+    if charge.last_at > known_until:  # a car that sleeps says the same again, however often it is asked
+        charge.due_at = now + CLOSED_AFTER
     if charge.session_id is None:
         _find_place(session, charge, heard, now)
     if charge.last_at - charge.started_at >= LONGEST:

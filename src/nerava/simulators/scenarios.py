@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OUTAGE: Final = timedelta(days=2)
 WEEK_D: Final = 7
-CREDITED_AFTER: Final = timedelta(days=1)
+CREDITED_AFTER: Final = timedelta(hours=2)
 OPERATORS: Final = ("1", "2")
 
 
@@ -60,7 +60,7 @@ def _once(kind: Kind, provider: str, method: str, path: str) -> Fault:
 
 SCENARIOS: Final = {
     "credit_cdr_after_redemption": Scenario(
-        "charging networks take each record back a day after they sent it", _records_are_taken_back
+        "charging networks take each record back two hours after they sent it", _records_are_taken_back
     ),
     "dispute_after_spend": Scenario(
         "everybody who has paid tells his bank that it was not him", _payers_dispute

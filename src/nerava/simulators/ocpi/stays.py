@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from nerava.simulators.ocpi.charging import instant_text, price, session
 
 if TYPE_CHECKING:
     from nerava.simulators.chance import Chance
-    from nerava.simulators.ocpi.engine import OcpiEngine
     from nerava.simulators.ocpi.state import Operator
+    from nerava.simulators.timeline import Timeline
     from nerava.simulators.wire import Json
 
 STAY: Final = timedelta(minutes=40)
@@ -20,7 +20,22 @@ BILLED_AFTER: Final = timedelta(hours=2)
 KWH_LEAST, KWH_MOST = 8, 28
 
 
-def come(ocpi: OcpiEngine, operator: Operator, token: Json, place: str, at: str | None) -> Json:
+class Network(Protocol):
+    """What keeps the objects of operators and lets them leave."""
+
+    timeline: Timeline
+
+    def plan(self, after: timedelta, action: str, operator: Operator, subject: str) -> None:
+        """Put something that happens at an operator on the timeline."""
+
+    def happened(self, operator: Operator, module: str, made: Json) -> Json:
+        """Keep an object as it is now and return it as it leaves."""
+
+    def bill(self, operator: Operator, session_id: str, **more: object) -> Json:
+        """Write the record of a session that is over."""
+
+
+def come(ocpi: Network, operator: Operator, token: Json, place: str, at: str | None) -> Json:
     """Let a car come with a token; `at` is now unless given."""
     operator.serial += 1
     began = ocpi.timeline.now() if at is None else datetime.fromisoformat(at)
@@ -28,7 +43,7 @@ def come(ocpi: OcpiEngine, operator: Operator, token: Json, place: str, at: str 
     return ocpi.happened(operator, "sessions", made)
 
 
-def leave(ocpi: OcpiEngine, operator: Operator, session_id: str, kwh: float, at: str | None = None) -> Json:
+def leave(ocpi: Network, operator: Operator, session_id: str, kwh: float, at: str | None = None) -> Json:
     """Let a car leave with so many kilowatt-hours; `at` is now unless given."""
     told = copy.deepcopy(operator.objects["sessions"][session_id])
     now = ocpi.timeline.now()
@@ -38,7 +53,7 @@ def leave(ocpi: OcpiEngine, operator: Operator, session_id: str, kwh: float, at:
     return ocpi.happened(operator, "sessions", told)
 
 
-def credit(ocpi: OcpiEngine, operator: Operator, record_id: str) -> Json:
+def credit(ocpi: Network, operator: Operator, record_id: str) -> Json:
     """Take a record back: everything again, and only the cost negative."""
     original = operator.objects["cdrs"][record_id]
     cost = original["total_cost"]
@@ -53,7 +68,7 @@ def credit(ocpi: OcpiEngine, operator: Operator, record_id: str) -> Json:
     return ocpi.happened(operator, "cdrs", made)
 
 
-def due(ocpi: OcpiEngine, chance: Chance, action: str, operator: Operator, subject: str) -> None:
+def due(ocpi: Network, chance: Chance, action: str, operator: Operator, subject: str) -> None:
     """Let happen what was planned for a token, a session or a record of an operator."""
     match action:
         case "come":
