@@ -141,7 +141,7 @@ def _locked(session: Session, merchant_id: UUID, redemption_id: UUID) -> Row[Any
     query = select(_T).where(
         _T.c.id == redemption_id, _T.c.merchant_id == merchant_id, _T.c.captured_at.is_not(None)
     )
-    row = session.execute(query.with_for_update()).one_or_none()
+    row = session.execute(query.with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise UnknownRedemption(f"no redemption {redemption_id}")
     return row

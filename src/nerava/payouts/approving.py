@@ -45,7 +45,7 @@ def find_payout(session: Session, payout_id: UUID) -> Payout:
     Raises:
         UnknownPayout: There is none with this id (404).
     """
-    query = select(Payout).where(Payout.id == payout_id).with_for_update()
+    query = select(Payout).where(Payout.id == payout_id).with_for_update(key_share=True)
     found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
         raise UnknownPayout
@@ -76,7 +76,9 @@ def propose(session: Session, payout_ids: Collection[UUID], *, maker: UUID, now:
         ReviewNeeded: Something about one is unusual and nobody has looked at it (409).
         OnHold: One must wait some days (409).
     """
-    query = select(Payout).where(Payout.id.in_(payout_ids)).order_by(Payout.id).with_for_update()
+    query = (
+        select(Payout).where(Payout.id.in_(payout_ids)).order_by(Payout.id).with_for_update(key_share=True)
+    )
     payouts = session.scalars(query.execution_options(populate_existing=True)).all()
     if len(payouts) != len(set(payout_ids)):
         raise UnknownPayout
@@ -116,7 +118,7 @@ def approve(
     _lock(session)
     batch = _decide(session, batch_id, to="approved", checker=checker, now=now)
     waiting = select(Payout).where(Payout.batch_id == batch_id, Payout.state == PayoutState.REQUESTED.value)
-    payouts = session.scalars(waiting.order_by(Payout.id).with_for_update()).all()
+    payouts = session.scalars(waiting.order_by(Payout.id).with_for_update(key_share=True)).all()
     for one in payouts:
         if one.reviewed_by == checker:
             raise SelfApproval

@@ -111,7 +111,7 @@ class Driving:
             )
             .order_by(Payout.next_at, Payout.id)
             .limit(1)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         payout = session.scalars(due).one_or_none()
         if payout is not None:
@@ -279,7 +279,7 @@ class Driving:
 
         def unit(session: Session) -> _Value | None:
             mine = select(Payout).where(Payout.id == payout.id, Payout.version == payout.version)
-            row = session.scalars(mine.with_for_update()).one_or_none()
+            row = session.scalars(mine.with_for_update(key_share=True)).one_or_none()
             if row is None:
                 log.warning("payout %s: another worker was faster", payout.id)
                 return None
@@ -333,7 +333,7 @@ def _recipient_blocked(session: Session, payout: Payout, now: datetime) -> None:
     blocked = select(PayoutMethod).where(
         PayoutMethod.id == payout.method_id, PayoutMethod.state == MethodState.READY.value
     )
-    for method in session.scalars(blocked.with_for_update()):
+    for method in session.scalars(blocked.with_for_update(key_share=True)):
         method.state, method.next_at = MethodState.BLOCKED.value, now
 
 

@@ -98,7 +98,7 @@ class Methods:
             )
             .order_by(PayoutMethod.created_at.desc(), PayoutMethod.id.desc())
             .limit(1)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         now = self._clock.now()
         method = session.scalars(query).one_or_none()
@@ -119,7 +119,7 @@ class Methods:
 
     def _known(self, method_id: UUID, recipient: Recipient) -> PayoutMethod:
         def unit(session: Session) -> PayoutMethod:
-            query = select(PayoutMethod).where(PayoutMethod.id == method_id).with_for_update()
+            query = select(PayoutMethod).where(PayoutMethod.id == method_id).with_for_update(key_share=True)
             method = session.scalars(query).one()
             if method.state != MethodState.REMOVED:
                 _learn(method, recipient, self._clock.now())
@@ -152,7 +152,7 @@ def remove(session: Session, owner_kind: OwnerKind, owner_id: UUID, method_id: U
         PayoutMethod.owner_id == owner_id,
         PayoutMethod.state != MethodState.REMOVED.value,
     )
-    method = session.scalars(query.with_for_update()).one_or_none()
+    method = session.scalars(query.with_for_update(key_share=True)).one_or_none()
     if method is None:
         raise UnknownPayoutMethod
     under_way = select(Payout.id).where(
@@ -192,7 +192,7 @@ def _claimed(session: Session, provider: str, now: datetime) -> Sequence[PayoutM
         )
         .order_by(PayoutMethod.next_at, PayoutMethod.id)
         .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     found = session.scalars(due).all()
     for method in found:

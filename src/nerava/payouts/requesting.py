@@ -185,7 +185,7 @@ def usable_method(session: Session, owner_kind: OwnerKind, owner_id: UUID, metho
             PayoutMethod.owner_id == owner_id,
             PayoutMethod.state != MethodState.REMOVED.value,
         )
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     method = session.scalars(query).one_or_none()
     if method is None:

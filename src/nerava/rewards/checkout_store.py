@@ -167,7 +167,7 @@ def lease(session: Session, kind: type[_Driven], now: datetime, limit: int) -> l
     """
     free = or_(kind.leased_until.is_(None), kind.leased_until <= now)
     due = select(kind).where(kind.due_at <= now, free).order_by(kind.due_at, kind.id).limit(limit)
-    rows = list(session.scalars(due.with_for_update(skip_locked=True)))
+    rows = list(session.scalars(due.with_for_update(skip_locked=True, key_share=True)))
     for row in rows:
         row.leased_until = now + LEASE
         row.first_sent_at = row.first_sent_at or now

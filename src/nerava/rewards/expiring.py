@@ -128,7 +128,7 @@ def _plans(session: Session, lots: Sequence[OverdueLot]) -> list[_Plan]:
         .join(_CAMPAIGN, _CAMPAIGN.c.id == _GRANT.c.campaign_id)
         .where(_GRANT.c.transaction_key.in_(keys))
         .order_by(_GRANT.c.id)
-        .with_for_update(of=_GRANT, skip_locked=True)
+        .with_for_update(of=_GRANT, skip_locked=True, key_share=True)
     )
     grants = {row.transaction_key: row for row in session.execute(query)}
     back = returned(session, [row.id for row in grants.values()])

@@ -106,7 +106,7 @@ def settle(session: Session, ledger: Ledger, now: datetime, limit: int = 500) ->
     """
     require_off(session, MONEY_ALL, READONLY)
     query = select(_T).where(_G.state == PROVISIONAL, _G.due_at <= now)
-    claim = query.order_by(_G.due_at, _G.id).limit(limit).with_for_update(skip_locked=True)
+    claim = query.order_by(_G.due_at, _G.id).limit(limit).with_for_update(skip_locked=True, key_share=True)
     rows = session.execute(claim).all()
     report = SettlementReport(looked_at=len(rows))
     if not rows:

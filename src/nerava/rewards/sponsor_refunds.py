@@ -97,7 +97,7 @@ def _refundable(session: Session, sponsor_id: UUID) -> list[tuple[UUID, str, int
         select(_C.id, _C.provider, _C.gross)
         .where(_C.sponsor_id == sponsor_id, _C.state == CheckoutState.PAID.value, _C.disputed_at.is_(None))
         .order_by(_C.id.desc())
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     rows = session.execute(paid).all()
     back = (

@@ -175,7 +175,11 @@ def recover_owed(database: Database, ledger: Ledger, now: datetime, limit: int =
 
 def _review(session: Session, ledger: Ledger, grant_id: UUID, now: datetime) -> None:
     require_off(session, MONEY_ALL, READONLY)
-    claim = select(_T).where(_G.id == grant_id, _G.review_at <= now).with_for_update(skip_locked=True)
+    claim = (
+        select(_T)
+        .where(_G.id == grant_id, _G.review_at <= now)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
     row = session.execute(claim).one_or_none()
     if row is None:
         return
@@ -231,7 +235,7 @@ def _recover(session: Session, ledger: Ledger, owed_id: UUID, now: datetime) -> 
         raise AssertionError("a debt has its grant")
     row = _locked(session, grant_id)
     claim = select(_OWED).where(_OWED.c.id == owed_id, _OWED.c.state == OPEN, _OWED.c.next_at <= now)
-    owed = session.execute(claim.with_for_update()).one_or_none()
+    owed = session.execute(claim.with_for_update(key_share=True)).one_or_none()
     if owed is None:
         return 0
     again = update(_OWED).where(_OWED.c.id == owed_id)
@@ -262,7 +266,7 @@ def _recover(session: Session, ledger: Ledger, owed_id: UUID, now: datetime) -> 
 
 
 def _locked(session: Session, grant_id: UUID) -> Row[Any]:
-    row = session.execute(select(_T).where(_G.id == grant_id).with_for_update()).one_or_none()
+    row = session.execute(select(_T).where(_G.id == grant_id).with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise UnknownGrant(f"no grant {grant_id}")
     return row

@@ -60,7 +60,7 @@ class Reminding:
             .where(Invoice.next_at <= now, Invoice.state.in_([one.value for one in UNPAID]))
             .order_by(Invoice.next_at, Invoice.id)
             .limit(AT_ONCE)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         found = session.scalars(due).all()
         for invoice in found:

@@ -111,7 +111,7 @@ def net(session: Session, ledger: Ledger, merchant_id: UUID, settlement_id: UUID
         select(Invoice)
         .where(Invoice.merchant_id == merchant_id, Invoice.state.in_([one.value for one in UNPAID]))
         .order_by(Invoice.year, Invoice.number)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     netted = 0
     for invoice in session.scalars(unpaid).all():
@@ -209,7 +209,7 @@ def locked(session: Session, invoice_id: UUID) -> Invoice:
     Raises:
         UnknownInvoice: There is none (404).
     """
-    query = select(Invoice).where(Invoice.id == invoice_id).with_for_update()
+    query = select(Invoice).where(Invoice.id == invoice_id).with_for_update(key_share=True)
     invoice = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if invoice is None:
         raise UnknownInvoice(f"no invoice {invoice_id}")

@@ -131,7 +131,7 @@ def _claimed(session: Session, now: datetime) -> list[Claim]:
         )
         .order_by(Settlement.next_at, Settlement.id)
         .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     found = session.scalars(due).all()
     for one in found:

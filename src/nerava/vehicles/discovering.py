@@ -142,7 +142,7 @@ class Discovering:
             VehicleLink.vehicle_id == car.id,
             VehicleLink.state != LinkState.ENDED.value,
         )
-        known = session.scalars(mine.with_for_update()).all()
+        known = session.scalars(mine.with_for_update(key_share=True)).all()
         same = next(
             (one for one in known if (one.account, one.external_id) == (row.account, seen.external_id)), None
         )
@@ -193,7 +193,7 @@ class Discovering:
                 VehicleLink.external_id == seen.external_id,
             )
             query = select(Vehicle).where(Vehicle.id.in_(named)).order_by(Vehicle.id).limit(1)
-        query = query.with_for_update().execution_options(populate_existing=True)
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
         car = session.scalars(query).one_or_none()
         if car is None:
             fresh = {

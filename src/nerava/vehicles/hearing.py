@@ -78,7 +78,7 @@ class Hearing:
                 VehicleLink.state != LinkState.ENDED.value,
             )
             .order_by(VehicleLink.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         links = session.scalars(query.execution_options(populate_existing=True)).all()
         if not links:

@@ -86,7 +86,7 @@ def locked(session: Session, link_id: UUID) -> VehicleLink:
     Raises:
         UnknownVehicleLink: There is none (404).
     """
-    query = select(VehicleLink).where(VehicleLink.id == link_id).with_for_update()
+    query = select(VehicleLink).where(VehicleLink.id == link_id).with_for_update(key_share=True)
     link = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if link is None:
         raise UnknownVehicleLink
@@ -179,7 +179,7 @@ def decide(session: Session, link_id: UUID, *, accepted: bool, now: datetime) ->
 def holders(session: Session, vehicle_id: UUID) -> Sequence[VehicleLink]:
     """Return the link that holds a car, locked; none or one."""
     query = select(VehicleLink).where(VehicleLink.vehicle_id == vehicle_id, VehicleLink.state.in_(HOLDING))
-    return session.scalars(query.with_for_update()).all()
+    return session.scalars(query.with_for_update(key_share=True)).all()
 
 
 def let_go(session: Session, driver_ids: Sequence[UUID], now: datetime) -> None:

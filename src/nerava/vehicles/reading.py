@@ -104,7 +104,7 @@ class Reading:
             .where(VehicleLink.next_at <= now, free, allowed, VehicleLink.provider == self._telemetry.name)
             .order_by(VehicleLink.next_at, VehicleLink.id)
             .limit(AT_ONCE)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         taken = []
         for row in session.scalars(due):
