@@ -29,7 +29,6 @@ from tests.http.flows import partner_session
 from tests.http.test_serving import serving
 
 HOME, ABROAD, PROXY = "198.51.100.7", "203.0.113.9", "10.0.0.1"
-Knocker = Callable[..., Any]
 
 
 @dataclasses.dataclass

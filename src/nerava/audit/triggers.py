@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DDL, event
-
 from nerava.audit import model
-from nerava.platform.db import Base
+from nerava.platform.db.triggers import attach
 
 HISTORY: Final = tuple(table.name for table in model.HISTORY)
 WORK_LIST: Final = model.unsealed.name
@@ -59,13 +57,4 @@ BEGIN SELECT RAISE(ABORT, '{WORK_LIST}: UPDATE refused'); END""",
 STATEMENTS: Final = {"postgresql": _postgresql(), "sqlite": _sqlite()}
 """By dialect, in the order in which they are to be executed after the tables exist."""
 
-
-def attach() -> None:
-    """Make `Base.metadata.create_all` create the triggers too, as the migrations do."""
-    for dialect, statements in STATEMENTS.items():
-        for statement in statements:
-            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-            event.listen(Base.metadata, "after_create", ddl.execute_if(dialect=dialect))
-
-
-attach()
+attach(STATEMENTS)

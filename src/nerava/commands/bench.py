@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
@@ -20,62 +20,44 @@ def bench() -> None:
     """Measure, beside a peer in the same run."""
 
 
+Quick = Annotated[bool, typer.Option(help="A short run that shows it works; its ratios mean little.")]
+
+
 @app.command("ledger")
-def ledger_command(
-    quick: Annotated[
-        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def ledger_command(quick: Quick = False, as_json: AsJson = False) -> None:
     """Post, hold and read beside pgbench TPC-B, fsync on for both; exit with 1 if a goal is missed."""
-    out = Output(as_json=as_json)
-    _report(out, "Ledger", ledger.run(ledger.QUICK if quick else ledger.Size(), out.step), quick=quick)
+    size = ledger.QUICK if quick else ledger.Size()
+    _report("Ledger", lambda step: ledger.run(size, step), quick=quick, as_json=as_json)
 
 
 @app.command("identity")
-def identity_command(
-    quick: Annotated[
-        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def identity_command(quick: Quick = False, as_json: AsJson = False) -> None:
     """Refresh beside signed-in requests that change nothing; exit with 1 if a goal is missed."""
-    out = Output(as_json=as_json)
-    _report(
-        out, "Identity", identity.run(identity.QUICK if quick else identity.Size(), out.step), quick=quick
-    )
+    size = identity.QUICK if quick else identity.Size()
+    _report("Identity", lambda step: identity.run(size, step), quick=quick, as_json=as_json)
 
 
 @app.command("money")
-def money_command(
-    quick: Annotated[
-        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def money_command(quick: Quick = False, as_json: AsJson = False) -> None:
     """Show and take codes over HTTP beside a bare hello world, and grant; exit with 1 if a goal is missed."""
-    out = Output(as_json=as_json)
-    _report(out, "Money", money.run(money.QUICK if quick else money.Size(), out.step), quick=quick)
+    size = money.QUICK if quick else money.Size()
+    _report("Money", lambda step: money.run(size, step), quick=quick, as_json=as_json)
 
 
 @app.command("overhead")
-def overhead_command(
-    quick: Annotated[
-        bool, typer.Option(help="A short run that shows it works; its ratios mean little.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def overhead_command(quick: Quick = False, as_json: AsJson = False) -> None:
     """Call with traces and metrics off and on beside a product without; exit with 1 if a goal is missed."""
+    size = overhead.QUICK if quick else overhead.Size()
+    _report("Overhead", lambda step: overhead.run(size, step), quick=quick, as_json=as_json)
+
+
+def _report(
+    title: str, run: Callable[[Callable[[str], None]], Iterator[Result]], *, quick: bool, as_json: bool
+) -> None:
     out = Output(as_json=as_json)
-    _report(
-        out, "Overhead", overhead.run(overhead.QUICK if quick else overhead.Size(), out.step), quick=quick
-    )
-
-
-def _report(out: Output, title: str, measuring: Iterator[Result], *, quick: bool) -> None:
     results = []
     with refusing(out):
-        for one in measuring:
+        for one in run(out.step):
             results.append(one)
             out.line(one.as_dict())
     out.table(

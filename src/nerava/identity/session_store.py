@@ -24,11 +24,6 @@ class SessionKind(StrEnum):
     WEB_SPONSOR = "web:sponsor"
     WEB_OPS = "web:ops"
 
-    @property
-    def is_web(self) -> bool:
-        """Whether it is held by a cookie."""
-        return self.value.startswith("web:")
-
 
 class Ended(StrEnum):
     """Why a session is over before its time."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import (
-    DDL,
     Boolean,
     CheckConstraint,
     Column,
@@ -18,13 +17,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    event,
     text,
 )
 from sqlalchemy.dialects.sqlite import INTEGER, TEXT
 
 from nerava.platform.db import Base, UtcDateTime, UUIDType
 from nerava.platform.db.roles import TableRights
+from nerava.platform.db.triggers import attach
 
 # STRICT tables of SQLite know INTEGER, TEXT and BLOB only.
 _UUID: Final = UUIDType(strict=True)
@@ -108,13 +107,4 @@ BEGIN RAISE EXCEPTION '% keeps its rows: % refused', TG_TABLE_NAME, TG_OP USING 
 }
 """By dialect, in the order in which they are to be executed after the tables exist."""
 
-
-def attach() -> None:
-    """Make `Base.metadata.create_all` create the triggers too, as the migrations do."""
-    for dialect, statements in STATEMENTS.items():
-        for statement in statements:
-            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-            event.listen(Base.metadata, "after_create", ddl.execute_if(dialect=dialect))
-
-
-attach()
+attach(STATEMENTS)

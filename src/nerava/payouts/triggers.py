@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DDL, event
-
 from nerava.payouts import model
-from nerava.platform.db import Base
+from nerava.platform.db.triggers import attach
 
 _TABLE: Final = model.PayoutEvidence.__tablename__
 _KEEP: Final = (
@@ -32,13 +30,4 @@ BEGIN RAISE EXCEPTION '% is history: % refused', TG_TABLE_NAME, TG_OP USING ERRC
 }
 """By dialect, in the order in which they are to be executed after the tables exist."""
 
-
-def attach() -> None:
-    """Make `Base.metadata.create_all` create the triggers too, as the migrations do."""
-    for dialect, statements in STATEMENTS.items():
-        for statement in statements:
-            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-            event.listen(Base.metadata, "after_create", ddl.execute_if(dialect=dialect))
-
-
-attach()
+attach(STATEMENTS)

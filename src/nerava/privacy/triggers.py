@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DDL, event
-
-from nerava.platform.db import Base
+from nerava.platform.db.triggers import attach
 from nerava.privacy import model
 
 _TABLE: Final = model.Consent.__tablename__
@@ -46,13 +44,4 @@ END $$""",
 }
 """By dialect, in the order in which they are to be executed after the tables exist."""
 
-
-def attach() -> None:
-    """Make `Base.metadata.create_all` create the triggers too, as the migrations do."""
-    for dialect, statements in STATEMENTS.items():
-        for statement in statements:
-            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-            event.listen(Base.metadata, "after_create", ddl.execute_if(dialect=dialect))
-
-
-attach()
+attach(STATEMENTS)

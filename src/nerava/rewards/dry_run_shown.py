@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nerava.rewards.dry_run import Crowd
@@ -16,7 +15,6 @@ DRIVERS_MIN: Final = 5
 """Of fewer drivers nothing is told, not even whether there are any."""
 
 DAYS_MIN: Final = 7
-SPAN_MIN: Final = timedelta(days=DAYS_MIN)
 OTHER: Final = "other"
 _STEPS: Final = (1, 2, 5)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from nerava.identity.roles import Role
-from nerava.ledger.chart import merchant_nova
 from tests.e2e.books import those_with
 from tests.e2e.year import Chapter, Year
 from tests.http.shop import BEGAN, CAPTURE
@@ -118,12 +117,6 @@ class Redeeming(Chapter):
     def _book(self, shop: Shop, driver: Person, points: int) -> None:
         self.taken[shop.merchant_id] += points
         self.spent[driver.tenant_id] += points
-
-
-def kept_by(year: Year, merchant_id: UUID) -> int:
-    """Return what a merchant has taken and not settled, as ops see it."""
-    kept: int = year.holds(merchant_nova(merchant_id))["posted"]
-    return kept
 
 
 def _open(year: Year, number: int) -> Shop:

@@ -15,10 +15,8 @@ SHARES: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 """The shares of stays that lie below the numbers of each table."""
 
 STAY_MINUTES: Final = (10.0, 13.0, 20.0, 30.0, 42.0, 54.0, 62.0)
-ENERGY_WH: Final = (7_958.0, 11_052.0, 17_980.0, 29_367.0, 43_285.0, 55_479.0, 60_905.0)
 POWER_W_MAX: Final = (44_119.0, 51_615.0, 65_060.0, 97_655.0, 145_188.0, 160_074.0, 165_378.0)
 LEVEL_AT_ARRIVAL: Final = (7.0, 11.0, 19.0, 31.0, 46.0, 60.0, 71.0)
-LEVEL_AT_DEPARTURE: Final = (41.0, 50.0, 70.0, 83.0, 93.0, 100.0, 100.0)
 
 
 def drawn(table: tuple[float, ...], chance: Chance) -> float:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 LIMIT_MAX: Final = 100
 LIMIT: Final = 10
 EXPAND_DEPTH_MAX: Final = 4
-PAGING: Final = frozenset({"limit", "starting_after", "ending_before", "expand"})
 
 
 def page(asked: Asked, found: Iterable[Json], url: str) -> Json:

@@ -18,14 +18,14 @@ from nerava.merchants.errors import UnknownCodeBatch, UnknownOffer, WrongCodeBat
 from nerava.merchants.offer_codes import SIZE_MAX, BatchState, BatchView, NewBatch
 from nerava.platform.idempotency import REPLAYED, Answer, Replay
 from nerava.platform.idempotency_store import once
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import InputError, InvalidInput, problems
 from nerava.web.api.audited import Acting, Actor
 from nerava.web.api.fields import Body, Instant
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.merchant_redemptions import HOUSE
-from nerava.web.api.places import after_id, id_cursor
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
@@ -130,10 +130,7 @@ def batches(
     found = wired.database.read(
         lambda session: offer_codes.batches(session, merchant_id, offer_id, after=after, limit=limit)
     )
-    return Page(
-        items=[CodeBatchOut.of(one) for one in found],
-        next_cursor=id_cursor(found[-1].id) if len(found) == limit else None,
-    )
+    return page_by_id([CodeBatchOut.of(one) for one in found], limit)
 
 
 _STATE_PROBLEMS: Final = problems(UnknownCodeBatch, WrongCodeBatchState)

@@ -14,14 +14,14 @@ from nerava.merchants import service
 from nerava.merchants.errors import UnknownMerchant, UnknownRegister, UnknownSite
 from nerava.merchants.service import MerchantState, MerchantView, NewSite, RegisterState, SiteView
 from nerava.platform.idempotency import Answer
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.merchant_redemptions import HOUSE
-from nerava.web.api.places import after_id, id_cursor
+from nerava.web.api.places import after_id
 from nerava.web.api.register import TILL, RegisterOut
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -111,10 +111,7 @@ def my_sites(
     """Return the merchant's places, the oldest first."""
     after = after_id(cursor)
     found = wired.database.read(lambda session: service.sites(session, merchant_id, after=after, limit=limit))
-    return Page(
-        items=[SiteOut.of(one) for one in found],
-        next_cursor=id_cursor(found[-1].id) if len(found) == limit else None,
-    )
+    return page_by_id([SiteOut.of(one) for one in found], limit)
 
 
 @routes.post(

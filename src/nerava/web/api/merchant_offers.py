@@ -15,7 +15,7 @@ from nerava.merchants import offers
 from nerava.merchants.errors import UnknownMerchant, UnknownOffer, UnknownSite, WrongOfferState
 from nerava.merchants.offers import OfferKind, OfferState, OfferTerms, OfferView
 from nerava.platform.idempotency import Answer
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting, Actor
@@ -23,7 +23,7 @@ from nerava.web.api.fields import Body, Instant, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.merchant_house import Line
 from nerava.web.api.merchant_redemptions import HOUSE
-from nerava.web.api.places import after_id, id_cursor
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
@@ -121,10 +121,7 @@ def my_offers(
     found = wired.database.read(
         lambda session: offers.offers_of(session, merchant_id, after=after, limit=limit)
     )
-    return Page(
-        items=[MerchantOfferOut.of(one) for one in found],
-        next_cursor=id_cursor(found[-1].id) if len(found) == limit else None,
-    )
+    return page_by_id([MerchantOfferOut.of(one) for one in found], limit)
 
 
 @routes.post(

@@ -34,12 +34,12 @@ from nerava.merchants.nearby import ShownOffer
 from nerava.merchants.offers import OfferKind, OfferState
 from nerava.platform.idempotency import Answer
 from nerava.platform.limit_numbers import REDEEM
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import InputError, InvalidInput, problems
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed, run_once
-from nerava.web.api.places import after_id, id_cursor
+from nerava.web.api.places import after_id
 from nerava.web.api.redemptions import Place
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -149,10 +149,7 @@ def offers(
         return Page(items=[OfferOut.of(one) for one in found])
     after = after_id(cursor)
     found = wired.database.read(lambda session: nearby.shown_offers(session, now, after=after, limit=limit))
-    return Page(
-        items=[OfferOut.of(one) for one in found],
-        next_cursor=id_cursor(found[-1].offer.id) if len(found) == limit else None,
-    )
+    return page_by_id([OfferOut.of(one) for one in found], limit)
 
 
 @routes.get("/offers/{offer_id}", summary="One offer", responses=problems(UnknownOffer))

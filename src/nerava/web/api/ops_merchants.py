@@ -14,14 +14,14 @@ from nerava.merchants import service
 from nerava.merchants.errors import TimezoneUnknown, UnknownMerchant
 from nerava.merchants.service import MerchantState, NewMerchant
 from nerava.platform.idempotency import Answer
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting, Actor
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.merchant_house import MerchantOut
-from nerava.web.api.places import after_id, id_cursor
+from nerava.web.api.places import after_id
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
@@ -64,10 +64,7 @@ def merchants(wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAU
     """Return every merchant, the oldest first."""
     after = after_id(cursor)
     found = wired.database.read(lambda session: service.merchants(session, after=after, limit=limit))
-    return Page(
-        items=[MerchantOut.of(one) for one in found],
-        next_cursor=id_cursor(found[-1].id) if len(found) == limit else None,
-    )
+    return page_by_id([MerchantOut.of(one) for one in found], limit)
 
 
 @routes.post(

@@ -37,14 +37,14 @@ from nerava.merchants.service import RegisterState, merchant, register, register
 from nerava.platform.client_address import client_address
 from nerava.platform.idempotency import Answer
 from nerava.platform.limit_numbers import CAPTURE_WRONG
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import AmountMinor, Body
 from nerava.web.api.keyed import Keyed, Outcome, keyed_of, run_once
 from nerava.web.api.merchant_redemptions import RefundOut, TakenOut, taken_page
-from nerava.web.api.places import after_id, after_instant, id_cursor
+from nerava.web.api.places import after_id, after_instant
 from nerava.web.api.posting import post_once, refuse_once
 from nerava.web.api.wiring import Now, Wired, router, wiring_of
 
@@ -202,9 +202,8 @@ def my_registers(
     """Return the merchant's registers, closed ones too."""
     after = after_id(cursor)
     found = wired.database.read(lambda session: registers(session, merchant_id, after=after, limit=limit))
-    return Page(
-        items=[RegisterOut(id=one.id, site_id=one.site_id, name=one.name, state=one.state) for one in found],
-        next_cursor=id_cursor(found[-1].id) if len(found) == limit else None,
+    return page_by_id(
+        [RegisterOut(id=one.id, site_id=one.site_id, name=one.name, state=one.state) for one in found], limit
     )
 
 
