@@ -76,6 +76,7 @@ def open_run(session: Session, feed: Feed, now: datetime) -> Run:
     """
     _know_source(session, feed, now)
     query = select(_RUN).where(_RUN.c.source == feed.source, _RUN.c.finished_at.is_(None))
+    # Its key, too: what is being staged for it at this moment is waited for, and then swept.
     found = session.execute(query.with_for_update()).one_or_none()
     if found is not None:
         run = _run_of(found)

@@ -139,6 +139,7 @@ def approve_release(session: Session, release_id: UUID, *, by: str, now: datetim
         UnknownRelease: There is no such request, or a new stop or another person was faster (404).
         SelfApproval: `by` asked for it (403).
     """
+    # Its key, too: `checker` is part of what a switch points at.
     row = session.execute(select(_release).where(_R.id == release_id).with_for_update()).one_or_none()
     if row is None or row.voided_at is not None or row.checker not in {None, by}:
         raise UnknownRelease(f"no request {release_id} waits for approval")

@@ -196,6 +196,7 @@ def find(session: Session, owner: Owner, endpoint_id: UUID) -> WebhookEndpoint:
         UnknownEndpoint: The owner has no such endpoint (404).
     """
     query = select(WebhookEndpoint).where(*_of(owner), WebhookEndpoint.id == endpoint_id)
+    # Its key, too: what is being queued for it at this moment is waited for, so that it can be stopped.
     found = session.scalars(query.with_for_update()).one_or_none()
     if found is None:
         raise UnknownEndpoint

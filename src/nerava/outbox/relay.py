@@ -273,6 +273,7 @@ class Relay:
         mine = select(WebhookEndpoint).where(
             WebhookEndpoint.id == claim.endpoint_id, WebhookEndpoint.fence == claim.fence
         )
+        # Its key, too: where it gets disabled, what is being queued for it at this moment stops as well.
         endpoint = session.scalars(mine.with_for_update()).one_or_none()
         delivery = session.get(WebhookDelivery, claim.delivery_id, with_for_update=True)
         if endpoint is None or delivery is None:

@@ -304,6 +304,7 @@ def end(session: Session, peer_id: UUID, now: datetime) -> None:
     Raises:
         UnknownPeer: There is none (404).
     """
+    # Its key, too: what is being owed to it at this moment is waited for, and goes with the rest.
     row = session.get(RoamingPeer, peer_id, with_for_update=True)
     if row is None:
         raise UnknownPeer

@@ -187,6 +187,7 @@ def let_go(session: Session, driver_ids: Sequence[UUID], now: datetime) -> None:
 
     The rows themselves are the caller's to delete. Tokens go; the provider is told by a job.
     """
+    # Their keys, too, as they are deleted next.
     mine = select(VehicleLink).where(VehicleLink.driver_id.in_(driver_ids)).with_for_update()
     links = session.scalars(mine.order_by(VehicleLink.id)).all()
     for link in links:
