@@ -91,7 +91,7 @@ def test_the_demo_serves_what_it_prints_ends_on_ctrl_c_and_goes_on(run: Run, tmp
         assert tokens.stat().st_mode & 0o077 == 0
         assert f". {tokens}" in demo.said.splitlines()
         held = dict(re.findall(r"export (\w+)=(\S+)", tokens.read_text()))
-        curls = re.findall(r'Bearer \$(\w+)" \\\n +\$NERAVA(/[\w/:-]+)\n', demo.said)
+        curls = re.findall(r'Bearer \$(\w+)" \\\n +"\$NERAVA(/[\w/:-]+)"\n', demo.said)
         assert len(curls) >= 7
         assert {path: demo.status(path, held[who]) for who, path in curls} == {path: 200 for _, path in curls}
         [link] = re.findall(
@@ -117,6 +117,10 @@ def test_the_demo_serves_what_it_prints_ends_on_ctrl_c_and_goes_on(run: Run, tmp
 def tried(demo: Demo) -> str:
     """Paste everything that a demo prints into a shell, wait until the payout is paid, return what was shown."""
     pasted = demo.said[demo.said.index("\n. ") : demo.said.index("# prove that")]
+    lines = [line for line in pasted.split("\n") if line]
+    # A remark that was broken in two would be run, and an apostrophe in one is a quote to other shells.
+    assert all(line.startswith(("# ", ". ", "  ", "curl ")) or "=" in line for line in lines)
+    assert not [line for line in lines if line.startswith("#") and "'" in line]
     look = 'curl -s -H "Authorization: Bearer $DRIVER" $NERAVA/v1/payouts/$PAYOUT'
     pasted += f"for i in $(seq 60); do {look} | grep -m 1 '\"paid\"' && break; sleep 0.5; done\n"
     bash = shutil.which("bash") or "sh"

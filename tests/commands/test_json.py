@@ -54,6 +54,7 @@ def test_migrate_and_version_speak_json(run: Run, tmp_path: Path) -> None:
     fresh = f"sqlite:///{tmp_path / 'made' / 'on the way' / 'n.sqlite3'}"
     head = migrations.head()
 
+    assert len(document(run, "campaigns", "examples")) > 2
     assert document(run, "version") == {"version": __version__, "schema": head}
     assert document(run, "migrate", "--database", fresh) == {"before": None, "after": head}
     assert document(run, "migrate", "--database", fresh) == {"before": head, "after": head}

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
+from nerava.charging.model import ChargingSession
 from nerava.charging.recordings import Limits, mapping_for, parse
+from nerava.charging.states import SessionState
 from nerava.charging.verification import Finding, FindingCode, Severity
 from nerava.integrations import datasets
 from nerava.integrations.session_files import read_rows
@@ -20,6 +25,7 @@ from nerava.replay.run import Replay, ReplayOptions, Sorted, read_all
 from nerava.replay.scenario import SCENARIOS, ready
 from nerava.rewards.reasons import TEXTS
 from nerava.rewards.rules import Answer
+from nerava.rewards.tally import Examples, examples
 from tests.rewards.rule_examples import EXAMPLES
 
 CLOCK = SystemClock()
@@ -79,6 +85,29 @@ def test_the_demo_without_a_network_shows_reasons_too(
         "cap.driver_day_reached": 1,
     }
     assert result.refused_rows.total() == len(result.refused_rows) == 6
+
+
+def test_who_is_shown_has_no_session_under_review_as_long_as_there_is_anybody(
+    database: Database, ledger: Ledger, recording: Sorted
+) -> None:
+    assert database.read(examples) is None
+    replayed(database, ledger, recording)
+
+    def review(session: Session, *drivers: UUID) -> Examples | None:
+        state = {"state": SessionState.REVIEW.value}
+        session.execute(update(ChargingSession).where(ChargingSession.driver_id.in_(drivers)).values(state))
+        return examples(session)
+
+    first = database.read(examples)
+    assert first is not None
+    second = database.run(lambda session: review(session, first.driver_id))
+    assert second is not None
+    assert second.driver_id != first.driver_id
+    everybody = database.read(lambda session: session.scalars(select(ChargingSession.driver_id)).all())
+    # With everybody under review, somebody who earned is shown all the same.
+    last = database.run(lambda session: review(session, *everybody))
+    assert last is not None
+    assert last.refused_session_id is None
 
 
 def test_every_reason_for_earning_nothing_has_plain_words_and_no_unknown_one_has() -> None:

@@ -23,8 +23,9 @@ def campaigns() -> None:
 
 
 @app.command("examples")
-def examples_command() -> None:
+def examples_command(as_json: AsJson = False) -> None:
     """Print the campaigns of the house, from today for 90 days, as bodies for `POST /v1/campaigns`."""
+    del as_json  # Every command takes it, and these are JSON for people, too.
     from nerava.kernel.clock import SystemClock  # noqa: PLC0415 - asking for help need not wait for it
     from nerava.web.api.campaign_examples import examples_from  # noqa: PLC0415
 

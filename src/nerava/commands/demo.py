@@ -30,7 +30,7 @@ from nerava.demo.car import charge_told_by_car
 from nerava.demo.city import STATION, furnished
 from nerava.demo.provider import cars_of, running_provider, settings_of
 from nerava.demo.scene import Scene, staged
-from nerava.demo.script import FIELD, Step, acts, drives, dry_run, looks, walks
+from nerava.demo.script import CURL, FIELD, Step, acts, drives, dry_run, looks, walks
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -190,8 +190,8 @@ def _cast(installation: Installation) -> _Cast:
 def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str) -> None:
     tokens = _write_tokens(installation, cast, scene)
     out.say(f"\n[bold]Nerava serves on {base}[/bold]  (Ctrl-C ends it)\n")
-    out.say("[dim]# in another terminal: tokens of a driver, a sponsor, a register and two of finance,[/dim]")
-    out.say("[dim]# good for 15 minutes; another start of the demo writes new ones[/dim]")
+    out.remark("in another terminal: tokens of a driver, a sponsor, a register and two of finance,")
+    out.remark("good for 15 minutes; another start of the demo writes new ones")
     typer.echo(f". {shlex.quote(str(tokens.absolute()))}")
     typer.echo(f"NERAVA={base}\n")
     fee_minor = installation.settings.payouts.fee_minor
@@ -201,10 +201,11 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, sce
     ]
     _say(out, [*looked, *acts(scene, fee_minor)])
     link = proving_of(installation).ops_links.make(OPS, installation.clock.now())
-    enter = f"""curl -s -X POST -H "Content-Type: application/json" \\\n  -d '{{"token":"{link}"}}' \\\n"""
+    enter = f"""{CURL} -X POST -H "Content-Type: application/json" \\\n  -d '{{"token":"{link}"}}' \\\n"""
     enter += "  $NERAVA/v1/auth/ops-links/consume"
     _say(out, [Step("come in as ops: works once, within 10 minutes; a passkey for 5 minutes", enter)])
-    out.say("\n[dim]# prove that every point is backed and that nobody changed a row[/dim]")
+    out.say("")
+    out.remark("prove that every point is backed and that nobody changed a row")
     database = shlex.quote(installation.settings.database.url)
     for proof in ("audit", "verify"):
         command = f"{shlex.quote(sys.executable)} -m nerava ledger {proof}"
@@ -213,7 +214,7 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, sce
 
 def _say(out: Output, steps: list[Step]) -> None:
     for step in steps:
-        out.say(f"[dim]# {step.what}[/dim]")
+        out.remark(step.what)
         typer.echo(step.command)
 
 

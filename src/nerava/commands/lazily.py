@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
@@ -57,10 +57,12 @@ class LazyCommands(TyperGroup):
             return super().get_command(ctx, cmd_name)
         module, _, name = place.partition(":")
         target = getattr(import_module(module), name)
-        if not isinstance(target, typer.Typer):
+        if isinstance(target, typer.Typer):
+            # Unlike a command of its own it has no options that would complete this part alone.
+            command: Command = get_group(target)
+        else:
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(cmd_name)(target)
-            target = alone
-        command = get_command(target)
+            command = get_command(alone)
         command.name = cmd_name
         return command

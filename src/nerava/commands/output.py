@@ -49,6 +49,11 @@ class Output:
         if not self.as_json:
             self._out.print(text)
 
+    def remark(self, text: str) -> None:
+        """Print a line that a shell passes over. It is never broken: its end would be run."""
+        if not self.as_json:
+            self._out.print(f"[dim]# {escape(text)}[/dim]", soft_wrap=True)
+
     def step(self, text: str) -> None:
         """Print what is about to happen, to standard error, so that it disturbs no pipe."""
         self._err.print(f"[dim]{escape(text)}[/dim]")

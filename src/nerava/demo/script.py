@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from nerava.demo.scene import Scene
 
+CURL: Final = "curl -sw '\\n'"
+"""Without a word of its own, and with a line's end after each answer, which has none."""
 JSON: Final = '-H "Content-Type: application/json"'
 FIELD: Final = """field() { sed -n "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/p"; }"""
 """A shell function that takes one field of text out of an answer."""
@@ -26,7 +28,7 @@ class Step(NamedTuple):
 
 def reading(who: str, path: str) -> str:
     """Return a command that shows a page to somebody."""
-    return f'curl -s -H "Authorization: Bearer ${who}" \\\n  $NERAVA{path}'
+    return f'{CURL} -H "Authorization: Bearer ${who}" \\\n  "$NERAVA{path}"'
 
 
 def looks(sponsor: str, driver: str, earned: UUID, refused: UUID | None) -> list[Step]:
@@ -35,7 +37,7 @@ def looks(sponsor: str, driver: str, earned: UUID, refused: UUID | None) -> list
         Step("what the driver holds", reading(driver, "/v1/wallet")),
         Step("how it came, line by line", reading(driver, "/v1/wallet/statement")),
         Step("a session that earned, rule by rule", reading(driver, f"/v1/sessions/{earned}/decision")),
-        Step("the sponsor's campaigns and where their money is", reading(sponsor, "/v1/campaigns")),
+        Step("the campaigns of the sponsor, and where their money is", reading(sponsor, "/v1/campaigns")),
         Step("the cash behind every point", reading("OPS", "/v1/ops/accounts/nova:reserve")),
     ]
     if refused is not None:
@@ -46,14 +48,14 @@ def looks(sponsor: str, driver: str, earned: UUID, refused: UUID | None) -> list
 
 def walks() -> list[Step]:
     """Return what there is to be seen in the city."""
-    near = "lat=60.1717\\&lng=24.9391"
+    near = "lat=60.1717&lng=24.9391"
     return [
-        Step("chargers around Helsinki's main station", f"curl -s $NERAVA/v1/chargers?{near}"),
+        Step("chargers around the main station of Helsinki", f'{CURL} "$NERAVA/v1/chargers?{near}"'),
         Step(
             "… and where to have a coffee meanwhile: minutes on foot, open or not",
-            f"curl -s $NERAVA/v1/while-you-charge?{near}\\&category=cafe",
+            f'{CURL} "$NERAVA/v1/while-you-charge?{near}&category=cafe"',
         ),
-        Step("the map of it, as vector tiles", "curl -s $NERAVA/v1/map"),
+        Step("the map of it, as vector tiles", f'{CURL} "$NERAVA/v1/map"'),
     ]
 
 
@@ -62,7 +64,7 @@ def drives(charge: UUID) -> list[Step]:
     return [
         Step("the car that the driver connected, and what it said last", reading("DRIVER", "/v1/vehicles")),
         Step(
-            "a charge that the car alone told of: held until the operator's record proves it",
+            "a charge that the car alone told of: held until a record of the operator proves it",
             reading("DRIVER", f"/v1/sessions/{charge}/decision"),
         ),
     ]
@@ -70,7 +72,7 @@ def drives(charge: UUID) -> list[Step]:
 
 def dry_run(campaign_id: UUID, until: date, gross_minor: int) -> Step:
     """Return how a sponsor asks what a campaign would have cost in the four weeks before a day."""
-    path = f"/v1/campaigns/{campaign_id}/dry-run?until={until}\\&gross_minor={gross_minor}"
+    path = f"/v1/campaigns/{campaign_id}/dry-run?until={until}&gross_minor={gross_minor}"
     return Step(
         f"what it would have cost in four weeks, with {gross_minor:,} to spend", reading("SPONSOR", path)
     )
@@ -80,7 +82,7 @@ def acts(scene: Scene, fee_minor: int) -> list[Step]:
     """Return what there is to be done: a coffee for Nova, and money to a bank."""
     latitude, longitude = scene.place
     payments = reading("SPONSOR", "/v1/sponsor/checkouts")
-    offers = f"/v1/offers?lat={latitude}\\&lng={longitude}"
+    offers = f"/v1/offers?lat={latitude}&lng={longitude}"
     cashout = f'{{"method_id":"{scene.method_id}","amount_minor":{CASHED_MINOR},"fee_minor":{fee_minor}}}'
     return [
         Step("what the sponsor paid at the simulated provider", payments),
@@ -119,7 +121,7 @@ def _posting(who: str, path: str, body: str | None) -> str:
     # By the path, too: two requests of one person within a second are two.
     name = path.split("/")[-1 if body is None else 2]
     key = f'-H "Idempotency-Key: {name}-$(date +%s)"'
-    return f'curl -s -X POST -H "Authorization: Bearer ${who}" \\\n  {key}{sent} \\\n  $NERAVA{path}'
+    return f'{CURL} -X POST -H "Authorization: Bearer ${who}" \\\n  {key}{sent} \\\n  "$NERAVA{path}"'
 
 
 def _keeping(variable: str, name: str, who: str, path: str, body: str | None) -> str:

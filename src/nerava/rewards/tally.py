@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from nerava.charging.model import ChargingSession
 from nerava.charging.queries import decisive_finding
+from nerava.charging.states import SessionState
 from nerava.rewards.campaigns import CampaignMoney, CampaignState, campaign_money
 from nerava.rewards.decisions import from_document
 from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
@@ -116,8 +117,12 @@ class Examples:
 
 
 def examples(session: Session) -> Examples | None:
-    """Return the driver who earned most among those with a session that earned nothing; None without any."""
+    """Return the driver who earned most, as fit to be looked at as there is one; None without any.
+
+    Fit is who has no session under review, which would hold a cash-out, and one that earned nothing.
+    """
     points = func.sum(_GRANT.c.points)
+    reviewed = select(_SESSION.c.driver_id).where(_SESSION.c.state == SessionState.REVIEW.value)
     unpaid = select(_SESSION.c.driver_id).where(
         _SESSION.c.id.not_in(select(_GRANT.c.session_id)), _SESSION.c.state == "verified"
     )
@@ -127,7 +132,10 @@ def examples(session: Session) -> Examples | None:
         .order_by(points.desc(), _GRANT.c.driver_id)
         .limit(1)
     )
-    driver = session.scalar(ranked.where(_GRANT.c.driver_id.in_(unpaid))) or session.scalar(ranked)
+    free, taught = _GRANT.c.driver_id.not_in(reviewed), _GRANT.c.driver_id.in_(unpaid)
+    fits = ([free, taught], [free], [taught], [])
+    found = (session.scalar(ranked.where(*fit)) for fit in fits)
+    driver = next((one for one in found if one is not None), None)
     if driver is None:
         return None
     earned = (
