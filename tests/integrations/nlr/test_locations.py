@@ -102,6 +102,19 @@ def test_a_box_over_the_180th_meridian_is_two(desk: Desk) -> None:
     assert desk.asked("/nearest") == 2
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param(Box(52.4, 52.6, 13.3, 13.5), id="Berlin"),
+        pytest.param(Box(-34, -33, 151, 152), id="Sydney"),
+        pytest.param(Box(10, 16, 170, -170), id="the Pacific"),
+    ],
+)
+def test_nobody_asks_about_a_place_that_is_not_in_north_america(desk: Desk, box: Box) -> None:
+    assert sites(desk, box) == {}
+    assert desk.asked("/nearest") == 0
+
+
 def test_a_box_that_is_too_wide_is_many_circles_none_of_them_too_wide(desk: Desk) -> None:
     states = Box(24, 50, -125, -66)
     circles = list(circles_of(states))

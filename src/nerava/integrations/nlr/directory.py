@@ -13,6 +13,7 @@ from nerava.integrations.nlr.api import NOT_FOUND
 from nerava.integrations.nlr.circles import circles_of, is_in
 from nerava.integrations.nlr.feed import SOURCE, open_feed
 from nerava.integrations.nlr.reading import ATTRIBUTION, FIELDS, read
+from nerava.integrations.nlr.regions import may_have_stations
 from nerava.kernel.outcomes import Ok, Outcome, Refused, Unknown
 from nerava.platform.provider_calls import NLR_NEAREST, NLR_STATION
 
@@ -52,11 +53,14 @@ class NlrLocations:
     def within(self, box: Box) -> Outcome[AreaRead]:
         """Return the sites in a box, each once, by id.
 
-        Neighbouring boxes share no site: a box holds its south and west edges only.
+        Neighbouring boxes share no site: a box holds its south and west edges only. Of what lies
+        outside of North America nothing is asked: nothing is there.
         """
         stations: dict[str, SiteRecord] = {}
         rejects: list[Reject] = []
         for circle in circles_of(box):
+            if not may_have_stations(circle.box):
+                continue
             (latitude, longitude), miles = circle.centre, circle.radius_miles
             mark = f"{latitude:.4f}/{longitude:.4f}/{miles:.2f}/ELEC/all"
             read_out = self._kept(NLR_NEAREST, mark, partial(self._around, circle))

@@ -1,8 +1,10 @@
-"""The states and provinces that NLR's stations are loaded by."""
+"""Where NLR's stations are: the states and provinces that they are loaded by, and the ground around them."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+
+from nerava.kernel.geography import Box
 
 
 class Region(NamedTuple):
@@ -22,3 +24,14 @@ _CA: Final = ("AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", 
 
 REGIONS: Final = (*(Region("US", state) for state in _US), *(Region("CA", state) for state in _CA))
 """In the order in which they are loaded."""
+
+GROUND: Final = (Box(17, 84, -180, -52), Box(50, 55, 172, 180))
+"""From Puerto Rico and Hawaii to the north of Canada, and the Aleutians beyond the 180th meridian."""
+
+
+def may_have_stations(box: Box) -> bool:
+    """Say whether a box that does not cross the 180th meridian touches the ground that NLR knows."""
+    return any(
+        box.south <= one.north and box.north >= one.south and box.west <= one.east and box.east >= one.west
+        for one in GROUND
+    )
