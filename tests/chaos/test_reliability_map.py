@@ -1,4 +1,4 @@
-"""The page that says which test shows which promise names tests that exist."""
+"""The pages that say which test shows which promise name tests that exist."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "RELIABILITY.md"
 SECURITY: Final = ROOT / "docs" / "SECURITY.md"
+MONEY: Final = ROOT / "docs" / "FINANCIAL_FLOW_TESTS.md"
 NAMED: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PROMISED: Final = {f"R{number:02}" for number in range(1, 34)}
 
@@ -34,8 +37,9 @@ def test_every_test_on_the_page_exists() -> None:
     assert [test for path, test in named if test not in names_in(ROOT / path)] == []
 
 
-def test_every_test_on_the_page_of_security_exists() -> None:
-    named = NAMED.findall(SECURITY.read_text())
+@pytest.mark.parametrize("page", [SECURITY, MONEY], ids=["security", "money"])
+def test_every_test_on_the_other_pages_exists(page: Path) -> None:
+    named = NAMED.findall(page.read_text())
 
     assert named
     assert [test for path, test in named if test not in names_in(ROOT / path)] == []

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from nerava.kernel.outcomes import Ok, Refused, RetryLater
+from nerava.privacy.erasing import erase
 from nerava.vehicles.model import VehicleToken
 from nerava.vehicles.tokens import TokenStore
 from tests.helpers.parallel import in_parallel
@@ -125,3 +126,16 @@ def test_a_token_that_does_not_open_is_never_used(garage: Garage) -> None:
     with pytest.raises(Exception, match="cannot be read"):
         tokens(garage).access(driven.user, garage.clock.now())
     assert len(garage.world.requests("smartcar-v2")) == calls
+
+
+def test_who_is_erased_leaves_no_tokens_behind(garage: Garage) -> None:
+    driven = garage.driven()
+    found, now = garage.house.installation, garage.clock.now()
+    assert row(garage, driven).user_id == driven.caller.subject
+    found.database.run(
+        lambda session: erase(
+            session, found.ledger, found.vault, found.sessions, user_id=driven.caller.subject, now=now
+        )
+    )
+    left = select(VehicleToken.id).where(VehicleToken.account == driven.user)
+    assert found.database.read(lambda session: session.scalars(left).all()) == []

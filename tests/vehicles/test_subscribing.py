@@ -118,5 +118,6 @@ def test_without_an_app_a_page_says_what_to_do_and_nothing_of_strangers(
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert said in page.text
+    assert 'href="/pages/page.css"' in page.text
     assert "<script>" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]

@@ -19,8 +19,16 @@ Word = Annotated[str | None, Query(max_length=512)]
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
-<body><main><h1>{title}</h1><p>{text}</p></main></body>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<title>{title} &ndash; Nerava</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/pages/page.css">
+</head>
+<body><main><p class="brand">Nerava</p><h1>{title}</h1><p>{text}</p></main></body>
 </html>
 """
 _HEADERS: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}

@@ -17,10 +17,12 @@ async function send(step, body) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ token, ...body }),
     credentials: "omit",
+  }).catch(() => {
+    throw new Error("The server cannot be reached. Try again in a minute.");
   });
-  const said = await answer.json();
+  const said = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    throw new Error(said.title);
+    throw new Error(said.title ?? "The server cannot answer now. Try again in a minute.");
   }
   return said;
 }
@@ -53,13 +55,14 @@ form.addEventListener("submit", async (event) => {
     tell("Done. Your passkey is kept, and the link is used up. Sign in with it from now on.");
   } catch (error) {
     button.disabled = false;
+    button.focus();
     tell(inWords(error), true);
   }
 });
 
 if (!token) {
   form.remove();
-  tell("This link is incomplete. Ask for a new one: `nerava ops invite` prints it.", true);
+  tell("This link is incomplete. Ask for a new one; the command nerava ops invite prints it.", true);
 } else if (!globalThis.PublicKeyCredential?.parseCreationOptionsFromJSON) {
   form.remove();
   tell("This browser cannot make passkeys here. Use a current one, over HTTPS.", true);
