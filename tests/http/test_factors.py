@@ -74,16 +74,15 @@ def test_an_app_is_set_up_shown_and_removed(house: House, ann: Person) -> None:
     assert waiting.json()["uri"].startswith("otpauth://totp/Nerava%3Amy%20phone?secret=")
     secret, factor_id = waiting.json()["secret"], waiting.json()["factor_id"]
     assert ann.caller.get("/v1/me/factors").json() == {"factors": []}
-    confirmed = ann.caller.post(f"/v1/me/factors/totp/{factor_id}/confirm", {"code": app_code(house, secret)})
+    code = app_code(house, secret)
+    confirmed = ann.caller.post(f"/v1/me/factors/totp/{factor_id}/confirm", {"code": code})
     assert confirmed.json() == {"factor_id": factor_id}
     [listed] = ann.caller.get("/v1/me/factors").json()["factors"]
     assert (listed["id"], listed["kind"], listed["label"]) == (factor_id, "totp", "my phone")
 
     refused = ann.caller.client.delete(f"/v1/me/factors/{factor_id}", headers=ann.caller.headers())
     assert assert_problem(refused, 403, "step-up-required")["step_up"] == "strong"
-    assert_problem(
-        ann.caller.post("/v1/auth/step-up/totp", {"code": app_code(house, secret)}), 403, "factor-wrong"
-    )
+    assert_problem(ann.caller.post("/v1/auth/step-up/totp", {"code": code}), 403, "factor-wrong")
     shown = ann.caller.post("/v1/auth/step-up/totp", {"code": app_code(house, secret, 1)})
     assert shown.json()["level"] == "strong"
     gone = ann.caller.client.delete(f"/v1/me/factors/{factor_id}", headers=ann.caller.headers())

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from pydantic import SecretStr
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -151,6 +151,8 @@ def test_every_answer_is_one_that_the_document_promises(
         suppress_health_check=list(HealthCheck),
     )
     def send(case: Case[Any]) -> None:
+        # An empty list is not sent, so what was to be wrong about it does not arrive.
+        assume(all(value not in ([], {}) for value in (case.query or {}).values()))
         caller = fuzzed.caller_of(case)
         fuzzed.aim(case)
         # What a schema cannot say is still refused: 1.0 as an amount, a cursor of another list.

@@ -30,7 +30,10 @@ _ANSWERS: Final[dict[str, Any]] = {"current": None, "is_on": False, "stored": No
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules of the product and loads them without their hooks."""
+    """Finds the modules of the product and loads them anew, with their hooks or without."""
+
+    def __init__(self, loader: type[SourceFileLoader]) -> None:
+        self._loader = loader
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -40,7 +43,7 @@ class _Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _Loader(fullname, spec.loader.path)
+            spec.loader = self._loader(fullname, spec.loader.path)
         return spec
 
 
@@ -55,10 +58,10 @@ class _Loader(SourceFileLoader):
         return code
 
 
-def imported(name: str) -> ModuleType:
-    """Import a module of the product anew without hooks, and what it imports of it, for the caller alone."""
+def imported(name: str, *, with_hooks: bool = False) -> ModuleType:
+    """Import a module of the product anew, and what it imports of it, for the caller alone."""
     ours = {key: module for key, module in sys.modules.items() if _is_ours(key)}
-    finder = _Finder()
+    finder = _Finder(SourceFileLoader if with_hooks else _Loader)
     for key in ours:
         del sys.modules[key]
     sys.meta_path.insert(0, finder)
