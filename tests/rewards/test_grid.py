@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,10 @@ def test_the_energy_inside_the_clean_intervals_earns_and_the_decision_keeps_what
     assert (facts.region, [one.mg_per_kwh for one in facts.stretches]) == ("test:NORTH", [199_000, 200_000])
     again = running(CLEAN).earns(session(started_at=START), History(past=Past(grid=kept)))
     assert again.points == 50
+    [carbon] = house.explain(charged).carbon
+    assert (carbon.signal, carbon.region, carbon.carbon_g) == ("marginal", "test:NORTH", 1_995)
+    assert (carbon.known_seconds, carbon.seconds, carbon.is_final) == (3_600, 3_600, True)
+    assert [one.starts_at for one in carbon.intervals] == [START, START + timedelta(minutes=30)]
     [rule] = house.explain(charged).campaigns[0].rules
     assert rule.text == (
         "5 kWh while the grid of test:NORTH emitted less than 200 g CO2 per kWh (marginal), "

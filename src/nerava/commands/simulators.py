@@ -125,6 +125,15 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
         "nlr": {"base_url": simulators.url_of("nlr"), "key": simulators.nlr.key},
         "ocm": {"base_url": simulators.url_of("ocm"), "key": simulators.ocm.key},
         "places": {"base_url": simulators.url_of("places"), "key": simulators.places.key},
+        "watttime": {
+            "base_url": simulators.url_of("watttime"),
+            "username": simulators.grid.username,
+            "key": simulators.grid.key("watttime"),
+        },
+        **{
+            name: {"base_url": simulators.url_of(name), "key": simulators.grid.key(name)}
+            for name in ("emaps", "eia", "urdb")
+        },
         "ocpi": {
             f"operator_{number}": f"{simulators.url_of('cpo')}/{number}/versions" for number in ("1", "2")
         },

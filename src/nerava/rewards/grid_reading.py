@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import select
 
+from nerava.charging.evidence import EPOCH, SECOND_US
 from nerava.grid.facts import GridFacts, GridWanted
 from nerava.grid.reading import GridReading, read_grid
 from nerava.grid.watching import watch
@@ -17,7 +20,6 @@ from nerava.rewards.past import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _GRID: Final[Any] = RewardDecisionGrid.__table__
 _KEEP: Final = BulkInsert(_GRID, ("session_id", "evaluation", "facts"))
+SECOND: Final = timedelta(seconds=1)
 _HAD_A_SAY: Final = ("campaign.kept", GRID_WAITING)
 
 
@@ -88,6 +91,58 @@ def keep(
     ]
     _KEEP.run(session, rows)
     watch(session, met, reading, now)
+
+
+@dataclass(frozen=True, slots=True)
+class CarbonView:
+    """What a decision was told of the grid's carbon for one signal, and what the session emitted by it.
+
+    Attributes:
+        region: Source and region, `watttime:CAISO_NORTH`; empty where the site lies in none.
+        is_final: Whether nothing more was waited for.
+        carbon_g: What the energy emitted where that is known, in grams of CO2, rounded down.
+        known_seconds, seconds: How much of the session is known, and how long it is.
+    """
+
+    signal: str
+    region: str
+    is_final: bool
+    carbon_g: int
+    known_seconds: int
+    seconds: int
+    intervals: tuple[CarbonInterval, ...]
+
+
+class CarbonInterval(NamedTuple):
+    """A part of it, UTC, and what a kilowatt-hour emitted, in milligrams of CO2."""
+
+    starts_at: datetime
+    ends_at: datetime
+    mg_per_kwh: int
+
+
+def carbon_views(
+    facts: GridFacts | None, started_at: datetime, ended_at: datetime | None, energy_wh: int
+) -> tuple[CarbonView, ...]:
+    """Return what a decision was told, for people; nothing where nobody asked or the session is not over."""
+    if facts is None or ended_at is None:
+        return ()
+    span = started_at, ended_at
+    return tuple(
+        CarbonView(
+            signal=signal.value,
+            region=one.region,
+            is_final=one.is_final,
+            carbon_g=one.emitted_mg(*span, energy_wh) // 1_000,
+            known_seconds=one.covered_us(*span) // SECOND_US,
+            seconds=(ended_at - started_at) // SECOND,
+            intervals=tuple(
+                CarbonInterval(EPOCH + each.starts_s * SECOND, EPOCH + each.ends_s * SECOND, each.mg_per_kwh)
+                for each in one.stretches
+            ),
+        )
+        for signal, one in sorted(facts.carbon.items())
+    )
 
 
 def kept_with(session: Session, session_id: UUID, evaluation: int) -> GridFacts | None:

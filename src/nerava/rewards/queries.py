@@ -11,6 +11,7 @@ from nerava.charging.queries import session_view
 from nerava.rewards.campaigns import CampaignState, terms_of
 from nerava.rewards.decisions import from_document
 from nerava.rewards.errors import UnknownCampaign, UnknownDecision
+from nerava.rewards.grid_reading import CarbonView, carbon_views, kept_with
 from nerava.rewards.holdout import in_holdout
 from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
 from nerava.rewards.reasons import sentence
@@ -68,6 +69,7 @@ class Explanation:
         evaluation: Which decision about the session this is, from 1.
         points: What it earned by all campaigns, given or held, when it was decided.
         findings: What verification found, each with the points that it took from the score.
+        carbon: What the grid emitted meanwhile, as the decision was told, where a campaign asked.
         taken_back: What was taken back of its grants since, the earliest first.
     """
 
@@ -81,6 +83,7 @@ class Explanation:
     zone_data: str
     findings: tuple[FindingView, ...]
     campaigns: tuple[CampaignReason, ...]
+    carbon: tuple[CarbonView, ...]
     taken_back: tuple[TakenBackView, ...]
 
 
@@ -173,6 +176,9 @@ def explain(
         row.zone_data,
         view.findings,
         campaigns,
+        carbon_views(
+            kept_with(session, session_id, row.evaluation), view.started_at, view.ended_at, view.energy_wh
+        ),
         tuple(taken_back_of(session, {one.id: one.campaign_id for one in grants})),
     )
 

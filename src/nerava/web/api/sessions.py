@@ -95,6 +95,26 @@ class CampaignReasonOut(_Shown):
     rules: list[RuleReasonOut]
 
 
+class CarbonIntervalOut(_Shown):
+    """What a kilowatt-hour emitted between two instants, in milligrams of CO2."""
+
+    starts_at: datetime
+    ends_at: datetime
+    mg_per_kwh: int
+
+
+class CarbonOut(_Shown):
+    """What the grid emitted during the session, as the decision was told."""
+
+    signal: str = Field(description="marginal (of one more kWh) or average (of all of them)")
+    region: str = Field(description="Source and region, such as watttime:CAISO_NORTH; empty for none")
+    is_final: bool = Field(description="Whether nothing more was waited for")
+    carbon_g: int = Field(description="Grams of CO2 of the session's energy, where it is known")
+    known_seconds: int = Field(description="How much of the session is known")
+    seconds: int
+    intervals: list[CarbonIntervalOut]
+
+
 class DecisionOut(_Shown):
     """Why a session earned what it earned, campaign by campaign and rule by rule."""
 
@@ -108,6 +128,7 @@ class DecisionOut(_Shown):
     zone_data: str = Field(description="Edition of the time-zone data that local hours were read with")
     findings: list[FindingOut]
     campaigns: list[CampaignReasonOut]
+    carbon: list[CarbonOut] = Field(description="One for each signal that a campaign asked for")
     taken_back: list[TakenBackOut] = Field(description="What was taken back since, the earliest first")
 
 
