@@ -71,8 +71,7 @@ def _marginal(settings: Settings, clock: Clock, shared: dict[str, Any]) -> Carbo
     files = settings.grid
     if files.files == "off":
         return None
-    folder = settings.data_dir or default_data_dir()
-    return CarbonFiles(folder, files.files_region, clock.now if files.files == "moved" else None)
+    return CarbonFiles(settings.data_dir or default_data_dir(), files.files_region, clock.now)
 
 
 def _average(settings: Settings, clock: Clock, shared: dict[str, Any]) -> Carbon | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nerava.grid.carbon import Signal
+from nerava.rewards.dry_running import FOR_REQUESTS, Question, dry_run
 from nerava.rewards.evaluation import History
 from nerava.rewards.grid_reading import kept_with
 from nerava.rewards.past import Past
@@ -193,3 +194,43 @@ def test_held_points_are_settled_by_the_values_of_then_and_wait_for_those_that_a
     house.settle()
 
     assert (house.money(paying).held, house.money(paying).granted) == (0, 67)
+
+
+def test_a_dry_run_judges_by_what_is_known_now_and_waits_for_nothing(house: House) -> None:
+    lies_in(house)
+    told(house, series(100, None))
+    plain = house.campaign(Fixed(points=7))
+    house.charged()
+    house.evaluate()
+    draft = house.campaign(CLEAN, active=False, gross=0)
+    asked = Question(START - timedelta(days=1), START + timedelta(days=1))
+
+    report = house.database.read(lambda session: dry_run(session, draft, asked, FOR_REQUESTS))
+
+    assert (report.points, report.earning.sessions) == (50, 1)
+    assert house.money(plain).granted == 7
+    assert look(house) == 0
+
+
+def test_a_campaign_without_grid_rules_keeps_nothing_of_the_grid(house: House) -> None:
+    lies_in(house)
+    house.campaign(Fixed(points=7))
+    charged = house.charged()
+    house.evaluate()
+
+    assert house.explain(charged).carbon == ()
+    assert house.database.read(lambda session: kept_with(session, charged, 1)) is None
+
+
+def test_a_campaign_that_waits_gives_way_to_another_of_its_group(house: House) -> None:
+    lies_in(house)
+    waiting = house.campaign(CLEAN, stacking_group="one")
+    other = house.campaign(Fixed(points=7), stacking_group="one")
+    charged = house.charged()
+    house.evaluate()
+    told(house, series(100, 100))
+    look(house)
+
+    assert (house.money(waiting).granted, house.money(other).granted) == (0, 7)
+    reasons = {one.campaign_id: one.code for one in house.explain(charged).campaigns}
+    assert reasons[waiting] == "stacking.another_won"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nerava.commands.carbon import carbon_command
 from nerava.commands.importing import count_ways, document, import_into
 from nerava.commands.networks import ocpi_command
 from nerava.commands.opening import DatabaseUrl, opened
@@ -98,4 +99,5 @@ def csv_command(
 
 app.command("nlr")(nlr_command)
 app.command("ocm")(ocm_command)
+app.command("carbon")(carbon_command)
 app.command("ocpi")(ocpi_command)

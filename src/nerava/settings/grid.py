@@ -13,10 +13,10 @@ from nerava.settings.groups import Group
 class GridSettings(Group):
     """Recorded series and tariffs in place of a provider's, for demonstration and tests."""
 
-    files: Literal["off", "recorded", "moved"] = Field(
+    files: Literal["off", "moved"] = Field(
         default="off",
-        description="Carbon and tariffs of files (`nerava data fetch --only grid`): off, recorded "
-        "(as of then) or moved (to today; production refuses it)",
+        description="Recorded carbon and tariffs (`nerava data fetch --only grid`) off, or moved to "
+        "today, which production refuses",
     )
     files_region: Literal["SGIP_CAISO_SCE", "SGIP_CAISO_PGE"] = Field(
         default="SGIP_CAISO_SCE", description="The region of the recorded series in which every site lies"

