@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nerava.grid.carbon import CarbonFacts, Signal
@@ -9,6 +10,9 @@ from nerava.grid.tariffs import TariffFacts, TariffName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+PATIENCE: Final = timedelta(days=7)
+"""How long after its end a session waits for settled values; after that it is decided by what is known."""
 
 
 class GridWanted(NamedTuple):

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select, tuple_, update
 
 from nerava.charging.model import ChargingLocation
+from nerava.grid.facts import PATIENCE
 from nerava.grid.model import TARIFFS, GridRegion, GridSite
-from nerava.grid.reading import PATIENCE
 from nerava.grid.store import register_region, save_series
 from nerava.grid.tariff_keeping import save_tariffs
 from nerava.grid.watching import look_again

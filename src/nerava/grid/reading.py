@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import select, tuple_
 
 from nerava.grid.carbon import CarbonFacts, Region, Signal, stretches_of
-from nerava.grid.facts import GridFacts, GridWanted
+from nerava.grid.facts import PATIENCE, GridFacts, GridWanted
 from nerava.grid.model import GridSession, GridSite, GridTariff
 from nerava.grid.store import regions, series_of
 from nerava.grid.tariffs import Tariff, TariffFacts, TariffName, periods_of_document, schedule_of, spans_of
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from nerava.charging.evidence import EvidencedSession
     from nerava.grid.carbon import Interval
-
-PATIENCE: Final = timedelta(days=7)
-"""How long after its end a session waits for settled values; after that it is decided by what is known."""
 
 _SITE: Final[Any] = GridSite.__table__.c
 _SESSION: Final[Any] = GridSession.__table__.c

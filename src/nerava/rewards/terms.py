@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from nerava.grid.facts import PATIENCE
 from nerava.rewards.holdout import HOLDOUT_PERCENT_MAX
-from nerava.rewards.rules import Multiplier, Rules
+from nerava.rewards.rules import GridCarbon, Multiplier, Rules
 
 FEE_BPS_MAX: Final = 9_000
 
@@ -73,5 +74,12 @@ class CampaignTerms(BaseModel):
             raise ValueError(message)
         if all(rule.is_condition or isinstance(rule, Multiplier) for rule in self.rules):
             message = "conditions and multipliers alone earn nothing: at least one rule must give points"
+            raise ValueError(message)
+        waits = any(isinstance(rule, GridCarbon) for rule in self.rules)
+        if waits and self.settle_within_days <= PATIENCE.days:
+            message = (
+                f"a campaign that waits for what the grid emitted must let evidence take longer than "
+                f"{PATIENCE.days} days"
+            )
             raise ValueError(message)
         return self

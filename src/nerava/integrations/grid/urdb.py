@@ -23,8 +23,10 @@ log = logging.getLogger(__name__)
 
 BASE_URL: Final = "https://api.openei.org"
 PROVIDER: Final = "urdb"
-PAGE: Final = 500
-PAGES_MAX: Final = 20
+PAGE: Final = 100
+"""A whole tariff has some kilobytes, and an answer two megabytes at most."""
+
+PAGES_MAX: Final = 100
 SECTOR: Final = "Commercial"
 KWH: Final = frozenset({None, "kWh"})
 """Tiers that end by the day or by the demand are no tiers by the month's energy."""

@@ -129,49 +129,37 @@ PLACES_PHOTO: Final = ProviderCall(
     ),
     once="by name",
 )
+_OF_GRID: Final = "tables of the grid"
+
 WATTTIME_READ: Final = ProviderCall(
     CallPolicy("watttime read", connect_s=1, read_s=5, total_s=10),
     "host",
     "terms of the plan",
-    Region(
-        "watttime",
-        "watttime",
-        "plan",
-        fresh=5 * MINUTE,
-        stale=HOUR,
-        on_error=24 * HOUR,
-        refusals=refusals(not_found=24 * HOUR),
-    ),
-    once="by region and window",
-    note="old values are for display",
+    once="lease of the region",
+    kept_elsewhere=_OF_GRID,
+    note="by a job, every 15 minutes",
 )
 EMAPS_READ: Final = ProviderCall(
     CallPolicy("emaps read", connect_s=1, read_s=5, total_s=10),
     "host",
     "terms of the plan",
-    Region(
-        "emaps",
-        "emaps",
-        "plan",
-        fresh=15 * MINUTE,
-        stale=HOUR,
-        on_error=24 * HOUR,
-        refusals=refusals(not_found=24 * HOUR),
-    ),
-    once="by zone",
-    note="old values are for display",
+    once="lease of the region",
+    kept_elsewhere=_OF_GRID,
+    note="by a job, every 30 minutes",
 )
 EIA_READ: Final = ProviderCall(
     CallPolicy("eia read", connect_s=1, read_s=10, total_s=15),
     "host",
     "public",
-    Region("eia", "eia", "public", fresh=HOUR, stale=6 * HOUR, on_error=7 * DAY, empty=15 * MINUTE),
-    once="by query",
+    once="lease of the region",
+    kept_elsewhere=_OF_GRID,
+    note="by a job, every hour; the key stands in the address, which is told nowhere",
 )
 URDB_READ: Final = ProviderCall(
     CallPolicy("urdb read", connect_s=1, read_s=15, total_s=20),
     "host",
     "CC0",
-    Region("urdb", "urdb", "cc0", fresh=24 * HOUR, stale=7 * DAY, on_error=30 * DAY, empty=24 * HOUR),
-    once="by query",
+    once="lease of the region",
+    kept_elsewhere=_OF_GRID,
+    note="by a job, every day; the key stands in the address, which is told nowhere",
 )
