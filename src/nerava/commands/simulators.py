@@ -125,15 +125,7 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
         "nlr": {"base_url": simulators.url_of("nlr"), "key": simulators.nlr.key},
         "ocm": {"base_url": simulators.url_of("ocm"), "key": simulators.ocm.key},
         "places": {"base_url": simulators.url_of("places"), "key": simulators.places.key},
-        "watttime": {
-            "base_url": simulators.url_of("watttime"),
-            "username": simulators.grid.username,
-            "key": simulators.grid.key("watttime"),
-        },
-        **{
-            name: {"base_url": simulators.url_of(name), "key": simulators.grid.key(name)}
-            for name in ("emaps", "eia", "urdb")
-        },
+        **_grid(simulators),
         "ocpi": {
             f"operator_{number}": f"{simulators.url_of('cpo')}/{number}/versions" for number in ("1", "2")
         },
@@ -147,3 +139,13 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
                 typer.echo(f"  {what:<24}{value}")
     out.document(document)
     sys.stdout.flush()  # whoever started this in a pipe waits for the addresses
+
+
+def _grid(simulators: Simulators) -> dict[str, dict[str, str]]:
+    """Return what connects to the four that know the grid."""
+    found = {
+        name: {"base_url": simulators.url_of(name), "key": simulators.grid.key(name)}
+        for name in ("watttime", "emaps", "eia", "urdb")
+    }
+    found["watttime"]["username"] = simulators.grid.username
+    return found
