@@ -465,6 +465,7 @@ NOT_IDS: Final = {
     # Numbers.
     "outbox_head.id",
     "readiness_probe.id",
+    "wallet_pass_tag.id",
     # Opaque words: who and what an entry is about may be a user, a job, a switch or a request of elsewhere.
     "audit_entry.actor_id",
     "audit_entry.object_id",

@@ -185,6 +185,7 @@ def _wiring_of(
         redeeming=redeeming_of(installation),
         wallets=Wallets(installation.database),
         payouts=payouts_of(installation),
+        passes=installation.passes,
         intake=installation.intake,
         endpoints=installation.relay.endpoints,
         payments=installation.payments,

@@ -16,6 +16,10 @@ from nerava.integrations.ocpi.handshake import Own
 from nerava.integrations.smartcar.connection import Smartcar, SmartcarAccess, SmartcarV2
 from nerava.integrations.stripe.connection import Stripe, StripeAccess
 from nerava.outbox import deliveries
+from nerava.outbox.endpoints import Endpoints
+from nerava.outbox.relay import HttpSender, Relay, RelayTools
+from nerava.passes.work import READER as PASSES_READER
+from nerava.platform.cache import Cache
 from nerava.platform.db import Database, EngineOptions
 from nerava.vehicles.service import Vehicles
 from nerava.worker import AT_ONCE, EVENTS, HOURLY, MINUTELY, PROVIDERS, SECONDLY, Job
@@ -25,9 +29,11 @@ if TYPE_CHECKING:
 
     from nerava.audit import AuditLog
     from nerava.crm.ports import Crm
+    from nerava.identity.endpoint_notices import EndpointNotice
     from nerava.identity.messages import Messages
     from nerava.inbound.events import Challenge, Receiver
     from nerava.kernel.clock import Clock
+    from nerava.passes.keeping import Passes
     from nerava.platform.outbound import Surroundings
     from nerava.platform.vault import Vault
     from nerava.settings import Settings
@@ -177,9 +183,10 @@ def roaming_of(
     )
 
 
-def readers_of(crm: Crm | None) -> Sequence[str]:
+def readers_of(crm: Crm | None, passes: Passes) -> Sequence[str]:
     """Return the readers of ours whom events wait for."""
-    return (deliveries.READER,) if crm is None else (deliveries.READER, CRM_READER)
+    known = {CRM_READER: crm is not None, PASSES_READER: bool(passes.offered)}
+    return (deliveries.READER, *(name for name, reads in known.items() if reads))
 
 
 def database_of(settings: Settings, clock: Clock) -> Database:
@@ -207,3 +214,18 @@ def roaming_jobs(roaming: Roaming | None) -> Sequence[Job]:
         Job("tell charging networks about tokens", SECONDLY, roaming.pushing.run, PROVIDERS),
         Job("read what charging networks have", SECONDLY, roaming.pulling.run, PROVIDERS),
     )
+
+
+def cache_of(settings: Settings, clock: Clock) -> Cache:
+    """Return the cache; in this process alone where there is no Redis."""
+    redis = settings.redis.url
+    return Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
+
+
+def relay_of(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, notice: EndpointNotice
+) -> Relay:
+    """Return what brings events to webhooks of companies."""
+    endpoints = Endpoints(vault, allows_local=not settings.is_strict)
+    sender = HttpSender(endpoints.is_local, clock.now)
+    return Relay(RelayTools(database, endpoints, clock, sender, notice))

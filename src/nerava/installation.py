@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from nerava.audit import AuditLog
 from nerava.audit.switching import Switching
 from nerava.connections import (
+    cache_of,
     crm_jobs,
     crm_of,
     database_of,
     intake_of,
     readers_of,
+    relay_of,
     roaming_jobs,
     roaming_of,
     smartcar_of,
@@ -49,12 +51,10 @@ from nerava.merchants.claims import ClaimRules
 from nerava.merchants.codes import SecretCodes
 from nerava.merchants.redeeming import Redeeming
 from nerava.messaging import Messaging, messaging_of
-from nerava.outbox.endpoints import Endpoints
-from nerava.outbox.relay import HttpSender, Relay, RelayTools
+from nerava.passing import pass_jobs, passes_of
 from nerava.payouts.events import payout_handlers
 from nerava.payouts.rules import PayoutRules
 from nerava.payouts.service import Payouts
-from nerava.platform.cache import Cache
 from nerava.platform.clock_keeping import ClockKeeper
 from nerava.platform.limits import Limits
 from nerava.platform.outbound import PausesInDatabase, Surroundings
@@ -105,7 +105,10 @@ if TYPE_CHECKING:
     from nerava.integrations.smartcar.connection import Smartcar, SmartcarV2
     from nerava.integrations.stripe.connection import Stripe
     from nerava.kernel.clock import Clock
+    from nerava.outbox.relay import Relay
+    from nerava.passes.keeping import Passes
     from nerava.payouts.ports import PayoutProvider
+    from nerava.platform.cache import Cache
     from nerava.platform.db import Database
     from nerava.platform.metrics.meter import Meter
     from nerava.rewards.ports import PaymentProvider
@@ -145,6 +148,7 @@ class Installation:
     relay: Relay
     messaging: Messaging
     crm: Crm | None
+    passes: Passes
     directories: Directories
     smartcar: Smartcar | SmartcarV2 | None
     vehicles: Vehicles | None
@@ -156,6 +160,7 @@ class Installation:
         self.messaging.close()
         if self.crm is not None:
             self.crm.close()
+        self.passes.close()
         self.ledger.close()
         if self.stripe is not None:
             self.stripe.close()
@@ -178,7 +183,6 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     vault, limits = Vault(secrets), Limits(database, secrets, tighter=settings.limits.tighter)
     audit, switches = AuditLog(vault), SwitchBoard(database)
     database.ask_before_writing(switches.require_writable)
-    listed = ErasureList(settings.erasure_list, vault)
     surroundings = Surroundings(
         observe=observer_of(meter), pauses=PausesInDatabase(database), calls=settings.outbound.policies
     )
@@ -186,7 +190,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
     messages = Messages(database, vault, messaging.messengers)
     stripe = stripe_of(settings, clock, surroundings)
     smartcar = smartcar_of(settings, clock, surroundings)
-    cache = _cache_of(settings, clock)
+    cache = cache_of(settings, clock)
     measure(meter, (database, clock), ledger, cache, surroundings.healths)
     return Installation(
         settings=settings,
@@ -220,7 +224,7 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
                 audit=audit,
                 sessions=sessions,
                 tell=messages.notify,
-                listed=listed,
+                listed=ErasureList(settings.erasure_list, vault),
             )
         ),
         stripe=stripe,
@@ -231,18 +235,14 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         vehicles=vehicles_of(smartcar, database, vault, audit, messages),
         messaging=messaging,
         crm=crm_of(settings, clock, surroundings),
+        passes=passes_of(settings, (database, vault, limits), clock, surroundings, meter),
         roaming=roaming_of(settings, database, vault, clock, surroundings),
         cache=cache,
         surroundings=surroundings,
-        relay=_relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
+        relay=relay_of(settings, database, vault, clock, EndpointNotice(messages.notify, audit)),
         meter=meter,
         directories=directories_of(settings, database, clock, cache=cache, surroundings=surroundings),
     )
-
-
-def _cache_of(settings: Settings, clock: Clock) -> Cache:
-    redis = settings.redis.url
-    return Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
 
 
 def _secrets_of(settings: Settings, clock: Clock) -> Secrets:
@@ -253,14 +253,6 @@ def _secrets_of(settings: Settings, clock: Clock) -> Secrets:
 def _token_options(settings: Settings) -> TokenOptions:
     wanted = settings.tokens
     return TokenOptions(wanted.issuer, wanted.audience, timedelta(seconds=wanted.life_s))
-
-
-def _relay_of(
-    settings: Settings, database: Database, vault: Vault, clock: Clock, notice: EndpointNotice
-) -> Relay:
-    endpoints = Endpoints(vault, allows_local=not settings.is_strict)
-    sender = HttpSender(endpoints.is_local, clock.now)
-    return Relay(RelayTools(database, endpoints, clock, sender, notice))
 
 
 def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Handler]]:
@@ -333,13 +325,16 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *session_jobs(installation.database),
         *vehicle_jobs(installation.database, installation.vehicles),
         *inbound_jobs(events),
-        *outbox_jobs(installation.database, installation.relay, readers_of(installation.crm)),
+        *outbox_jobs(
+            installation.database, installation.relay, readers_of(installation.crm, installation.passes)
+        ),
         *crm_jobs(
             installation.database,
             installation.vault,
             installation.crm,
             installation.settings.hubspot.allowed,
         ),
+        *pass_jobs(installation.passes),
         *payout_jobs(payouts_of(installation)),
         *campaign_jobs(installation.database, installation.audit),
         *_payment_work(installation),

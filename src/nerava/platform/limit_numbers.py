@@ -228,13 +228,16 @@ OCPI: Final = LimitSet("ocpi", (Per.IDENTITY, 3_750, MINUTE))
 WEBHOOK_FORGED: Final = LimitSet("webhook-forged", (Per.ADDRESS, 60, MINUTE))
 """A webhook with a wrong signature."""
 
+PASS_REGISTER: Final = LimitSet("pass-register", (Per.TARGET, 30, HOUR), (Per.ADDRESS, 120, HOUR))
+"""A phone wants to be told of a wallet pass; the target is the pass."""
+
 DENIAL: Final = LimitSet("denial", (Per.IDENTITY, 10, MINUTE))
 """Somebody of ops or a partner is refused by a policy, and the audit log is told; identity is the session."""
 
 LIMITS: Final = (
     SMS_START, EMAIL_START, CODE_VERIFY, CODE_WRONG, LINK_CONSUME, REFRESH, FACTOR_VERIFY, API_KEY_FAILURE,
     CODE_ISSUE, CAPTURE_WRONG, REDEEM, PAYOUT, SIGN_UP, INVITE, MANUAL_CREDIT, EXPORT, ERASE, API,
-    PARTNER_WRITE, OCPI, WEBHOOK_FORGED, DENIAL,
+    PARTNER_WRITE, OCPI, WEBHOOK_FORGED, PASS_REGISTER, DENIAL,
 )  # fmt: skip
 """Every limit there is."""
 

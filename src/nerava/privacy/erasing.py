@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 from nerava.audit import ActorKind
 from nerava.charging.model import ChargingSession, SessionEvidence
 from nerava.charging.states import SessionState
+from nerava.drivers import pass_changes
 from nerava.drivers.model import Driver
 from nerava.identity.invites import end_for
 from nerava.identity.session_store import Ended
@@ -131,6 +132,7 @@ def _unlink(session: Session, who: Subject, now: datetime) -> None:
     )
     retire(session, OwnerKind.DRIVER, who.driver_ids, now)
     let_go(session, who.driver_ids, now)
+    pass_changes.void(session, who.driver_ids, now)
     for driver_id in who.driver_ids:
         session.execute(update(Driver).where(Driver.id == driver_id).values(reference=f"erased:{driver_id}"))
 

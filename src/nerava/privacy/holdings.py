@@ -15,6 +15,7 @@ from sqlalchemy import or_, select
 from nerava.audit import model as _audit
 from nerava.charging import telemetry_store as _telemetry
 from nerava.charging.model import ChargingSession
+from nerava.drivers import pass_store as _passes
 from nerava.drivers.model import Driver
 from nerava.grid import model as _grid
 from nerava.identity import access_store as _access
@@ -61,6 +62,7 @@ DECLARING: Final = (
     _crm,
     _grid,
     _outbox,
+    _passes,
     _webhooks,
     _rewards,
     _referrals,
@@ -151,6 +153,11 @@ def _lots(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - column
 def _by_car_link(column: str) -> Mine:
     link = _vehicles.VehicleLink
     return lambda c, who: c[column].in_(select(link.id).where(link.driver_id.in_(who.driver_ids)))
+
+
+def _by_pass(column: str) -> Mine:
+    row = _passes.WalletPass
+    return lambda c, who: c[column].in_(select(row.id).where(row.driver_id.in_(who.driver_ids)))
 
 
 def _cars(c: Any, who: Subject) -> ColumnElement[bool]:  # noqa: ANN401 - columns of any table
@@ -281,6 +288,13 @@ HOLDINGS: Final = (
     Holding("crm_event", _by("user_id"), OnErase.DELETE, shown=("id", "name", "properties", "happened_at")),
     # It goes by itself once the other side has forgotten them, which is what it is kept for.
     Holding("crm_contact", _by("user_id"), shown=("user_id", "remote_id", "state", "since")),
+    # Both go by themselves: phones are told that the pass is over, and for a week they can see it.
+    Holding("wallet_pass_device", _by_pass("pass_id"), shown=("pass_id", "since")),
+    Holding(
+        "wallet_pass",
+        _by_driver("driver_id"),
+        shown=("id", "kind", "state", "serial", "made_at", "pushed_at"),
+    ),
     Holding("vehicle_charge", _by_driver("driver_id"), OnErase.DELETE),
     Holding("vehicle_signal", _by_car_link("link_id"), OnErase.DELETE),
     Holding("vehicle_link", _by_driver("driver_id"), OnErase.DELETE),

@@ -45,6 +45,7 @@ NOBODYS: Final[dict[str, str]] = {
     "merchant_register": "a till",
     "merchant_site": "a shop",
     "place": "a shop, as a public list has it",
+    "wallet_pass_tag": "a number",
     "walk_cell": "streets",
     "walk_link": "metres",
     "outbound_pause": "until when a provider asked to be left alone",

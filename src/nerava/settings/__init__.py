@@ -45,6 +45,7 @@ from nerava.settings.known_names import KnownNames
 from nerava.settings.messages import SendGridSettings, SesSettings, SmtpSettings, TwilioSettings
 from nerava.settings.metrics import MetricsSettings
 from nerava.settings.outbound import OutboundSettings
+from nerava.settings.passes import AppleWalletSettings, GoogleWalletSettings
 from nerava.settings.resolving import Origins, ResolvedSecrets, origins_just_read, secret_fields
 from nerava.settings.roaming import OcpiSettings
 from nerava.settings.tracing import TracingSettings
@@ -61,7 +62,9 @@ __all__ = [
     "PREFIX",
     "PROFILES",
     "STRICT_PROFILES",
+    "AppleWalletSettings",
     "DatabaseSettings",
+    "GoogleWalletSettings",
     "Group",
     "HubSpotSettings",
     "IssuerSettings",
@@ -147,6 +150,8 @@ class Settings(BaseSettings):
     ses: SesSettings = SesSettings()
     sendgrid: SendGridSettings = SendGridSettings()
     hubspot: HubSpotSettings = HubSpotSettings()
+    apple_wallet: AppleWalletSettings = AppleWalletSettings()
+    google_wallet: GoogleWalletSettings = GoogleWalletSettings()
     ocpi: OcpiSettings = OcpiSettings()
     nlr: NlrSettings = NlrSettings()
     ocm: OcmSettings = OcmSettings()

@@ -74,6 +74,7 @@ class Mounted:
             headers,
             body,
             f"{request.url.scheme}://{host}{mount}",
+            str(request.scope["http_version"]),
         )
 
     async def _answer(self, call: Call, fault: Fault | None, asked: Asked, known: Answer | None) -> Answer:

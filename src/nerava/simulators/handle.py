@@ -196,6 +196,8 @@ class Simulators:
         places: The same for the Places API, and what its calls cost.
         cpo: Operators of charge points that speak OCPI, and the cars there.
         grid: Keys of WattTime, Electricity Maps, EIA and the Utility Rate Database, and what happens there.
+        apple: Phones of Apple and what is in their wallets, and certificates for passes.
+        google: The same of Google, whose passes lie there and not in the phone.
         smartcar: People, their cars, and what happens to them; hosts are `smartcar-vehicle` and so on.
     """
 
@@ -215,6 +217,8 @@ class Simulators:
         self.cpo = world.cpo_by_hand
         self.grid = world.grid_by_hand
         self.smartcar = world.smartcar_by_hand
+        self.apple = world.apple_by_hand
+        self.google = world.google_by_hand
         self.faults = FaultControl(world)
         self.webhooks = WebhookControl(world, courier)
 

@@ -18,6 +18,7 @@ from nerava.simulators.application import simulators_application
 from nerava.simulators.courier import Courier
 from nerava.simulators.errors import LooksLive
 from nerava.simulators.handle import Simulators
+from nerava.simulators.http2 import PREFACE, Http2Line
 from nerava.simulators.playing import HANG_UP
 from nerava.simulators.world import World
 
@@ -33,7 +34,24 @@ _LIVE: Final = ("sk_live_", "rk_live_", "pk_live_", "sq0idp-", "sq0csp-")
 
 
 class HangingUp(HttpToolsProtocol):
-    """Tells the application how to end the connection of a call at once."""
+    """Tells the application how to end the connection of a call at once, and understands HTTP/2, too."""
+
+    _newer: Http2Line | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; who begins as HTTP/2 does, without TLS, is answered in HTTP/2."""
+        if self._newer is None and data.startswith(PREFACE):
+            self._newer = Http2Line(self.app, self.transport, self.loop)
+        if self._newer is None:
+            super().data_received(data)
+        else:
+            self._newer.take(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what was on its way."""
+        if self._newer is not None:
+            self._newer.lost()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """Begin a call."""

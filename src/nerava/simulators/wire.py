@@ -21,6 +21,7 @@ class Call:
         path: Below the provider's mount, with its leading slash.
         headers: Names in lower case.
         origin: Where the caller reached the provider, `http://127.0.0.1:4010/stripe`.
+        http_version: `1.1`, or `2`.
     """
 
     provider: str
@@ -30,6 +31,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     origin: str
+    http_version: str = "1.1"
 
     @property
     def key(self) -> str | None:

@@ -44,6 +44,9 @@ from nerava.simulators.timeline import Timeline
 from nerava.simulators.twilio.engine import TwilioEngine
 from nerava.simulators.twilio.happening import TwilioByHand
 from nerava.simulators.twilio.verify import VerifyEngine
+from nerava.simulators.wallets.apple import ApnsEngine
+from nerava.simulators.wallets.google import GoogleEngine
+from nerava.simulators.wallets.happening import AppleByHand, GoogleByHand
 from nerava.simulators.webhooks import State, WebhookQueue
 
 if TYPE_CHECKING:
@@ -77,11 +80,10 @@ class World:
     """Everything that is simulated. Whoever touches a part of it holds `lock`, and does not wait."""
 
     def __init__(self, seed: int, clock: Clock | None, webhooks_to: Mapping[str, str]) -> None:
-        self.lock = threading.RLock()
+        self.lock, self.journal = threading.RLock(), Journal()
         self.chance = Chance(seed)
         self.timeline = Timeline(clock or SystemClock())
         self.faults = Faults(self.chance)
-        self.journal = Journal()
         self.webhooks = WebhookQueue(self.timeline, self.chance)
         addresses = dict(webhooks_to)
         self.stripe = StripeEngine(self.timeline, self.chance, self.webhooks, addresses)
@@ -107,6 +109,8 @@ class World:
         self.ocm_by_hand = OcmByHand(self.ocm, self.moment)
         self.places_by_hand = PlacesByHand(self.places, self.moment)
         self.cpo_by_hand = OcpiByHand(self.cpo, self.moment)
+        self.apple_by_hand = AppleByHand(ApnsEngine(self.timeline, self.chance), self.moment)
+        self.google_by_hand = GoogleByHand(GoogleEngine(self.timeline, self.chance), self.moment)
         smartcar = SmartcarCore(self.timeline, self.chance, self.webhooks, addresses)
         self.smartcar_by_hand = SmartcarByHand(smartcar, self.moment)
         everyone: tuple[Provider, ...] = (
@@ -123,6 +127,7 @@ class World:
             self.cpo,
             watttime,
             *grid.values(),
+            *(self.apple_by_hand.engine, self.google_by_hand.engine),
             *hosts_of(smartcar),
         )
         self.providers: dict[str, Provider] = {one.name: one for one in everyone}
@@ -138,6 +143,8 @@ class World:
             "cpo": self.cpo_by_hand,
             "watttime": self.grid_by_hand,
             "smartcar": self.smartcar_by_hand,
+            "apns": self.apple_by_hand,
+            "gwallet": self.google_by_hand,
         }
         self._snapshots: dict[str, _Snapshot] = {}
         self._past: dict[str, _Past] = {name: _Past() for name in self.providers}

@@ -19,6 +19,8 @@ HOSTS: Final = {
     "ses": (".amazonaws.com",),
     "sendgrid": ("api.sendgrid.com", "api.eu.sendgrid.com"),
     "hubspot": ("api.hubapi.com",),
+    "apple_wallet": ("api.push.apple.com",),
+    "google_wallet": ("walletobjects.googleapis.com",),
     "nlr": ("developer.nlr.gov",),
     "ocm": ("api.openchargemap.io",),
     "places": ("places.googleapis.com",),

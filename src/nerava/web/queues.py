@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.charging.telemetry_store import VehicleCharge
 from nerava.discovery.refresh_store import AreaRefresh
+from nerava.drivers.pass_store import WalletPass
 from nerava.grid.model import GridRegion, GridSession
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
@@ -87,6 +88,7 @@ QUEUES: Final = (
     ),
     Line("sessions whose grid is not settled", GridSession.next_at, GridSession.next_at.is_not(None)),
     Line("regions of the grid to read", GridRegion.next_at, GridRegion.next_at.is_not(None)),
+    Line("wallet passes", WalletPass.next_at, WalletPass.next_at.is_not(None)),
     Line("charging sites to read", AreaRefresh.due_at, AreaRefresh.due_at.is_not(None)),
     Line(
         "objects of charging networks",

@@ -199,6 +199,12 @@ JOB_SUCCESS: Final = _gauge(
     "job",
 )
 
+CERTIFICATE_ENDS: Final = _gauge(
+    "nerava_certificate_ends_timestamp_seconds",
+    "When a certificate of ours ends, in seconds since 1970: `apple_wallet`, which signs passes",
+    "certificate",
+)
+
 # What the database says.
 FACTS_UP: Final = _fact(
     "nerava_facts_up", "Whether the facts below could be read: 1 or 0; at 0 they are left out"

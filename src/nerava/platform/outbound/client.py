@@ -24,6 +24,7 @@ from nerava.platform.outbound.pauses import PausesInMemory
 from nerava.platform.outbound.policy import BACKOFF_S
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
@@ -98,6 +99,10 @@ class Outbound:
         health: Shared by several clients of one provider; None means its own.
         only_public: An outsider gave the address: https on port 443 and addresses of the public
             internet only, looked at whenever a connection is made.
+        http2: Speaks HTTP/2 and nothing else; without TLS as somebody who knows that it is understood.
+            Calls of several threads share a connection and wait for each other's reads, each of which
+            ends with the deadline of its own call.
+        tls: With what a client certificate is shown; None shows none.
 
     Raises:
         UrlRefused: The address of an outsider is none that we call (422).
@@ -114,6 +119,8 @@ class Outbound:
         surroundings: Surroundings | None = None,
         health: ProviderHealth | None = None,
         only_public: bool = False,
+        http2: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         base_url = require_public_url(base_url) if only_public else base_url
         parts = urlsplit(base_url)
@@ -131,6 +138,9 @@ class Outbound:
         self._random = random.SystemRandom()
         self._deadline = Deadline()
         self._pool = httpcore2.ConnectionPool(
+            ssl_context=tls,
+            http1=not http2,
+            http2=http2,
             max_connections=CALLS_AT_ONCE,
             max_keepalive_connections=CALLS_AT_ONCE,
             keepalive_expiry=KEPT_ALIVE_S,

@@ -9,6 +9,7 @@ from nerava import __version__
 from nerava.platform.openapi import document
 from nerava.platform.policy import GuardedRoute, Policy, guarded
 from nerava.web.api import (
+    apple_phones,
     base_map,
     caller,
     campaign_dry_runs,
@@ -54,6 +55,7 @@ from nerava.web.api import (
     ops_vehicles,
     pages,
     partner,
+    passes,
     payout_methods,
     payouts,
     place_details,
@@ -96,6 +98,7 @@ _DOCUMENTED: Final[list[BaseRoute]] = [
     *referrals.routes.routes,
     *charging_tokens.routes.routes,
     *vehicles.routes.routes,
+    *passes.routes.routes,
     *partner.routes.routes,
     *campaigns.routes.routes,
     *campaign_reports.routes.routes,
@@ -163,6 +166,7 @@ ALL_ROUTES: Final[list[BaseRoute]] = [
     *metrics.routes.routes,
     *webhooks.routes.routes,
     *vehicle_return.routes.routes,
+    *apple_phones.routes.routes,
     *pages.routes.routes,
     *ocpi_endpoints.ROUTES,
     GuardedRoute("/openapi.json", openapi, methods=["GET"], include_in_schema=False),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nerava.ledger.switches import SwitchBoard
     from nerava.merchants.redeeming import Redeeming
     from nerava.outbox.endpoints import Endpoints
+    from nerava.passes.keeping import Passes
     from nerava.payouts.service import Payouts
     from nerava.platform.client_address import Network
     from nerava.platform.db import Database
@@ -86,6 +87,7 @@ class Wiring:
     redeeming: Redeeming
     wallets: Wallets
     payouts: Payouts
+    passes: Passes
     intake: Intake
     endpoints: Endpoints
     payments: PaymentProvider | None

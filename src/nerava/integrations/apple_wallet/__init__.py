@@ -1,0 +1,1 @@
+"""Apple Wallet: signed passes, and pushes to the phones that have them."""
