@@ -49,7 +49,7 @@ def look_again(session: Session, driver_ids: Collection[UUID], now: datetime) ->
     at_once = update(_PASS).where(*mine, rested, _PASS.c.next_at > now).values(next_at=now)
     found += len(session.execute(at_once.returning(_PASS.c.id)).all())
     waiting = select(_PASS.c.id, _PASS.c.pushed_at, _PASS.c.next_at).where(*mine, ~rested)
-    for row in session.execute(waiting.order_by(_PASS.c.id).with_for_update()).all():
+    for row in session.execute(waiting.order_by(_PASS.c.id).with_for_update(key_share=True)).all():
         if row.next_at > row.pushed_at + PUSHES_APART:
             later = update(_PASS).where(_PASS.c.id == row.id)
             session.execute(later.values(next_at=row.pushed_at + PUSHES_APART))

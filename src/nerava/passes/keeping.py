@@ -144,7 +144,10 @@ class Passes:
     def _have(self, session: Session, driver_id: UUID, kind: PassKind, now: datetime) -> WalletPass:
         """Return a driver's good pass of a kind, made if there is none."""
         # Whoever asks for the same at the same moment waits here, and finds it.
-        if session.scalar(select(Driver.id).where(Driver.id == driver_id).with_for_update()) is None:
+        if (
+            session.scalar(select(Driver.id).where(Driver.id == driver_id).with_for_update(key_share=True))
+            is None
+        ):
             raise UnknownDriver
         good = select(WalletPass).where(
             WalletPass.driver_id == driver_id,

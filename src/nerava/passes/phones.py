@@ -167,7 +167,7 @@ def _proven(session: Session, shown: Shown, pass_type: str, *, lock: bool = Fals
     query = select(WalletPass).where(
         WalletPass.serial == shown.serial, WalletPass.kind == PassKind.APPLE.value
     )
-    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    row = session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
     expected = _NOBODYS if row is None or row.token_hash is None else row.token_hash
     presented = hashlib.sha256((shown.token or "").encode()).digest()
     is_right = hmac.compare_digest(expected, presented) and bool(shown.token)

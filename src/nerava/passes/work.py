@@ -109,7 +109,7 @@ class PassWork:
         free = or_(WalletPass.leased_until.is_(None), WalletPass.leased_until <= now)
         due = select(WalletPass).where(WalletPass.next_at <= now, free)
         due = due.order_by(WalletPass.next_at, WalletPass.id).limit(TOLD_AT_ONCE)
-        rows = session.scalars(due.with_for_update(skip_locked=True)).all()
+        rows = session.scalars(due.with_for_update(skip_locked=True, key_share=True)).all()
         contents = [content_of(session, row, now) for row in rows]
         changed = [
             (row, digest)
@@ -170,7 +170,7 @@ def _claim(session: Session, row: WalletPass, content: Content, now: datetime) -
 
 def _note(session: Session, claim: Claim, outcome: Outcome[None], now: datetime) -> int:
     mine = select(WalletPass).where(WalletPass.id == claim.pass_id, WalletPass.fence == claim.fence)
-    row = session.scalars(mine.with_for_update()).one_or_none()
+    row = session.scalars(mine.with_for_update(key_share=True)).one_or_none()
     if row is None:
         return 0
     row.leased_until = None
