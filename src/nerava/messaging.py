@@ -65,7 +65,7 @@ def messaging_of(settings: Settings, clock: Clock, surroundings: Surroundings) -
     found: dict[Channel, Messenger] = {}
     if not settings.is_strict:
         # Here, so that a process under production rules never loads a simulator.
-        from nerava.simulators.inbox import Inbox  # noqa: PLC0415
+        from nerava.simulators.inbox import Inbox  # noqa: PLC0415 - as said above
 
         found = dict.fromkeys(Channel, Inbox(settings.inbox_file, clock))
     sms, mail = _sms_of(settings, clock, surroundings), _mail_of(settings, clock, surroundings)

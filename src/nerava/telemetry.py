@@ -75,7 +75,7 @@ def recorded(settings: Settings, clock: Clock, process: str) -> Iterator[Export 
 def _begin(settings: Settings, clock: Clock, process: str, collector: _Collector) -> Export:
     try:
         # A process that does not record must not even load it.
-        from nerava.platform.otlp import Export, encoded, rejected_in  # noqa: PLC0415
+        from nerava.platform.otlp import Export, encoded, rejected_in  # noqa: PLC0415 - as said above
     except ModuleNotFoundError as missing:
         raise TracingNotInstalled from missing
     wanted = settings.tracing

@@ -105,17 +105,17 @@ class _Strip(ast.NodeTransformer):
         self.generic_visit(node)
         return node if node.items else node.body
 
-    def visit_If(self, node: ast.If) -> Any:  # noqa: ANN401
+    def visit_If(self, node: ast.If) -> Any:  # noqa: ANN401 - a node, several or none
         """Leave out what happens only where there is a span or a meter."""
         if self._is_span(node.test) or _asks_for_meter(node.test, ast.IsNot):
             return [self.visit(one) for one in node.orelse] or None
         return self.generic_visit(node)
 
-    def visit_IfExp(self, node: ast.IfExp) -> Any:  # noqa: ANN401
+    def visit_IfExp(self, node: ast.IfExp) -> Any:  # noqa: ANN401 - a node, several or none
         """Choose what holds where there is no meter."""
         return self.visit(node.body) if _asks_for_meter(node.test, ast.Is) else self.generic_visit(node)
 
-    def visit_Expr(self, node: ast.Expr) -> Any:  # noqa: ANN401
+    def visit_Expr(self, node: ast.Expr) -> Any:  # noqa: ANN401 - a node, several or none
         """Leave out what is said about a span."""
         call = node.value
         if isinstance(call, ast.Call):

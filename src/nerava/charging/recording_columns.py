@@ -99,7 +99,7 @@ def _usable(unit: Decimal) -> bool:
 def _is_pattern(times: str) -> bool:
     """Return whether a pattern survives a round trip and keeps the day and the time of day."""
     try:
-        read = datetime.strptime(_ANY_INSTANT.strftime(times), times)  # noqa: DTZ007
+        read = datetime.strptime(_ANY_INSTANT.strftime(times), times)  # noqa: DTZ007 - a pattern is tried out
     except ValueError:
         return False
     return read.replace(tzinfo=UTC) == _ANY_INSTANT

@@ -27,7 +27,7 @@ def examples_command(as_json: AsJson = False) -> None:
     """Print the campaigns of the house, from today for 90 days, as bodies for `POST /v1/campaigns`."""
     del as_json  # Every command takes it, and these are JSON for people, too.
     from nerava.kernel.clock import SystemClock  # noqa: PLC0415 - asking for help need not wait for it
-    from nerava.web.api.campaign_examples import examples_from  # noqa: PLC0415
+    from nerava.web.api.campaign_examples import examples_from  # noqa: PLC0415 - seldom needed
 
     found = examples_from(SystemClock().now())
     Output(as_json=True).document([one.model_dump(mode="json") for one in found])
@@ -52,8 +52,8 @@ def dry_run_command(
     out = Output(as_json=as_json)
     with opened(out, database) as installation:
         from nerava.replay.report import reason_text  # noqa: PLC0415 - asking for help need not wait for it
-        from nerava.rewards.dry_running import FOR_COMMANDS, Question, dry_run  # noqa: PLC0415
-        from nerava.web.api.campaign_dry_runs import ExactDryRunOut  # noqa: PLC0415
+        from nerava.rewards.dry_running import FOR_COMMANDS, Question, dry_run  # noqa: PLC0415 - seldom needed
+        from nerava.web.api.campaign_dry_runs import ExactDryRunOut  # noqa: PLC0415 - seldom needed
 
         end = _utc(until) if until else datetime.combine(installation.clock.now().date(), time(), UTC)
         asked = Question(_utc(since) if since else end - timedelta(days=DAYS), end, gross)

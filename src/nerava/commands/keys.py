@@ -80,7 +80,7 @@ def rotate_command(
 
 def _rotator(installation: Installation, batch: int, patience_s: int) -> KeyRotator:
     from nerava.migrations.tables import metadata  # noqa: PLC0415 - loads every table; making a key needs none
-    from nerava.platform.key_rotation import KeyRotator  # noqa: PLC0415
+    from nerava.platform.key_rotation import KeyRotator  # noqa: PLC0415 - seldom needed
 
     return KeyRotator(
         installation.database, installation.vault, metadata(), installation.clock, batch, patience_s

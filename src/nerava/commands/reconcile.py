@@ -31,9 +31,9 @@ def reconcile_command(
     out = Output(as_json=as_json)
     with opened(out, database) as installation:
         from nerava.installation import payouts_of  # noqa: PLC0415 - asking for help need not wait for it
-        from nerava.payouts.books import MATCHED, Period  # noqa: PLC0415
-        from nerava.payouts.reconciling import csv_of  # noqa: PLC0415
-        from nerava.payouts.totals import total_at  # noqa: PLC0415
+        from nerava.payouts.books import MATCHED, Period  # noqa: PLC0415 - seldom needed
+        from nerava.payouts.reconciling import csv_of  # noqa: PLC0415 - seldom needed
+        from nerava.payouts.totals import total_at  # noqa: PLC0415 - seldom needed
 
         now = installation.clock.now()
         end = _utc(until) if until is not None else now - timedelta(hours=1)

@@ -127,7 +127,7 @@ def _edit_of(thing: str, source: str, reference: str, field: str) -> tuple[Any, 
     return (_T.c.thing == thing, _T.c.source == source, _T.c.reference == reference, _T.c.field == field)
 
 
-def _check(thing: str, table: Any, field: str, value: str | bool | None) -> None:  # noqa: ANN401, FBT001
+def _check(thing: str, table: Any, field: str, value: str | bool | None) -> None:  # noqa: ANN401, FBT001 - any table; the value is stored
     if field not in FIELDS[thing]:
         raise EditInvalid(f"{field} of a {thing} cannot be edited; {', '.join(sorted(FIELDS[thing]))} can")
     if value is None:

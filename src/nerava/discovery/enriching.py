@@ -115,7 +115,9 @@ class PlaceDirectory(Protocol):
     """Somebody who knows more about places than we do, for money and under terms."""
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str:
+        """The name under which its ids are kept."""
+        ...
 
     def find(self, name: str, position: Point) -> Outcome[str | None]:
         """Return its id of the place with this name there, None if it has none."""

@@ -68,22 +68,22 @@ class Feed(Protocol):
     """
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str: ...  # noqa: D102 - said above
 
     @property
-    def fingerprint(self) -> str: ...  # noqa: D102
+    def fingerprint(self) -> str: ...  # noqa: D102 - said above
 
     @property
-    def attribution(self) -> Attribution: ...  # noqa: D102
+    def attribution(self) -> Attribution: ...  # noqa: D102 - said above
 
     @property
-    def coverage(self) -> Box | None: ...  # noqa: D102
+    def coverage(self) -> Box | None: ...  # noqa: D102 - said above
 
     @property
-    def absences_max(self) -> int: ...  # noqa: D102
+    def absences_max(self) -> int: ...  # noqa: D102 - said above
 
     @property
-    def total(self) -> int | None: ...  # noqa: D102
+    def total(self) -> int | None: ...  # noqa: D102 - said above
 
     def batches(self, resume_at: str | None) -> Iterator[Batch]:
         """Yield the batches after `resume_at` (a `position` of an earlier one), or all.

@@ -31,10 +31,10 @@ class LocationDirectory(Protocol):
     """
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str: ...  # noqa: D102 - said above
 
     @property
-    def attribution(self) -> Attribution: ...  # noqa: D102
+    def attribution(self) -> Attribution: ...  # noqa: D102 - said above
 
     def within(self, box: Box) -> Outcome[AreaRead]:
         """Return the sites in a box, each once; it may cross the 180th meridian."""

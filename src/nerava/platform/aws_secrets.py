@@ -115,8 +115,8 @@ class AwsSecrets:
         if region not in self._clients:
             try:
                 import boto3  # noqa: PLC0415 - where AWS is chosen only
-                from botocore.config import Config  # noqa: PLC0415
-                from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+                from botocore.config import Config  # noqa: PLC0415 - as above
+                from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - as above
             except ImportError:
                 message = "AWS Secrets Manager needs boto3: install nerava with its extra `aws`"
                 raise SecretUnusable(message) from None

@@ -31,7 +31,7 @@ NOBODY = 65534
 SOCKET_PATH_BYTES_MAX = 100
 """Unix sockets allow 108 bytes on Linux and 104 on macOS, the closing zero included."""
 
-MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
 MEMORY_BYTES_MIN = 2 << 30
 NO_PROGRAMS_HERE = getattr(os, "ST_NOEXEC", 0)
 """Known on Linux only, as is the memory folder."""
@@ -202,7 +202,7 @@ def _place_for(account: Account, *, in_memory: bool) -> Path:
     if in_memory and _is_roomy_memory(MEMORY_FOLDER) and account.may_enter(MEMORY_FOLDER):
         return MEMORY_FOLDER
     longest = SOCKET_PATH_BYTES_MAX - len("/nerava-postgresql-12345678/.s.PGSQL.65535")
-    places = [Path(text).resolve() for text in (tempfile.gettempdir(), "/tmp", "/var/tmp")]  # noqa: S108
+    places = [Path(text).resolve() for text in (tempfile.gettempdir(), "/tmp", "/var/tmp")]  # noqa: S108 - compared with, not written to
     for place in places:
         if place.is_dir() and len(os.fsencode(place)) <= longest and account.may_enter(place):
             return place

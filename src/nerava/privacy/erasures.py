@@ -89,7 +89,7 @@ class Erasures:
             RateLimited: It was asked for within 24 hours (429).
         """
         return self._tools.database.run(
-            lambda session: self._ask(session, actor, place, now, gives_up_points)
+            lambda session: self._ask(session, actor, place, now, gives_up_points=gives_up_points)
         )
 
     def of(self, session: Session, user_id: UUID) -> Erasure:
@@ -157,7 +157,8 @@ class Erasures:
         actor: Actor,
         place: Client,
         now: datetime,
-        gives_up_points: bool,  # noqa: FBT001
+        *,
+        gives_up_points: bool,
     ) -> Erasure:
         found = _open_of(session, actor.subject)
         if found is not None:

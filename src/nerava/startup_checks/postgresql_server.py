@@ -114,7 +114,7 @@ def look(wanted: DatabaseSettings) -> ServerSeen:
         psycopg.Error: There is no connection, or it does not answer.
     """
     import psycopg  # noqa: PLC0415 - loaded where the books are in PostgreSQL only
-    from psycopg.rows import dict_row  # noqa: PLC0415
+    from psycopg.rows import dict_row  # noqa: PLC0415 - seldom needed
 
     limits = {
         "statement_timeout": wanted.statement_timeout_ms,

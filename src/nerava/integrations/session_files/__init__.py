@@ -86,7 +86,7 @@ def read_sessions(
     limits: Limits,
     *,
     mapping: ColumnMapping | None = None,
-    format: FileFormat | None = None,  # noqa: A002
+    format: FileFormat | None = None,  # noqa: A002 - what callers know it as
 ) -> Iterator[RecordedSession | RefusedRow]:
     """Open a file and return the outcome of each of its rows, one by one.
 

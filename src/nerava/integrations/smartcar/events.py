@@ -53,7 +53,7 @@ class SmartcarEvents:
         given = headers.get("sc-signature", "").strip().lower().encode()
         right = [hmac.new(one, body, hashlib.sha256).hexdigest().encode() for one in self._tokens()]
         # Every token is compared, so that the time says nothing about which of them was close.
-        if not any([hmac.compare_digest(one, given) for one in right]):  # noqa: C419
+        if not any([hmac.compare_digest(one, given) for one in right]):  # noqa: C419 - all are compared, however many are right
             raise SignatureRefused
         try:
             read: Any = json.loads(body)

@@ -68,7 +68,7 @@ class UUIDType(TypeDecorator[UUID]):
         text = canonical_uuid(value)
         return UUID(text) if dialect.name == "postgresql" else text
 
-    def process_result_value(self, value: UUID | str | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002
+    def process_result_value(self, value: UUID | str | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return a `UUID`, whatever the driver gave."""
         if value is None or isinstance(value, UUID):
             return value
@@ -120,7 +120,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         text = instant_text(value)
         return value if dialect.name == "postgresql" else text
 
-    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return aware UTC."""
         if value is None:
             return None

@@ -32,7 +32,7 @@ class FirstSessions(PastRule):
         """The rule in words."""
         return "For your first session" if self.count == 1 else f"For your first {self.count} sessions"
 
-    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002 - all are asked alike
         """Pass as long as fewer were rewarded."""
         before = past.sessions_granted
         if before < self.count:

@@ -38,7 +38,7 @@ class Multiplier(PastRule):
         """Return what is added to so many points."""
         return points * (self.percent - 100) // 100
 
-    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002 - all are asked alike
         """Earn the extra."""
         tier = tier_of(max(0, past.year_points))
         if FROM_POINTS[tier] < FROM_POINTS[TierName(self.least_tier)]:

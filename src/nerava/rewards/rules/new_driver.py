@@ -30,7 +30,7 @@ class NewDriver(PastRule):
         """The rule in words."""
         return f"In your first {self.days} days" if self.days > 1 else "On your first day"
 
-    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002 - all are asked alike
         """Pass while the driver is new; a day is 24 hours."""
         days = past.days_since_first
         if days < 0:

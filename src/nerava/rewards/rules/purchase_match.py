@@ -39,7 +39,7 @@ class PurchaseMatch(PastRule):
             f"and {self.within_minutes} minutes of charging"
         )
 
-    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002 - all are asked alike
         """Pass with a purchase that is near enough and large enough."""
         if past.purchase_seconds < 0:
             return refused("purchase_match.none", most_minutes=self.within_minutes, most_m=self.within_m)

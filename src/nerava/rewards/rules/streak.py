@@ -36,7 +36,7 @@ class Streak(PastRule):
         """The rule in words."""
         return f"When you charge {self.length} {self.unit} in a row"
 
-    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002 - all are asked alike
         """Pass at the length and beyond."""
         run = past.run_days if self.unit == "days" else past.run_weeks
         if run < self.length:

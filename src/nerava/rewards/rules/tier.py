@@ -51,7 +51,7 @@ class Tier(PastRule):
         """The rule in words."""
         return f"From the tier {self.least}"
 
-    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002
+    def judge(self, session: EvidencedSession, past: Past = SOMEBODY_NEW) -> Judgement:  # noqa: ARG002 - all are asked alike
         """Pass at the tier and above."""
         points = max(0, past.year_points)
         is_reached = points >= FROM_POINTS[TierName(self.least)]

@@ -142,7 +142,7 @@ class MailEngine:
         told = envelope(kind, name, message, at=at, origin=f"{origin}/sns", topic=topic)
         self._webhooks.tell(self._webhooks.endpoints[NAME], name, kind, json.dumps(told).encode())
 
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002
+    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - all engines are asked alike
         """Return the headers of SNS; the proof stands in the body."""
         kind = str(parsed(body).get("Type"))
         return {"x-amz-sns-message-type": kind, "content-type": "text/plain; charset=UTF-8"}

@@ -93,7 +93,7 @@ def expanded(document: Json, paths: list[str], look_up: Callable[[str], Json | N
     return whole
 
 
-def _expand(here: Any, parts: list[str], path: str, look_up: Callable[[str], Json | None]) -> None:  # noqa: ANN401
+def _expand(here: Any, parts: list[str], path: str, look_up: Callable[[str], Json | None]) -> None:  # noqa: ANN401 - any JSON
     if isinstance(here, list):
         for one in here:
             _expand(one, parts, path, look_up)

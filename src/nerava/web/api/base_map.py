@@ -66,7 +66,7 @@ def base_map(wired: Wired) -> TileJson:
     },
 )
 @guarded(_OPEN)
-def tile(z: Zoom, x: Index, y: Index, wired: Wired, *, version: Version = None) -> Response:  # noqa: ARG001
+def tile(z: Zoom, x: Index, y: Index, wired: Wired, *, version: Version = None) -> Response:  # noqa: ARG001 - makes it another address
     """Return a vector tile, gzipped. `version` changes with the map, so that caches may keep a tile."""
     body = wired.maps.tile(z, x, y)
     headers = {"cache-control": _DAY}
