@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio.from_thread
-from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from nerava.demo.provider import settings_of
 from nerava.identity.roles import Role
 from nerava.installation import jobs_of
 from nerava.kernel.clock import FixedClock
 from nerava.kernel.ids import new_id
 from nerava.ledger.audit import audit
-from nerava.settings import StripeSettings
 from nerava.simulators.serving import running_simulators
 from nerava.web.checks import CHECKS
 from nerava.worker import PROVIDERS, BackgroundWork
@@ -194,22 +193,15 @@ class Year:
 def opened_year(url: str, folder: Path, size: Size) -> Iterator[Year]:
     """Open an installation on the eve of its first day."""
     clock = FixedClock(datetime.combine(size.first, MORNING) - timedelta(days=3))
-    with running_simulators(clock=clock, seed=size.seed, by_hand=True) as world:
-        settings = StripeSettings(
-            mode="simulator",
-            key=SecretStr(world.stripe.key),
-            base_url=world.url_of("stripe"),
-            webhook_secrets=SecretStr(world.webhooks.secret("stripe")),
-            connect_webhook_secrets=SecretStr(world.webhooks.secret("stripe_connect")),
-        )
-        with (
-            opened_house(url, folder, clock, stripe=settings) as house,
-            anyio.from_thread.start_blocking_portal() as portal,
-        ):
-            work = [job for job in jobs_of(house.installation) if job.name != NOT_BY_ITSELF]
-            background = BackgroundWork(work, clock, house.installation.settings.worker)
-            dice = random.Random(size.seed)
-            year = Year(house, world, clock, size, background, portal, dice)
-            for role in (Role.OPS_ADMIN, Role.OPS_FINANCE, Role.OPS_SUPPORT):
-                year.ops[role] = year.person(role)
-            yield year
+    with (
+        running_simulators(clock=clock, seed=size.seed, by_hand=True) as world,
+        opened_house(url, folder, clock, stripe=settings_of(world)) as house,
+        anyio.from_thread.start_blocking_portal() as portal,
+    ):
+        work = [job for job in jobs_of(house.installation) if job.name != NOT_BY_ITSELF]
+        background = BackgroundWork(work, clock, house.installation.settings.worker)
+        dice = random.Random(size.seed)
+        year = Year(house, world, clock, size, background, portal, dice)
+        for role in (Role.OPS_ADMIN, Role.OPS_FINANCE, Role.OPS_SUPPORT):
+            year.ops[role] = year.person(role)
+        yield year

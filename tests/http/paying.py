@@ -9,11 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
+from nerava.demo.provider import settings_of
 from nerava.installation import background_of
 from nerava.kernel.clock import FixedClock
-from nerava.settings import StripeSettings
 from nerava.simulators.handle import Simulators
 from nerava.simulators.serving import running_simulators
 from nerava.worker import PROVIDERS
@@ -55,13 +53,8 @@ class Counter:
 def opened_counter(url: str, folder: Path) -> Iterator[Counter]:
     """Open a house that is paid by Stripe and pays by it."""
     clock = FixedClock(START)
-    with running_simulators(clock=clock, by_hand=True) as world:
-        settings = StripeSettings(
-            mode="simulator",
-            key=SecretStr(world.stripe.key),
-            base_url=world.url_of("stripe"),
-            webhook_secrets=SecretStr(world.webhooks.secret("stripe")),
-            connect_webhook_secrets=SecretStr(world.webhooks.secret("stripe_connect")),
-        )
-        with opened_house(url, folder, clock, stripe=settings) as house:
-            yield Counter(house, world, clock)
+    with (
+        running_simulators(clock=clock, by_hand=True) as world,
+        opened_house(url, folder, clock, stripe=settings_of(world)) as house,
+    ):
+        yield Counter(house, world, clock)

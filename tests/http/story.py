@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from nerava.charging.model import ChargingSession
+from nerava.demo.provider import settings_of
 from nerava.identity.roles import Role
 from nerava.installation import background_of
 from nerava.kernel.clock import FixedClock
@@ -26,7 +27,6 @@ from nerava.settings import (
     OcpiSettings,
     PlacesSettings,
     SmartcarSettings,
-    StripeSettings,
     TwilioSettings,
 )
 from nerava.simulators.handle import Simulators
@@ -208,13 +208,7 @@ def _groups(world: Simulators, address: str) -> dict[str, Group]:
     key, secret = world.twilio.login
     return {
         "ocpi": OcpiSettings(mode="simulator", country_code="US", party_id="NRV", public_url=address),
-        "stripe": StripeSettings(
-            mode="simulator",
-            key=SecretStr(world.stripe.key),
-            base_url=world.url_of("stripe"),
-            webhook_secrets=SecretStr(world.webhooks.secret("stripe")),
-            connect_webhook_secrets=SecretStr(world.webhooks.secret("stripe_connect")),
-        ),
+        "stripe": settings_of(world),
         "smartcar": SmartcarSettings(
             mode="simulator",
             version=3,

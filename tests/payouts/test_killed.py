@@ -8,27 +8,11 @@ from sqlalchemy import select
 from nerava.payouts.interruptions import Interruptions
 from nerava.payouts.model import Payout
 from nerava.payouts.ports import BankState
+from tests.helpers.killing import Killed, KilledAt
 from tests.payouts.till import FEE, Person, Till
 
 AMOUNT = 1_000
 POINTS = 5_000
-
-
-class Killed(BaseException):
-    """The process ended here."""
-
-
-class KilledAt(Interruptions):
-    """Ends the process at one of the places it reaches; 0 is nowhere. Counts them all."""
-
-    def __init__(self, number: int = 0) -> None:
-        self.number = number
-        self.places: list[str] = []
-
-    def reach(self, place: str) -> None:
-        self.places.append(place)
-        if len(self.places) == self.number:
-            raise Killed
 
 
 def payouts_of(till: Till, person: Person) -> list[Payout]:

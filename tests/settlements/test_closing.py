@@ -12,11 +12,11 @@ from nerava.ledger.chart import PLATFORM_FEES
 from nerava.ledger.stops import SwitchedOff
 from nerava.ledger.switches import turn_on
 from nerava.merchants.errors import AlreadySettled
-from nerava.payouts.interruptions import Interruptions
 from nerava.settlements.closing import AFTER
 from nerava.settlements.model import Settlement, SettlementLine
 from nerava.settlements.states import Cadence
 from nerava.settlements.terms import change_periods, terms_of
+from tests.helpers.killing import Killed, KilledAt
 from tests.helpers.parallel import in_parallel
 from tests.settlements.counter import BEGAN, Counter
 
@@ -182,23 +182,6 @@ def test_money_that_is_stopped_waits_and_is_settled_later(counter: Counter) -> N
     with pytest.raises(SwitchedOff):
         counter.close(FEBRUARY + SOON)
     assert counter.settlements() == []
-
-
-class Killed(BaseException):
-    """The process ended here."""
-
-
-class KilledAt(Interruptions):
-    """Ends the process at one of the places it reaches; 0 is nowhere."""
-
-    def __init__(self, number: int = 0) -> None:
-        self.number = number
-        self.places: list[str] = []
-
-    def reach(self, place: str) -> None:
-        self.places.append(place)
-        if len(self.places) == self.number:
-            raise Killed
 
 
 def _through(counter: Counter, killer: KilledAt) -> None:
