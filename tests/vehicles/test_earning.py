@@ -98,3 +98,52 @@ def test_at_a_charger_that_is_idle_all_the_while_a_person_has_to_look(garage: Ga
     assert found is not None
     assert (found.state, [code for code, *_ in found.findings]) == ("review", ["place.charger_idle"])
     assert nova_of(garage.house, driven.caller) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "wakes",
+        "is elsewhere",
+        pytest.param("is unplugged", marks=pytest.mark.chaos),
+        pytest.param("is given away", marks=pytest.mark.chaos),
+    ],
+)
+def test_a_car_that_fell_silent_and_charges_on_makes_no_second_charge(garage: Garage, then: str) -> None:
+    site = garage.site()
+    driven = garage.driven(site, level=10)
+    garage.world.smartcar.plug_in(driven.vin, 7_000)
+    garage.bring()
+    garage.wait(minutes=20)
+    garage.bring()
+    garage.world.smartcar.sleep(driven.vin)
+    garage.wait(hours=4)
+    garage.work(2)
+    assert [one.reason for one in garage.charges(driven)] == ["went-silent"]
+
+    if then == "is given away":
+        owner = garage.again(driven)
+        [car] = owner.get("/v1/vehicles").json()["vehicles"]
+        gone = garage.house.client.delete(f"/v1/vehicles/{car['id']}", headers=owner.headers())
+        assert gone.is_success, gone.text
+        garage.work(3)
+        driven = garage.joined(garage.driver(), driven.user, driven.vin)
+    if then == "is elsewhere":
+        other = garage.site()
+        garage.world.smartcar.drive(driven.vin, other.latitude, other.longitude)
+        garage.world.webhooks.take()
+        garage.world.smartcar.plug_in(driven.vin, 7_000)
+    elif then == "is unplugged":
+        garage.world.smartcar.unplug(driven.vin)
+        garage.world.smartcar.sleep(driven.vin, asleep=False)
+        garage.bring()
+        garage.world.smartcar.plug_in(driven.vin, 7_000)
+    else:
+        garage.world.smartcar.sleep(driven.vin, asleep=False)
+    garage.bring()
+    garage.wait(minutes=31)
+    garage.bring()
+    garage.work(2)
+    is_another = then in {"is unplugged", "is elsewhere"}
+    mine = 1 if then != "is given away" else 0
+    assert len(garage.charges(driven)) == mine + is_another

@@ -15,8 +15,8 @@ from nerava.charging import service
 from nerava.charging.charger_status import Agreement, witness
 from nerava.charging.errors import DriverAlreadyCharging
 from nerava.charging.evidence import EvidenceLevel, NewEvidence
-from nerava.charging.matching import Sighting, known_session
-from nerava.charging.model import ChargingSession
+from nerava.charging.matching import SAME_PLACE_M, Sighting, known_session, metres_between
+from nerava.charging.model import ChargingLocation, ChargingSession
 from nerava.charging.states import SessionState
 from nerava.charging.telemetry_store import VehicleCharge
 from nerava.charging.verification import FindingCode
@@ -54,6 +54,8 @@ SAMPLES_MAX: Final = 200
 NO_PLACE: Final = "no-place"
 NO_CHARGER: Final = "no-charger-there"
 DRIVER_BUSY: Final = "driver-charges-elsewhere"
+WENT_SILENT: Final = "went-silent"
+"""Of a charge that was closed although its car never said that it had stopped."""
 
 
 def observer(idle_every: timedelta) -> Sink:
@@ -76,6 +78,8 @@ def close_stale(database: Database, now: datetime) -> int:
         due = session.scalars(query.limit(AT_ONCE).with_for_update(skip_locked=True)).all()
         for charge in due:
             _end(session, charge, charge.last_at + GRACE, now)
+            if charge.session_id is not None:
+                charge.reason = WENT_SILENT
         return len(due)
 
     return database.run(unit)
@@ -92,7 +96,7 @@ def _observe(session: Session, heard: Heard, now: datetime) -> bool:
         return charge is not None
     is_on = said.body.get("value") is True
     if charge is None:
-        if not is_on or now - said.at > STALE_AFTER:
+        if _is_silent_one(session, heard, said) or not is_on or now - said.at > STALE_AFTER:
             return False
         charge = _opened(session, heard, said.at)
         charge.due_at = now + CLOSED_AFTER
@@ -112,6 +116,40 @@ def _observe(session: Session, heard: Heard, now: datetime) -> bool:
         _end(session, charge, charge.started_at + LONGEST, now)
         return False
     return True
+
+
+def _is_silent_one(session: Session, heard: Heard, said: Told) -> bool:
+    """Return whether this is about a charge that was closed when its car fell silent.
+
+    Such a car may wake up and charge on, perhaps in another account: that is no other charge, and
+    what it took in its sleep only an operator can prove. It is over when the car says that it has
+    stopped, counts from the beginning again, stands elsewhere, or a day has passed.
+    """
+    newest = select(VehicleCharge).where(VehicleCharge.vehicle_id == heard.vehicle_id)
+    last = session.scalars(newest.order_by(VehicleCharge.started_at.desc()).limit(1)).one_or_none()
+    if last is None or last.reason != WENT_SILENT or said.at <= last.last_at:
+        return False
+    counted = heard.told.get(ENERGY_ADDED)
+    value = None if counted is None else counted.body.get("value")
+    begins_again = isinstance(value, int | float) and round(value) < (last.counted_last_wh or 0)
+    is_over = said.body.get("value") is not True or said.at - last.last_at >= LONGEST
+    if is_over or begins_again or _stands_elsewhere(session, last, heard.place):
+        last.reason = None
+        return False
+    return True
+
+
+def _stands_elsewhere(session: Session, charge: VehicleCharge, place: Told | None) -> bool:
+    point = None if place is None or place.at <= charge.last_at else _point(place)
+    if point is None:
+        return False
+    there = select(ChargingLocation.latitude, ChargingLocation.longitude).join(
+        ChargingSession, ChargingSession.location_id == ChargingLocation.id
+    )
+    row = session.execute(there.where(ChargingSession.id == charge.session_id)).one()
+    if row.latitude is None or row.longitude is None:
+        return False
+    return metres_between(point, (row.latitude, row.longitude)) > SAME_PLACE_M
 
 
 def _opened(session: Session, heard: Heard, at: datetime) -> VehicleCharge:

@@ -19,8 +19,9 @@ class VehicleCharge(Base):
     """One charge as a car tells it, from the first word of it to the last; one open one for each car.
 
     All instants are the maker's. `session_id` is the charging session that it proves, None while
-    nobody knows where it is; `reason` says why. Charge levels are in hundredths of a percent,
-    `counted_*_wh` is the car's own count. `due_at` is when it is closed if nothing more is heard.
+    nobody knows where it is; `reason` says why, or that the car fell silent. Charge levels are in
+    hundredths of a percent, `counted_*_wh` is the car's own count. `due_at` is when it is closed if
+    nothing more is heard.
     """
 
     __tablename__ = "vehicle_charge"
