@@ -21,6 +21,14 @@ from nerava import migrations
 from tests.chaos.nursery import Child, nursery_of_this_process
 
 PATIENCE_S = 40
+NO_REQUESTS = (
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    b"get /v1/wallet HTTP/1.1\r\nHost: test\r\n\r\n",
+    b"POST /v1/payouts HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /v1/payouts HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"GET /%b HTTP/1.1\r\nHost: test\r\n\r\n" % (b"a" * 16_384),
+)
+"""What no application sees: the server itself answers, in the same form and with the same headers."""
 
 
 def ask(port: int, path: str, *, raw: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
@@ -96,6 +104,12 @@ def test_it_serves_and_ctrl_c_ends_it_cleanly(url: str, tmp_path: Path) -> None:
         assert "server" not in headers
         status, headers, _ = ask(port, "/v1/wallet")
         assert (status, headers["content-type"]) == (401, "application/problem+json")
+        for raw in NO_REQUESTS:
+            status, headers, body = ask(port, "", raw=raw)
+            assert (status, headers["content-type"]) == (400, "application/problem+json")
+            assert json.loads(body)["code"] == "request-malformed"
+            assert headers["x-content-type-options"] == "nosniff"
+            assert int(headers["content-length"]) == len(body)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, output

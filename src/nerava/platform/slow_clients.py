@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from nerava.kernel.errors import NeravaError
+from nerava.platform.headers import missing_from
+from nerava.platform.problem import MEDIA_TYPE, UNTRACED, problem_body
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,6 +21,14 @@ BODY_S: Final = 30.0
 """How long it may take for the body."""
 
 HEAD_BYTES_MAX: Final = 16_384
+
+
+class RequestMalformed(NeravaError):
+    """What came is no request of HTTP/1.1, or its head is longer than anybody needs."""
+
+    code = "request-malformed"
+    status = HTTPStatus.BAD_REQUEST
+    title = "This is no HTTP request"
 
 
 class HeadTooLong(Exception):
@@ -73,6 +86,19 @@ class PatientProtocol(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; ours says it in our way
+        """Answer what no application ever saw like everything else that is refused, and hang up."""
+        body = problem_body(RequestMalformed(), UNTRACED)
+        said = [
+            *self.server_state.default_headers,
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        head = [*said, *missing_from(said), (b"connection", b"close")]
+        lines = b"".join(b"%s: %s\r\n" % one for one in head)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body)
+        self.transport.close()
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()
