@@ -73,6 +73,13 @@ LOST_RACE_STATES: Final = frozenset({"40001", "40P01", "23505", "55P03", "23P01"
 
 FULL_STATES: Final = frozenset({"53100"})
 FAILING_STATES: Final = frozenset({"58030"})
+OVERTAXED_STATES: Final = frozenset({"57014", "53200", "53400"})
+"""Longer than `statement_timeout`, out of memory, beyond a configured limit."""
+
+READ_ONLY_STATE: Final = "25006"
+_STANDBY_STATE: Final = "0A000"
+"""Also of much else; what a standby says to `BEGIN READ WRITE` is told by its words."""
+
 _GONE_PREFIXES: Final = ("08", "57P")
 
 
@@ -106,6 +113,24 @@ def is_disconnect(error: BaseException) -> bool:
         "ConnectionTimeout",
         "InterfaceError",
     }
+
+
+def has_turned_read_only(error: BaseException) -> bool:
+    """Whether a writer may only read by now.
+
+    A primary became a standby, a server in want of space was set so, the disk of a file that failed
+    was mounted anew for reading. Of a reader that tries to write it says nothing but that.
+    """
+    origin = getattr(error, "orig", error)
+    if isinstance(origin, sqlite3.OperationalError):
+        return "readonly database" in str(origin)
+    state = sqlstate_of(error)
+    return state == READ_ONLY_STATE or (state == _STANDBY_STATE and "during recovery" in str(origin))
+
+
+def is_overtaxed(error: BaseException) -> bool:
+    """Whether PostgreSQL ended the statement because it, or the server, had too much to do."""
+    return sqlstate_of(error) in OVERTAXED_STATES
 
 
 def is_storage_full(error: BaseException) -> bool:

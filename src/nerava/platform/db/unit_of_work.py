@@ -21,8 +21,10 @@ from nerava.platform.db.errors import (
     OutcomeUnknown,
     StorageFailing,
     StorageFull,
+    has_turned_read_only,
     is_disconnect,
     is_lost_race,
+    is_overtaxed,
     is_storage_failing,
     is_storage_full,
 )
@@ -43,6 +45,7 @@ Work = Callable[[Session], Result]
 ATTEMPTS_MAX: Final = 5
 PATIENCE_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.020
+_OVERTAXED: Final = "it had too much to do for this in time"
 
 
 class Database:
@@ -102,7 +105,8 @@ class Database:
 
         Raises:
             OutcomeUnknown: The answer to COMMIT was lost and the work is not repeatable (503).
-            DatabaseUnavailable: No connection in time; nothing was executed (503).
+            DatabaseUnavailable: No connection in time, none that takes writes, or a statement took
+                too long; nothing was executed (503).
             LostRace: Others were faster five times; nothing was executed (503).
             StorageFull: The disk is full; nothing was executed (507).
             StorageFailing: The disk failed before COMMIT; nothing was executed (503).
@@ -121,7 +125,7 @@ class Database:
                 may_have_committed = True
                 failure: Exception = lost
             except (DatabaseError, exc.TimeoutError, *DRIVER_ERRORS) as error:
-                if not (is_lost_race(error) or is_disconnect(error)):
+                if not _may_pass(error):
                     told = OutcomeUnknown() if may_have_committed else self._told_of(error)
                     if told is None:
                         raise
@@ -138,7 +142,7 @@ class Database:
         With `patient` a statement may take as long as it needs; for audits and exports.
 
         Raises:
-            DatabaseUnavailable: No connection in time (503).
+            DatabaseUnavailable: No connection in time, or a statement took too long (503).
             StorageFailing: The disk failed (503).
         """
         try:
@@ -146,6 +150,8 @@ class Database:
         except exc.DBAPIError as error:
             if is_storage_failing(error):
                 raise StorageFailing from error
+            if is_overtaxed(error):
+                raise DatabaseUnavailable(_OVERTAXED) from error
             if not is_disconnect(error):
                 raise
         except exc.TimeoutError as error:
@@ -171,6 +177,8 @@ class Database:
         """Return what callers are told of a failure that is final; None where it is a mistake of the work."""
         if isinstance(error, exc.TimeoutError):
             return DatabaseUnavailable("every connection is busy")
+        if is_overtaxed(error):
+            return DatabaseUnavailable(_OVERTAXED)
         if is_storage_full(error):
             return StorageFull()
         if is_storage_failing(error):
@@ -184,8 +192,11 @@ class Database:
             try:
                 result = work(session)
                 session.flush()
-            except BaseException:
-                session.rollback()
+            except BaseException as error:
+                if has_turned_read_only(error):
+                    session.invalidate()  # The next one is made to whoever takes writes by then.
+                else:
+                    session.rollback()
                 raise
             try:
                 with tracing.span("COMMIT", tracing.Kind.CLIENT):
@@ -229,5 +240,11 @@ class _CommitLost(Exception):
     """The connection broke, or the disk failed, between COMMIT and its answer."""
 
 
+def _may_pass(failure: Exception) -> bool:
+    return is_lost_race(failure) or is_disconnect(failure) or has_turned_read_only(failure)
+
+
 def _given_up(failure: Exception) -> DatabaseError:
+    if has_turned_read_only(failure):
+        return DatabaseUnavailable("it takes no writes at the moment")
     return DatabaseUnavailable() if is_disconnect(failure) else LostRace()

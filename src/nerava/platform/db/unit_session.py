@@ -66,6 +66,13 @@ class UnitSession(Session):
             self.connection()
         super().rollback()
 
+    def invalidate(self) -> None:
+        """Roll back and throw the connection away, so that the next one is made anew."""
+        if self._own is None or self.in_transaction():
+            super().invalidate()
+        else:
+            self._own.invalidate()
+
     def close(self) -> None:
         """Give the connection back; what it still has open is rolled back."""
         if self._own is None or self.in_transaction():
