@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
+from nerava.charging.model import ChargingSession
 from nerava.grid.carbon import Signal
 from nerava.rewards.dry_running import FOR_REQUESTS, Question, dry_run
 from nerava.rewards.evaluation import History
@@ -234,3 +236,20 @@ def test_a_campaign_that_waits_gives_way_to_another_of_its_group(house: House) -
     assert (house.money(waiting).granted, house.money(other).granted) == (0, 7)
     reasons = {one.campaign_id: one.code for one in house.explain(charged).campaigns}
     assert reasons[waiting] == "stacking.another_won"
+
+
+def test_a_session_that_is_rejected_meanwhile_is_not_decided_once_more(house: House) -> None:
+    lies_in(house)
+    house.campaign(CLEAN)
+    charged = house.charged()
+    house.evaluate()
+    house.database.run(
+        lambda session: session.execute(
+            update(ChargingSession).where(ChargingSession.id == charged).values(state="rejected")
+        )
+    )
+
+    told(house, series(100, 100))
+
+    assert (look(house), look(house)) == (1, 0)
+    assert house.explain(charged).evaluation == 1
