@@ -133,7 +133,7 @@ def examples(session: Session) -> Examples | None:
         .limit(1)
     )
     free, taught = _GRANT.c.driver_id.not_in(reviewed), _GRANT.c.driver_id.in_(unpaid)
-    fits = ([free, taught], [free], [taught], [])
+    fits: tuple[list[Any], ...] = ([free, taught], [free], [taught], [])
     found = (session.scalar(ranked.where(*fit)) for fit in fits)
     driver = next((one for one in found if one is not None), None)
     if driver is None:
