@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import select, tuple_
@@ -38,6 +39,20 @@ class Lying(NamedTuple):
 _NOT_ASKED: Final = Lying(None, is_known=False)
 
 
+class _Series:
+    """Intervals of one region by start, of which a session's are found without looking at all of them."""
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        self._intervals = intervals
+        self._starts = [one.starts_at for one in intervals]
+        self._longest = max((one.ends_at - one.starts_at for one in intervals), default=timedelta(0))
+
+    def around(self, started_at: datetime, ended_at: datetime) -> Sequence[Interval]:
+        """Return all that touch a time, and perhaps some before it."""
+        first = bisect_left(self._starts, started_at - self._longest)
+        return self._intervals[first : bisect_left(self._starts, ended_at)]
+
+
 class GridReading(NamedTuple):
     """What was read for some sessions: the facts, and the region of each for each signal."""
 
@@ -67,7 +82,8 @@ def read_grid(
             where = lying.get(one.id, _NOT_ASKED)
             found[one.id, signal] = where.region_id
             name = "" if where.region_id is None else str(names[where.region_id])
-            met = series.get(where.region_id, ()) if where.region_id is not None else ()
+            known = None if where.region_id is None else series.get(where.region_id)
+            met = () if known is None else known.around(one.started_at, one.ended_at)
             carbon[one.id][signal] = _carbon(one, name, met, now, is_known=where.is_known)
     versions = _versions(session, wanted.tariffs)
     tariffs = {one.id: _tariffs(one, versions) for one in sessions}
@@ -120,12 +136,13 @@ def _lying(session: Session, sessions: Sequence[EvidencedSession], signal: Signa
 
 def _series(
     session: Session, sessions: Sequence[EvidencedSession], lying: Mapping[UUID, Lying]
-) -> tuple[Mapping[UUID, Sequence[Interval]], Mapping[UUID, Region]]:
+) -> tuple[Mapping[UUID, _Series], Mapping[UUID, Region]]:
     ids = {one.region_id for one in lying.values() if one.region_id is not None}
     if not ids:
         return {}, {}
     since, until = min(one.started_at for one in sessions), max(one.ended_at for one in sessions)
-    return series_of(session, ids, since, until), regions(session, ids)
+    found = series_of(session, ids, since, until)
+    return {region_id: _Series(one) for region_id, one in found.items()}, regions(session, ids)
 
 
 def _versions(session: Session, names: Collection[TariffName]) -> dict[TariffName, list[Tariff]]:

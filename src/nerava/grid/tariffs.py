@@ -188,10 +188,14 @@ def spans_of(
     """
     zone = zone_of(timezone)
     spans: list[PeriodSpan] = []
+    held: dict[date, Tariff | None] = {}
     at = started_at - (started_at - EPOCH) % QUARTER
     while at < ended_at:
         local = at.astimezone(zone)
-        tariff = in_force(versions, local.date())
+        day = local.date()
+        if day not in held:
+            held[day] = in_force(versions, day)
+        tariff = held[day]
         starts_s, ends_s = _us(at) // SECOND_US, _us(at + QUARTER) // SECOND_US
         at += QUARTER
         if tariff is None:
