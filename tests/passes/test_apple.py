@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import update
@@ -23,6 +24,7 @@ from nerava.simulators.handle import Simulators
 from nerava.simulators.wallets.phone import Phone
 from tests.http.conftest import opened_house
 from tests.http.shop import code_of, nova_of, open_shop
+from tests.http.test_erasures import after, ask, rich
 from tests.http.test_wallet import fill
 from tests.passes.conftest import CLOCK, NOON, Town, apple_settings
 
@@ -63,8 +65,15 @@ def test_a_pass_is_added_and_brought_up_to_date_by_an_empty_push(town: Town) -> 
     # Nothing is new now, whichever way the phone asks.
     assert phone.refresh(town.ask) == []
     assert phone.fetch(next(iter(phone.passes)), town.ask) == 304
-    page = town.world.base_url + "/apns/phones/ann"
-    assert page.endswith("/phones/ann")
+    page = page_of(town.world, "/apns/phones/ann")
+    assert "<dt>Nova</dt><dd>150</dd>" in page
+    assert "There is no such phone" in page
+
+
+def page_of(world: Simulators, path: str) -> str:
+    """Return a page of the simulators."""
+    with urlopen(world.base_url + path, timeout=10) as answer:  # noqa: S310 - this machine
+        return str(answer.read().decode())
 
 
 def test_it_is_one_pass_however_often_it_is_asked_for(town: Town) -> None:
@@ -263,6 +272,18 @@ def test_passes_of_somebody_who_is_erased_say_that_they_are_over_and_then_nothin
     town.go_round()
     assert town.rows("SELECT count(*) FROM wallet_pass") == [(0,)]
     assert phone.fetch(serial, town.ask) == 401
+
+
+def test_an_erasure_ends_passes_and_leaves_nothing_that_could_make_them(town: Town) -> None:
+    ann = rich(town.house, 70)
+    town.apple(ann, "ann")
+    assert ask(ann, gives_up_points=True).status_code == 202
+    after(town.house, timedelta(days=40))
+    assert town.rows("SELECT state, sealed FROM wallet_pass") == [("voided", None)]
+    town.later(days=41)
+    town.go_round()
+    assert len(town.world.apple.pushes()) == 1
+    assert town.rows("SELECT count(*) FROM wallet_pass_device") == [(0,)]
 
 
 def test_who_ends_a_pass_gets_another_one(town: Town) -> None:

@@ -18,6 +18,7 @@ from nerava.platform.provider_calls import GWALLET_WRITE
 from nerava.simulators.faults import Kind
 from nerava.simulators.handle import Simulators
 from tests.passes.conftest import CLOCK, Town
+from tests.passes.test_apple import page_of
 
 pytestmark = pytest.mark.in_turn
 
@@ -55,6 +56,7 @@ def test_a_pass_is_at_google_before_and_after_somebody_saves_it(town: Town) -> N
     [mine] = driver.get("/v1/me/passes").json()["passes"]
     assert (mine["kind"], mine["phones"]) == ("google", None)
     assert saved.endswith(mine["serial"])
+    assert "<dt>Nova</dt><dd>150</dd>" in page_of(town.world, "/gwallet/passes")
 
 
 def _written(world: Simulators) -> list[object]:

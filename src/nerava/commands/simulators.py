@@ -126,6 +126,7 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
         "ocm": {"base_url": simulators.url_of("ocm"), "key": simulators.ocm.key},
         "places": {"base_url": simulators.url_of("places"), "key": simulators.places.key},
         **_grid(simulators),
+        **_wallets(simulators),
         "ocpi": {
             f"operator_{number}": f"{simulators.url_of('cpo')}/{number}/versions" for number in ("1", "2")
         },
@@ -136,9 +137,33 @@ def _announce(out: Output, simulators: Simulators, seller: dict[str, str]) -> No
         for name, facts in document.items():
             typer.echo(f"\n{name}")
             for what, value in facts.items():
-                typer.echo(f"  {what:<24}{value}")
+                shown = value if value.isprintable() else "(several lines; with --json)"
+                typer.echo(f"  {what:<24}{shown}")
     out.document(document)
     sys.stdout.flush()  # whoever started this in a pipe waits for the addresses
+
+
+def _wallets(simulators: Simulators) -> dict[str, dict[str, str]]:
+    """Return what connects to the wallets of phones."""
+    apple, google = simulators.apple, simulators.google
+    paper = apple.paper()
+    return {
+        "apple_wallet": {
+            "base_url": simulators.url_of("apns"),
+            "pass_type": apple.pass_type,
+            "team": apple.team,
+            "certificate": paper.certificate,
+            "intermediate": paper.intermediate,
+            "key": paper.key,
+        },
+        "google_wallet": {
+            "base_url": simulators.url_of("gwallet"),
+            "issuer_id": google.issuer_id,
+            "account": google.account,
+            "key": google.key,
+            "passes": f"{simulators.url_of('gwallet')}/passes",
+        },
+    }
 
 
 def _grid(simulators: Simulators) -> dict[str, dict[str, str]]:
