@@ -137,7 +137,7 @@ class GridKeeping:
 
     def _claim(self, session: Session, now: datetime) -> _Due | None:
         query = select(_REGION).where(_REGION.c.next_at <= now).order_by(_REGION.c.next_at, _REGION.c.id)
-        row = session.execute(query.limit(1).with_for_update(skip_locked=True)).one_or_none()
+        row = session.execute(query.limit(1).with_for_update(skip_locked=True, key_share=True)).one_or_none()
         if row is None:
             return None
         kind = self._kinds.get(row.signal)
