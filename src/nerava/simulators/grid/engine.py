@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from nerava.simulators.chance import Chance
 from nerava.simulators.grid.truth import Truth
+from nerava.simulators.keyless import Silent
 from nerava.simulators.wire import Answer, ProviderSaysNo, as_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class GridProblem(ProviderSaysNo):
         return str(self.body)
 
 
-class GridEngine:
+class GridEngine(Silent):
     """A `Provider` of the grid."""
 
     name = ""
@@ -53,10 +54,6 @@ class GridEngine:
         """Forget everything; key and series are drawn from the seed, not from anybody else's chance."""
         chance = Chance(self._chance.seed)
         self.state = GridState(self.name[0] + chance.text(39), Truth(self._chance.seed))
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call of the API."""
@@ -79,21 +76,6 @@ class GridEngine:
         """Answer with an error of this status."""
         told = self.problem(status, code)
         return as_json(told.body, told.status, indent=None)
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is written here."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing: no call holds anything before it is carried out."""
-
-    def due(self, action: str, subject: str) -> None:  # noqa: ARG002 - nothing is planned
-        """Do nothing by itself."""
-        message = f"nothing is called {action}"
-        raise AssertionError(message)
-
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tells nobody
-        """Prove nothing: this provider tells nobody anything."""
-        return {}
 
     def believes(self) -> Json:
         """Return what was said otherwise than at first."""

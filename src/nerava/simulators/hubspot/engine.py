@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.simulators.chance import Chance
 from nerava.simulators.hubspot.state import HubSpotState
+from nerava.simulators.keyless import Silent
 from nerava.simulators.wire import Answer, as_json, parsed
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class _Batch(Exception):
     """The whole call is not taken."""
 
 
-class HubSpotEngine:
+class HubSpotEngine(Silent):
     """A `Provider` that answers like api.hubapi.com."""
 
     name = NAME
@@ -59,10 +60,6 @@ class HubSpotEngine:
         chance = Chance(self.chance.seed)
         number = int(chance.hex(6), 16) + 1_000_000
         self.state = HubSpotState(f"pat-eu1-{chance.hex(8)}-{chance.hex(12)}", str(number))
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call of the API."""
@@ -86,19 +83,6 @@ class HubSpotEngine:
         if status == 429:  # noqa: PLR2004 - HTTP's own number
             return self._over(code or "TEN_SECONDLY_ROLLING")
         return self._no(status, code or _WORDS.get(status, "INTERNAL_ERROR"), "There was a problem")
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is repeated by a key."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
-
-    def due(self, action: str, subject: str) -> None:
-        """Nothing was planned."""
-
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tells nobody
-        """Prove nothing."""
-        return {}
 
     def believes(self) -> Json:
         """Return contacts and events; no secrets."""

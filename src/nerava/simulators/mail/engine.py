@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from nerava.simulators.keyless import Keyless
 from nerava.simulators.mail.sns import CERTIFICATE, TOPIC, certificate, envelope
 from nerava.simulators.webhooks import Endpoint
 from nerava.simulators.wire import Answer, as_json, as_page, parsed
@@ -59,7 +60,7 @@ class MailState:
     confirmed: list[str] = field(default_factory=list)
 
 
-class MailEngine:
+class MailEngine(Keyless):
     """A `Provider` that answers like email.<region>.amazonaws.com."""
 
     name = NAME
@@ -81,10 +82,6 @@ class MailEngine:
         self.state = MailState(f"AKIA{chance.text(16).upper()}", chance.text(40))
         # The signature stands in the message, not beside it.
         self._webhooks.endpoints[NAME] = Endpoint(NAME, NAME, self._webhooks_to.get(NAME), [""])
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Take a mail, or show the mailboxes to a person."""
@@ -123,12 +120,6 @@ class MailEngine:
     def fail(self, call: Call, status: int, code: str | None) -> Answer:  # noqa: ARG002 - the same for all calls
         """Answer with an error of this status in the provider's own words."""
         return _refusal(status, code or _WORDS.get(status, "InternalFailure"))
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: there are no keys, and a mail that is sent twice arrives twice."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
 
     def due(self, action: str, subject: str) -> None:
         """Tell what became of a mail."""

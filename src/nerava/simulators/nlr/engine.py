@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.keyless import Keyless
 from nerava.simulators.nlr import asking, forms
 from nerava.simulators.nlr.problems import NlrProblem, by_status, told
 from nerava.simulators.nlr.state import NlrState
@@ -32,7 +33,7 @@ DEMO_AN_HOUR: Final = 30
 DEMO_A_DAY: Final = 50
 
 
-class NlrEngine:
+class NlrEngine(Keyless):
     """A `Provider` that answers like developer.nlr.gov."""
 
     name = NAME
@@ -48,10 +49,6 @@ class NlrEngine:
         """Forget everything; key and stations are drawn from the seed, not from anybody else's chance."""
         chance = Chance(self._chance.seed)
         self.state = NlrState(chance.text(40), seeded(chance), last_updated=self.timeline.now() - DAY)
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call of the API."""
@@ -193,12 +190,6 @@ class NlrEngine:
     def fail(self, call: Call, status: int, code: str | None) -> Answer:
         """Answer with an error of this status in the API's own words."""
         return told(by_status(status, code), _form_of(call.path))
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is written here."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing: no call holds anything before it is carried out."""
 
     def due(self, action: str, subject: str) -> None:
         """Let a station change as was planned."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.keyless import Silent
 from nerava.simulators.ocm.points import seeded
 from nerava.simulators.wire import Answer, ProviderSaysNo, as_json
 
@@ -48,7 +49,7 @@ class OcmProblem(ProviderSaysNo):
         return self.message
 
 
-class OcmEngine:
+class OcmEngine(Silent):
     """A `Provider` that answers like api.openchargemap.io."""
 
     name = NAME
@@ -64,10 +65,6 @@ class OcmEngine:
         """Forget everything; key and points are drawn from the seed, not from anybody else's chance."""
         chance = Chance(self._chance.seed)
         self.state = OcmState(chance.hex(32), seeded(chance))
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call of the API."""
@@ -103,21 +100,6 @@ class OcmEngine:
     def fail(self, call: Call, status: int, code: str | None) -> Answer:  # noqa: ARG002 - the same for all calls
         """Answer with an error of this status."""
         return _told(OcmProblem(status, code or "An error occurred"))
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is written here."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing: no call holds anything before it is carried out."""
-
-    def due(self, action: str, subject: str) -> None:  # noqa: ARG002 - nothing is planned
-        """Do nothing by itself."""
-        message = f"nothing is called {action}"
-        raise AssertionError(message)
-
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tells nobody
-        """Prove nothing: this provider tells nobody anything."""
-        return {}
 
     def believes(self) -> Json:
         """Return how many points there are, by licence."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.keyless import Keyless
 from nerava.simulators.ocpi import stays
 from nerava.simulators.ocpi.charging import instant_text, location, meter_key_of, owner, record
 from nerava.simulators.ocpi.state import OcpiState, Operator
@@ -40,7 +41,7 @@ class OcpiProblem(ProviderSaysNo):
         return str(self)
 
 
-class OcpiEngine:
+class OcpiEngine(Keyless):
     """A `Provider` that answers like the servers of several operators."""
 
     name = NAME
@@ -66,10 +67,6 @@ class OcpiEngine:
         if number not in self.state.operators:
             raise OcpiProblem(404, 2000, f"there is no operator {number}")
         return self.state.operators[number]
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call in OCPI's envelope."""
@@ -151,12 +148,6 @@ class OcpiEngine:
     def fail(self, call: Call, status: int, code: str | None) -> Answer:  # noqa: ARG002 - the same for all
         """Answer with an error of this status in OCPI's envelope."""
         return self._envelope(None, status, int(code or (3000 if status >= 500 else 2000)), "error")  # noqa: PLR2004 - HTTP's
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: OCPI has no idempotency keys."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
 
     def plan(self, after: timedelta, action: str, operator: Operator, subject: str) -> None:
         """Put something that happens at an operator on the timeline."""

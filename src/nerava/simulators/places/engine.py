@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.keyless import Silent
 from nerava.simulators.places import asking, masks
 from nerava.simulators.places.problems import PlacesProblem, by_status, invalid
 from nerava.simulators.places.state import PlacesState
@@ -27,7 +28,7 @@ _PHOTO: Final = r"/v1/places/(?P<place>[\w-]+)/photos/(?P<photo>[\w-]+)/media"
 _DETAILS: Final = r"/v1/places/(?P<place>[\w-]+)"
 
 
-class PlacesEngine:
+class PlacesEngine(Silent):
     """A `Provider` that answers like places.googleapis.com."""
 
     name = NAME
@@ -43,10 +44,6 @@ class PlacesEngine:
         """Forget everything; key and places are drawn from the seed, not from anybody else's chance."""
         chance = Chance(self._chance.seed)
         self.state = PlacesState(f"AIza{chance.text(35)}", chance.text(6), seeded(chance))
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call of the API."""
@@ -164,21 +161,6 @@ class PlacesEngine:
         """Answer with an error of this status in the API's own words."""
         problem = by_status(status, code)
         return as_json(problem.as_document(), problem.status)
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is written here."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing: no call holds anything before it is carried out."""
-
-    def due(self, action: str, subject: str) -> None:  # noqa: ARG002 - nothing is planned
-        """Do nothing by itself."""
-        message = f"nothing is called {action}"
-        raise AssertionError(message)
-
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tells nobody
-        """Prove nothing: this provider tells nobody anything."""
-        return {}
 
     def believes(self) -> Json:
         """Return how many places there are and what was billed."""

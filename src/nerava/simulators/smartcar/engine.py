@@ -6,6 +6,7 @@ import copy
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from nerava.simulators.keyless import Keyless
 from nerava.simulators.smartcar import calls, pages
 from nerava.simulators.smartcar.core import HOLDER, SmartcarCore
 from nerava.simulators.smartcar.problems import OAuthProblem, SmartcarProblem, by_status, problem
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 HOSTS: Final = ("vehicle", "iam", "connect", "mgmt", "v2")
 
 
-class SmartcarHost:
+class SmartcarHost(Keyless):
     """A `Provider`: one host. That of vehicles holds the state of all."""
 
     answer_limit_s = 15
@@ -46,10 +47,6 @@ class SmartcarHost:
         if self.name == HOLDER:
             self._core.fresh()
 
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
-
     def answer(self, call: Call) -> Answer:
         """Carry out a call of this host."""
         if self._host == "connect":
@@ -71,12 +68,6 @@ class SmartcarHost:
             return _refusal(OAuthProblem(code or "server_error", status))
         kind, _, word = (code or "").partition(":")
         return _refusal(problem(kind, word or None) if kind.isupper() and word else by_status(status, code))
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
 
     def due(self, action: str, subject: str) -> None:
         """Let happen what was planned."""

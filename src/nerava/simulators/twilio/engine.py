@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
+from nerava.simulators.keyless import Keyless
 from nerava.simulators.webhooks import Endpoint
 from nerava.simulators.wire import Answer, as_json, as_page
 
@@ -62,7 +63,7 @@ class TwilioState:
     """Numbers that nothing arrives at, and the error that says so."""
 
 
-class TwilioEngine:
+class TwilioEngine(Keyless):
     """A `Provider` that answers like api.twilio.com."""
 
     name = NAME
@@ -88,10 +89,6 @@ class TwilioEngine:
         to = self._webhooks_to.get(CALLBACKS)
         self._webhooks.endpoints[CALLBACKS] = Endpoint(NAME, CALLBACKS, to, [self.state.token])
 
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
-
     def answer(self, call: Call) -> Answer:
         """Carry out a call of the API, or show the phones to a person."""
         if call.path == "/inbox":
@@ -111,12 +108,6 @@ class TwilioEngine:
         """Answer with an error of this status in Twilio's own words."""
         number, said = WORDS.get(status, (status, "Error"))
         return refusal(status, int(code) if code and code.isdecimal() else number, said)
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: there are no keys."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
 
     def due(self, action: str, subject: str) -> None:
         """Let a message go on."""

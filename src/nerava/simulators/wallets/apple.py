@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.keyless import Silent
 from nerava.simulators.wallets.pages import phone_page
 from nerava.simulators.wire import Answer, as_json
 
@@ -51,7 +52,7 @@ class ApnsState:
     pushes: list[Json] = field(default_factory=list)
 
 
-class ApnsEngine:
+class ApnsEngine(Silent):
     """A `Provider` that answers like Apple's push service, in HTTP/2 alone."""
 
     name = NAME
@@ -68,10 +69,6 @@ class ApnsEngine:
         chance = Chance(self.chance.seed)
         pass_type = f"pass.example.nerava-{chance.hex(6)}"
         self.state = ApnsState(pass_type, chance.text(10).upper(), {pass_type})
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Take a push, or show a phone to a person."""
@@ -90,19 +87,6 @@ class ApnsEngine:
     def fail(self, call: Call, status: int, code: str | None) -> Answer:  # noqa: ARG002 - the same for all calls
         """Answer with an error of this status."""
         return self._no(status, code or _REASONS.get(status, "InternalServerError"))
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is repeated by a key."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
-
-    def due(self, action: str, subject: str) -> None:
-        """Nothing was planned."""
-
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tells nobody
-        """Prove nothing."""
-        return {}
 
     def believes(self) -> Json:
         """Return pushes, and what is in the wallets; no secrets."""

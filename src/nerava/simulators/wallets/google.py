@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote
 
 from nerava.simulators.chance import Chance
+from nerava.simulators.keyless import Silent
 from nerava.simulators.wallets.keys import claims_of
 from nerava.simulators.wallets.pages import objects_page
 from nerava.simulators.wire import Answer, as_json, parsed
@@ -50,7 +51,7 @@ class GoogleState:
     )
 
 
-class GoogleEngine:
+class GoogleEngine(Silent):
     """A `Provider` that answers like Google Wallet."""
 
     name = NAME
@@ -67,10 +68,6 @@ class GoogleEngine:
         chance = Chance(self.chance.seed)
         number = 3_388_000_000_000_000_000 + int(chance.hex(12), 16)
         self.state = GoogleState(str(number), f"passes-{chance.hex(4)}@example.iam.gserviceaccount.com")
-
-    def begin(self, call: Call) -> Answer | None:  # noqa: ARG002 - nothing repeats by a key
-        """Let every call in."""
-        return None
 
     def answer(self, call: Call) -> Answer:
         """Answer a call of the API, or show the passes to a person."""
@@ -91,19 +88,6 @@ class GoogleEngine:
         if call.path == "/token":
             return as_json({"error": code or "internal_failure"}, status, indent=None)
         return self._no(status, code or "There was a problem.")
-
-    def keep(self, call: Call, answer: Answer) -> None:
-        """Keep nothing: nothing is repeated by a key."""
-
-    def abandon(self, call: Call) -> None:
-        """Free nothing."""
-
-    def due(self, action: str, subject: str) -> None:
-        """Nothing was planned."""
-
-    def sign(self, url: str, body: bytes, secrets: list[str], at_s: int) -> dict[str, str]:  # noqa: ARG002 - tells nobody
-        """Prove nothing."""
-        return {}
 
     def believes(self) -> Json:
         """Return classes and objects; no secrets."""
