@@ -11,7 +11,7 @@ import pytest
 from nerava.integrations.google_wallet.account import ServiceAccount
 from nerava.integrations.google_wallet.api import GoogleWallet
 from nerava.integrations.google_wallet.objects import Program
-from nerava.kernel.outcomes import Misconfigured, Ok, RetryLater, Unknown
+from nerava.kernel.outcomes import Misconfigured, Ok, Refused, RetryLater, Unknown
 from nerava.passes.ports import Content
 from nerava.platform.outbound import Surroundings
 from nerava.platform.provider_calls import GWALLET_WRITE
@@ -129,6 +129,15 @@ def test_a_token_that_ended_is_replaced_before_and_after_google_says_so(
     assert google.put(CONTENT, is_known=True) == Ok(None)
     asked = [one for one in world.requests("gwallet") if one.path == "/token"]
     assert len(asked) == 3
+    google.close()
+
+
+def test_a_class_that_somebody_removed_is_made_again(google: GoogleWallet, world: Simulators) -> None:
+    assert google.put(CONTENT, is_known=False) == Ok(None)
+    world.google.clear()
+    assert google.put(CONTENT, is_known=True) == Refused("missing")
+    assert google.put(CONTENT, is_known=True) == Ok(None)
+    assert len(world.google.objects()) == 1
     google.close()
 
 

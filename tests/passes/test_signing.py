@@ -24,9 +24,11 @@ from nerava.kernel.outcomes import Misconfigured, Ok, Refused, RetryLater, Unkno
 from nerava.passes.ports import GONE, AppleDetails, Content
 from nerava.platform.outbound import Surroundings
 from nerava.platform.provider_calls import APNS_PUSH
+from nerava.settings import Settings
 from nerava.simulators.faults import Kind
 from nerava.simulators.handle import Simulators
 from nerava.simulators.wallets.phone import Spoiled, opened
+from nerava.startup_checks.providers import providers
 from tests.passes.conftest import CLOCK, apple_settings, google_settings
 
 CONTENT = Content("serial-1", 42, "gold", is_voided=False)
@@ -178,6 +180,25 @@ def test_settings_fit_together_or_name_what_does_not(world: Simulators) -> None:
         with pytest.raises(ValidationError):
             type(given).model_validate({**values, **changes})
         assert type(given).model_validate({**values, **changes, "mode": "off"}).mode == "off"
+
+
+def test_production_takes_neither_simulated_wallets_nor_other_addresses(world: Simulators) -> None:
+    apple, google = apple_settings(world), google_settings(world)
+    simulated = Settings(env="production", apple_wallet=apple, google_wallet=google)
+    assert {one.setting for one in providers(simulated)} == {
+        "NERAVA_APPLE_WALLET__MODE",
+        "NERAVA_GOOGLE_WALLET__MODE",
+    }
+    elsewhere = {"mode": "live", "base_url": "https://somewhere.example"}
+    live = Settings(
+        env="production",
+        apple_wallet=apple.model_copy(update=elsewhere),
+        google_wallet=google.model_copy(update=elsewhere),
+    )
+    assert {one.setting for one in providers(live)} == {
+        "NERAVA_APPLE_WALLET__BASE_URL",
+        "NERAVA_GOOGLE_WALLET__BASE_URL",
+    }
 
 
 def test_what_becomes_of_a_push_is_told_apart(world: Simulators) -> None:

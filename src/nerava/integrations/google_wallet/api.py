@@ -94,6 +94,8 @@ class GoogleWallet:
         if isinstance(done, Refused) and done.code == EXISTS:
             # Somebody used the link before we came here, or an answer of ours was lost.
             return self._ask("PATCH", path, told)
+        if isinstance(done, Refused) and done.code == MISSING:
+            self._has_class = False  # somebody removed it; the next call makes it again
         return done
 
     def _class(self) -> Outcome[None]:

@@ -107,6 +107,13 @@ class GoogleByHand(ByHand):
         return {"token": token}
 
     @lets_happen
+    def clear(self) -> Json:
+        """Remove every class and object, as somebody may who has the account."""
+        for rows in self.engine.state.rows.values():
+            rows.clear()
+        return {}
+
+    @lets_happen
     def expire_tokens(self) -> Json:
         """Let no token be good any more."""
         ended = len(self.engine.state.tokens)
