@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import Final
 
@@ -34,7 +35,12 @@ def main() -> None:
     if not __debug__:
         sys.exit("nerava does not run with python -O: it would switch off its own checks")
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-    app()
+    try:
+        app()
+    except OSError as error:
+        # Commands tell of their own files; what is left is the way out: a full disk behind `>`, say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"nerava: {error}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from nerava import migrations
 from nerava.kernel.ids import new_id
+from nerava.kernel.switch_names import UnknownSwitch, checked_name
 from tests.commands.conftest import Run
 
 
@@ -52,6 +55,8 @@ def test_an_unmigrated_database_says_so(run: Run, url: str) -> None:
     ("address", "reason"),
     [
         ("nonsense", "looks like sqlite:///folder/file.sqlite3"),
+        ("postgresql+psycopg://someone:s3cret@[::1/books", "looks like sqlite:///folder/file.sqlite3"),
+        ("postgresql+psycopg://someone:s3cret@127.0.0.1:{port}x/books", "looks like sqlite:///folder/file"),
         ("mysql://someone:s3cret@127.0.0.1/books", "SQLite or PostgreSQL"),
         ("postgresql+psycopg://someone:s3cret@127.0.0.1:{port}/books", "Connection refused"),
         ("sqlite:///{folder}", "unable to open database file"),
@@ -133,3 +138,44 @@ def test_the_demo_does_not_run_beside_real_money(
 
     assert said.startswith("The demo does not start")
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NERAVA_OUTBOUND__CALLS", "[[["), ("NERAVA_DATABASE__URL", "postgresql+psycopg://a:s3cret@[::1/books")],
+)
+def test_a_setting_that_cannot_be_taken_apart_is_named_without_its_value(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    said = refusal(run, "ledger", "audit")
+
+    assert said.startswith("The settings cannot be used")
+    assert name.split("_")[1].lower() in said.lower()
+    assert value not in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_an_answer_that_cannot_be_written_is_told_in_a_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "nerava", "version"]
+        told = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+
+    assert told.stderr == "nerava: [Errno 28] No space left on device\n"
+    assert told.returncode == 1
+
+
+@pytest.mark.parametrize("id_", ["x", "01a208f5", "01A208F5-CD54-76E0-8BAB-5114DBBC0D72"])
+@pytest.mark.parametrize("party", ["campaign", "merchant", "driver"])
+def test_a_switch_that_would_stop_nobody_is_none(party: str, id_: str) -> None:
+    with pytest.raises(UnknownSwitch):
+        checked_name(f"{party}:{id_}")
+
+
+def test_a_stop_without_a_reason_and_a_peer_without_an_id_are_refused(run: Run) -> None:
+    assert "say why" in refusal(run, "switch", "on", "earn", "--reason", " ")
+    assert "valid UUID" in refusal(run, "ocpi", "end", "nobody")

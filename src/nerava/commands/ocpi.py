@@ -105,18 +105,18 @@ def list_command(database: DatabaseUrl = None, as_json: AsJson = False) -> None:
 
 @app.command("end")
 def end_command(
-    peer: Annotated[str, typer.Argument(help="Its id.")],
+    peer: Annotated[UUID, typer.Argument(help="Its id.")],
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """End a connection: its tokens are dead at once. Repeats safely."""
     out = Output(as_json=as_json)
     with opened(out, database) as installation:
-        now, peer_id = installation.clock.now(), UUID(peer)
+        now = installation.clock.now()
 
         def work(session: Session) -> None:
-            peers.end(session, peer_id, now)
-            record(session, _entry("roaming_peer.ended", peer_id), now)
+            peers.end(session, peer, now)
+            record(session, _entry("roaming_peer.ended", peer), now)
 
         installation.database.run(work)
     out.say("ended")

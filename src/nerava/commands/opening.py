@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -45,7 +46,10 @@ def settings_for(database: str | None) -> Settings:
         return settings.model_copy(update={"database": chosen})
     except ValidationError as error:
         raise unreadable(error) from None
-    except ArgumentError:
+    except SettingsError as error:
+        # It names the group and not what is in it.
+        raise SettingsInvalid(f"{error}: it is not readable as JSON") from None
+    except (ArgumentError, ValueError):
         message = "a database address looks like sqlite:///folder/file.sqlite3 or postgresql+psycopg://user@host/name"
         raise DatabaseUnusable(message) from None
 

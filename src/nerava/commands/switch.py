@@ -36,6 +36,8 @@ def on_command(
     as_json: AsJson = False,
 ) -> None:
     """Stop something everywhere, within five seconds. Repeats safely."""
+    if not reason.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
     out = Output(as_json=as_json)
     with opened(out, database) as installation:
         switching = Switching(installation.database, installation.audit, installation.switches)

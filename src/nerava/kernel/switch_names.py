@@ -49,7 +49,8 @@ PARTIES: Final = ("campaign", "merchant", "driver")
 OTHERS: Final = ("partner", "provider")
 """Whom a switch of their name stops before anything reaches the ledger."""
 
-_NAMED: Final = re.compile(rf"({'|'.join((*PARTIES, *OTHERS))}):[0-9a-z][0-9a-z._-]{{0,63}}")
+_ID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_NAMED: Final = re.compile(rf"({'|'.join(PARTIES)}):{_ID}|({'|'.join(OTHERS)}):[0-9a-z][0-9a-z._-]{{0,63}}")
 
 
 class UnknownSwitch(NeravaError):

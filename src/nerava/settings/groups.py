@@ -41,6 +41,16 @@ class DatabaseSettings(Group):
         default=10_000, ge=1_000, le=60_000, description="PostgreSQL: a silent transaction"
     )
 
+    @field_validator("url")
+    @classmethod
+    def _can_be_taken_apart(cls, url: str) -> str:
+        try:
+            urlsplit(url).port  # noqa: B018 - reading it is the check
+        except ValueError:
+            message = "is no address that can be read"
+            raise ValueError(message) from None
+        return url
+
     @property
     def address(self) -> str:
         """The address with the password in it, for whoever connects."""
