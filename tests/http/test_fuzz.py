@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,14 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from nerava.identity.roles import Role
 from nerava.platform.policy import ANY_ROLE, walk
-from nerava.settings import IssuerSettings, OcpiSettings, SmartcarSettings
+from nerava.settings import (
+    AppleWalletSettings,
+    GoogleWalletSettings,
+    IssuerSettings,
+    OcpiSettings,
+    SmartcarSettings,
+)
+from nerava.simulators.wallets import keys
 from nerava.web.api.routes import openapi_document
 from tests.conftest import DIALECTS
 from tests.http.conftest import Caller, House, opened_house
@@ -39,6 +47,30 @@ OPEN: Final[dict[str, Any]] = {
     ),
 }
 """Everything that can be switched on is: whoever is off answers 503, and nothing else."""
+
+
+def wallets() -> dict[str, Any]:
+    """Return the rest of it, with keys that take a moment to make; nobody is where it would be sent."""
+    nowhere, ends_at = "http://127.0.0.1:9", datetime(2036, 1, 1, tzinfo=UTC)
+    paper = keys.paper("pass.example.points", ends_at)
+    apple = AppleWalletSettings(
+        mode="simulator",
+        pass_type="pass.example.points",  # noqa: S106 - the name of a kind of pass
+        team="A1B2C3D4E5",
+        certificate=SecretStr(paper.certificate),
+        intermediate=SecretStr(paper.intermediate),
+        key=SecretStr(paper.key),
+        base_url=nowhere,
+    )
+    google = GoogleWalletSettings(
+        mode="simulator",
+        issuer_id="3388000000012345678",
+        account="passes@example.org",
+        key=SecretStr(paper.key),
+        logo_url="https://nerava.example/logo.png",
+        base_url=nowhere,
+    )
+    return {"apple_wallet": apple, "google_wallet": google}
 
 
 class Fuzzed:
@@ -93,7 +125,7 @@ def houses(
             if dialect not in opened:
                 url = stack.enter_context(database_url_of_module(dialect))
                 folder = tmp_path_factory.mktemp("fuzz")
-                opened[dialect] = Fuzzed(stack.enter_context(opened_house(url, folder, **OPEN)))
+                opened[dialect] = Fuzzed(stack.enter_context(opened_house(url, folder, **OPEN, **wallets())))
             return opened[dialect]
 
         yield house_on
