@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
-from sqlalchemy.dialects.sqlite import INTEGER, TEXT
+from sqlalchemy import Column, Index, Table
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, UtcDateTime
 from nerava.platform.db.roles import TableRights
-
-# STRICT tables of SQLite know INTEGER, TEXT and BLOB only.
-_UUID: Final = UUIDType(strict=True)
-_TEXT: Final = Text().with_variant(TEXT(), "sqlite")
-_BIG: Final = BigInteger().with_variant(INTEGER(), "sqlite")
-_STRICT: Final[dict[str, Any]] = {"sqlite_strict": True}
+from nerava.platform.db.strict import BIG, ID, STRICT, TEXT
 
 alarm: Final = Table(
     "alarm",
     Base.metadata,
-    Column("id", _UUID, primary_key=True),
-    Column("name", _TEXT, nullable=False),
-    Column("about", _TEXT, nullable=False),
-    Column("detail", _TEXT, nullable=False),
+    Column("id", ID, primary_key=True),
+    Column("name", TEXT, nullable=False),
+    Column("about", TEXT, nullable=False),
+    Column("detail", TEXT, nullable=False),
     Column("first_seen_at", UtcDateTime(), nullable=False),
     Column("last_seen_at", UtcDateTime(), nullable=False),
     Column("over_at", UtcDateTime()),
-    **_STRICT,
+    **STRICT,
 )
 """`name` is the check's; over_at is when a look did not find it any more."""
 
@@ -42,10 +36,10 @@ Index(
 watch: Final = Table(
     "alarm_look",
     Base.metadata,
-    Column("scope", _TEXT, primary_key=True),
+    Column("scope", TEXT, primary_key=True),
     Column("looked_at", UtcDateTime(), nullable=False),
-    Column("took_ms", _BIG, nullable=False),
-    **_STRICT,
+    Column("took_ms", BIG, nullable=False),
+    **STRICT,
 )
 """One row for each kind of look, that of the last time."""
 

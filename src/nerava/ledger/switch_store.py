@@ -6,47 +6,39 @@ a release is approved only by somebody who did not ask for it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
     Index,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.sqlite import INTEGER, TEXT
 
-from nerava.platform.db import Base, UtcDateTime, UUIDType
+from nerava.platform.db import Base, UtcDateTime
 from nerava.platform.db.roles import TableRights
+from nerava.platform.db.strict import FLAG, ID, STRICT, TEXT
 from nerava.platform.db.triggers import attach
-
-# STRICT tables of SQLite know INTEGER, TEXT and BLOB only.
-_UUID: Final = UUIDType(strict=True)
-_TEXT: Final = Text().with_variant(TEXT(), "sqlite")
-_FLAG: Final = Boolean().with_variant(INTEGER(), "sqlite")
-_STRICT: Final[dict[str, Any]] = {"sqlite_strict": True}
 
 release: Final = Table(
     "switch_release",
     Base.metadata,
-    Column("id", _UUID, primary_key=True),
-    Column("name", _TEXT, nullable=False),
-    Column("maker", _TEXT, nullable=False),
-    Column("reason", _TEXT, nullable=False),
+    Column("id", ID, primary_key=True),
+    Column("name", TEXT, nullable=False),
+    Column("maker", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
     Column("asked_at", UtcDateTime(), nullable=False),
-    Column("checker", _TEXT),
+    Column("checker", TEXT),
     Column("approved_at", UtcDateTime()),
     Column("voided_at", UtcDateTime()),
     UniqueConstraint("id", "name", "checker"),
     CheckConstraint("checker <> maker", name="two_people"),
     CheckConstraint("(checker IS NULL) = (approved_at IS NULL)", name="approval_whole"),
     CheckConstraint("checker IS NULL OR voided_at IS NULL", name="one_end"),
-    **_STRICT,
+    **STRICT,
 )
 Index(
     "uq_switch_release_open",
@@ -59,13 +51,13 @@ Index(
 switch: Final = Table(
     "kill_switch",
     Base.metadata,
-    Column("name", _TEXT, primary_key=True),
-    Column("is_on", _FLAG, nullable=False),
-    Column("set_by", _TEXT, nullable=False),
-    Column("reason", _TEXT, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("is_on", FLAG, nullable=False),
+    Column("set_by", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
     Column("set_at", UtcDateTime(), nullable=False),
-    Column("release_id", _UUID),
-    Column("released_by", _TEXT),
+    Column("release_id", ID),
+    Column("released_by", TEXT),
     ForeignKeyConstraint(
         ["release_id", "name", "released_by"],
         ["switch_release.id", "switch_release.name", "switch_release.checker"],
@@ -75,7 +67,7 @@ switch: Final = Table(
         " OR (NOT is_on AND release_id IS NOT NULL AND released_by IS NOT NULL)",
         name="off_by_two",
     ),
-    **_STRICT,
+    **STRICT,
 )
 Index("ix_kill_switch_on", switch.c.name, postgresql_where=text("is_on"), sqlite_where=text("is_on"))
 
