@@ -30,6 +30,7 @@ from nerava.startup_checks import (
     providers,
     redis_server,
     secret_values,
+    signing_keys,
     sqlite_file,
 )
 from nerava.startup_checks.deadline import within
@@ -386,3 +387,15 @@ def test_the_table_of_what_does_not_start_has_the_rows_that_are_booted() -> None
     assert listed == sorted(booted)
     assert any(one.quick for one in test_boots.BAD)
     assert any(one.quick for one in test_boots_postgresql.CHANGES)
+
+
+def test_outside_production_a_place_in_which_no_signing_key_can_be_made_is_found(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    def found(folder: Path) -> list[str]:
+        settings = Settings(env="development", tokens=TokenSettings(keys_directory=folder))
+        return [str(one) for one in signing_keys.signing_keys(settings)]
+
+    assert found(tmp_path / "not" / "yet") == []
+    said = "NERAVA_TOKENS__KEYS_DIRECTORY: holds no signing key, and none can be made there"
+    assert found(tmp_path / "file" / "under") == [said]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from nerava.identity.errors import SigningKeyUnsafe
@@ -10,6 +11,8 @@ from nerava.settings import TokenSettings
 from nerava.startup_checks.findings import Finding
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nerava.settings import Settings
 
 FOLDER = "NERAVA_TOKENS__KEYS_DIRECTORY"
@@ -29,7 +32,14 @@ def signing_keys(settings: Settings) -> list[Finding]:
         return [Finding(FOLDER, f"cannot be read: {error.strerror}")]
     if settings.is_strict and not keys:
         return [Finding(FOLDER, "holds no signing key; make one with `nerava keys new`")]
+    if not keys and not _can_be_made_in(settings.tokens.keys_directory.absolute()):
+        return [Finding(FOLDER, "holds no signing key, and none can be made there")]
     return []
+
+
+def _can_be_made_in(folder: Path) -> bool:
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def issuer_is_named(settings: Settings) -> list[Finding]:
