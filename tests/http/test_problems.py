@@ -46,6 +46,15 @@ def test_a_wrong_method_says_which_ones_there_are(sqlite_house: House, method: s
     assert answer.headers["allow"] == "GET"
 
 
+def test_a_refusal_that_comes_by_the_thousand_is_one_line_in_the_log(
+    sqlite_house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    problem = assert_problem(sqlite_house.driver().post("/v1/me/passes/apple"), 503, "passes-off")
+    [record] = [one for one in caplog.records if problem["trace_id"] in one.getMessage()]
+    assert record.getMessage().startswith("passes-off, trace id")
+    assert record.exc_info is None
+
+
 def test_nobody_is_told_to_sign_in(sqlite_house: House) -> None:
     answer = sqlite_house.client.get("/v1/wallet")
     assert_problem(answer, 401, "not-signed-in")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.orm import Session
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from nerava.kernel.clock import SystemClock
@@ -302,3 +305,25 @@ def test_an_owner_has_ten_endpoints_at_most(desk: Desk) -> None:
     with pytest.raises(TooManyEndpoints):
         desk.endpoint("/one-more")
     assert isinstance(desk.endpoint(owner=Owner(OwnerKind.PARTNER, desk.owner.id))[0], UUID)
+
+
+def test_nothing_is_queued_for_an_endpoint_that_is_removed_meanwhile(desk: Desk) -> None:
+    endpoint_id, _ = desk.endpoint()
+    removed, go_on = threading.Event(), threading.Event()
+
+    def remove(session: Session) -> None:
+        endpoints.remove(session, desk.owner, endpoint_id, desk.clock.now())
+        removed.set()
+        go_on.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        removing = pool.submit(desk.database.run, remove)
+        assert removed.wait(10)
+        happening = pool.submit(desk.happen)
+        with pytest.raises(TimeoutError):
+            happening.result(0.5)  # It waits for the one that removes.
+        go_on.set()
+        removing.result(10)
+        happening.result(10)
+
+    assert desk.states(endpoint_id) == []

@@ -273,7 +273,10 @@ def _endpoints_of(session: Session, events: Iterable[Told]) -> Sequence[WebhookE
     if not wanted:
         return ()
     query = select(WebhookEndpoint).where(or_(*wanted), WebhookEndpoint.state != EndpointState.REMOVED.value)
-    return session.scalars(query.order_by(WebhookEndpoint.id)).all()
+    # One that is being removed is waited for, so that nothing is queued which nobody would ever bring.
+    return session.scalars(
+        query.order_by(WebhookEndpoint.id).with_for_update(read=True, key_share=True)
+    ).all()
 
 
 def _party(event: Told, kind: OwnerKind) -> UUID | None:

@@ -45,7 +45,12 @@ async def on_refusal(request: Request, error: Exception) -> Response:
         raise AssertionError("registered for NeravaError only")
     trace_id = trace_id_of(request.scope)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s, trace id %s", error.code, trace_id, exc_info=error)
+        # Overload and a database that is away refuse thousands a minute: what is behind it, in a line.
+        behind = error.__cause__ or error
+        reason = str(behind).partition("\n")[0]
+        broken = error if error.status == HTTPStatus.INTERNAL_SERVER_ERROR else None
+        said = "%s, trace id %s: %s: %s"
+        log.warning(said, error.code, trace_id, type(behind).__name__, reason, exc_info=broken)
     if error.status == HTTPStatus.FORBIDDEN:
         denials: Denials = request.app.state.denials
         await denials.tell(request, error)
