@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from nerava.settings import knobs, unknown_names
+from nerava.settings import ServerSettings, Settings, TokenSettings, knobs, unknown_names
 from nerava.startup_checks import ConfigurationRefused, load_settings
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"
@@ -96,3 +96,11 @@ def test_numbers_of_a_call_can_be_changed_and_nonsense_is_refused(monkeypatch: p
         monkeypatch.setenv(variable, nonsense)
         with pytest.raises(ConfigurationRefused, match=variable):
             load_settings()
+
+
+def test_while_developing_an_installation_without_a_name_is_where_it_listens() -> None:
+    server = ServerSettings(host="127.0.0.1", port=8123)
+    named = TokenSettings(issuer="https://rewards.city.example/")
+    assert Settings(env="development", server=server).address == "http://127.0.0.1:8123"
+    assert Settings(env="development", server=server, tokens=named).address == "https://rewards.city.example"
+    assert Settings(env="test", server=server).address == TokenSettings().issuer

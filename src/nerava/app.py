@@ -167,7 +167,7 @@ def _wiring_of(
             installation.limits,
             notify=installation.desk.messages.notify,
         ),
-        issuer=settings.tokens.issuer.rstrip("/"),
+        address=settings.address,
         trusted_proxies=networks_of(settings.server.trusted_proxies),
         key_mode=key_mode,
         secrets=installation.secrets,
@@ -226,7 +226,7 @@ def _guard_of(installation: Installation, revocations: Revocations, keys: KeyRul
 
 def _own_origins(settings: Settings) -> set[str]:
     """Return where our own pages are: the installation's address, while developing this machine as well."""
-    address = urlsplit(settings.tokens.issuer)
+    address = urlsplit(settings.address)
     here = {f"http://{host}:{settings.server.port}" for host in ("127.0.0.1", "localhost")}
     return {f"{address.scheme}://{address.netloc}"} | (set() if settings.is_strict else here)
 

@@ -70,7 +70,7 @@ def smartcar_of(settings: Settings, clock: Clock, surroundings: Surroundings) ->
     access = SmartcarAccess(
         client_id=given.client_id,
         client_secret=settings.live("smartcar.client_secret", clock) or "",
-        redirect_uri=given.redirect_uri or f"{settings.tokens.issuer.rstrip('/')}{VEHICLE_RETURN_PATH}",
+        redirect_uri=given.redirect_uri or f"{settings.address}{VEHICLE_RETURN_PATH}",
         webhook_tokens=settings.live("smartcar.webhook_secrets", clock) or (),
         base_url=given.base_url,
         asks_live=given.mode != "sandbox",
@@ -171,7 +171,7 @@ def roaming_of(
     given = settings.ocpi
     if given.mode == "off" or given.country_code is None or given.party_id is None:
         return None
-    address = (given.public_url or settings.tokens.issuer).rstrip("/")
+    address = (given.public_url or settings.address).rstrip("/")
     return Roaming(
         database,
         vault,

@@ -266,7 +266,7 @@ def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Hand
 
 
 def _payment_work(installation: Installation) -> Sequence[Job]:
-    stripe, address = installation.stripe, installation.settings.tokens.issuer.rstrip("/")
+    stripe, address = installation.stripe, installation.settings.address
     providers = {} if stripe is None else {stripe.payments.name: stripe.payments}
     database, ledger = installation.database, installation.ledger
     return payment_jobs(

@@ -53,7 +53,7 @@ def passes_of(
         limits=limits,
         apple=apple,
         google=_google_of(settings, clock, surroundings),
-        address=settings.tokens.issuer.rstrip("/"),
+        address=settings.address,
     )
 
 

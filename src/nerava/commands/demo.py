@@ -90,10 +90,12 @@ def demo_command(
         folder.mkdir(parents=True, exist_ok=True)
         simulators = None
         if listening is not None:
-            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            port = listening.getsockname()[1]
+            address = f"http://127.0.0.1:{port}"
             simulators = opened.enter_context(running_provider(folder, address))
             told = {"stripe": settings_of(simulators), "smartcar": cars_of(simulators)}
-            settings = settings.model_copy(update=told)
+            server = settings.server.model_copy(update={"port": port})
+            settings = settings.model_copy(update={**told, "server": server})
         migrations.upgrade(settings.database.url)
         installation = open_installation(settings)
         opened.callback(installation.close)

@@ -246,6 +246,13 @@ class Settings(BaseSettings):
         return self.env in STRICT_PROFILES
 
     @property
+    def address(self) -> str:
+        """Where people reach this installation: the issuer; while developing without a name, this process."""
+        if self.env == "development" and self.tokens.issuer == TokenSettings().issuer:
+            return f"http://{self.server.host}:{self.server.port}"
+        return self.tokens.issuer.rstrip("/")
+
+    @property
     def link_page(self) -> str | None:
         """The page that a link opens; outside of production rules this process stands in for it."""
         if self.sign_in.link_page is not None or self.is_strict:

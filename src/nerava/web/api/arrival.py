@@ -61,7 +61,7 @@ class Arrived:
 
 async def _arrived(request: Request, wired: Wired, now: Now, proof: DeviceProof = None) -> Arrived:
     place = client_address.client_address(request, wired.trusted_proxies)
-    return Arrived(place, request.method, wired.issuer + request.url.path, proof, now)
+    return Arrived(place, request.method, wired.address + request.url.path, proof, now)
 
 
 Arrival = Annotated[Arrived, Depends(_arrived)]

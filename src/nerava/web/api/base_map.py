@@ -46,7 +46,7 @@ def base_map(wired: Wired) -> TileJson:
     found = wired.maps.describe()
     return TileJson(
         name=found.name,
-        tiles=[f"{wired.issuer}/v1/map/tiles/{{z}}/{{x}}/{{y}}?version={found.version}"],
+        tiles=[f"{wired.address}/v1/map/tiles/{{z}}/{{x}}/{{y}}?version={found.version}"],
         bounds=list(found.bounds),
         minzoom=found.zoom_min,
         maxzoom=found.zoom_max,

@@ -78,7 +78,7 @@ def owner_of(caller: SignedIn) -> OwnerKind:
 @guarded(_CHANGES)
 def open_method(owner_id: TenantId, caller: SignedIn, actor: Acting, wired: Wired, now: Now) -> Response:
     """Begin with a payout method, or go on with the one that is unfinished or blocked. Repeats safely."""
-    link = wired.payouts.methods.open(owner_of(caller), owner_id, return_url=f"{wired.issuer}{RETURN_PATH}")
+    link = wired.payouts.methods.open(owner_of(caller), owner_id, return_url=f"{wired.address}{RETURN_PATH}")
     told = actor.entry("payout_method.linked", "payout_method", link.method.id)
     wired.database.run(lambda session: wired.audit.record(session, told, now))
     shown = OnboardingOut(method=PayoutMethodOut.model_validate(link.method), url=link.url)

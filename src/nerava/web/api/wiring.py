@@ -53,7 +53,7 @@ class Wiring:
     """The services of this process.
 
     Attributes:
-        issuer: The address of this installation, as access tokens name it.
+        address: Where people reach this installation.
         trusted_proxies: Whose `X-Forwarded-For` is believed.
         key_mode: Of the API keys that are made and let in here.
         app_url: Where drivers are sent on to who come back from a provider; None shows a page.
@@ -69,7 +69,7 @@ class Wiring:
     keys: KeyRing
     sessions: Sessions
     refreshing: Refreshing
-    issuer: str
+    address: str
     trusted_proxies: tuple[Network, ...]
     key_mode: Mode
     secrets: Secrets
