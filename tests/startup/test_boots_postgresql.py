@@ -195,7 +195,7 @@ def test_what_could_lose_or_change_books_is_found(
 
 @pytest.mark.chaos
 def test_the_worker_starts_there_too(good: Configuration) -> None:
-    with running(replace(good.but(NERAVA_LOG__LEVEL="info"), command=("work",))) as (process, line):
+    with running(replace(good.but(NERAVA_LOG__LEVEL="warning"), command=("work",))) as (process, line):
         assert line.strip() == "Nerava works in the background"
         assert process.poll() is None
 
