@@ -25,6 +25,9 @@ class Keyless:
 class Silent(Keyless):
     """Does nothing by itself either, and tells nobody anything."""
 
+    answer_limit_s = 10
+    retry_gaps_s: tuple[int, ...] = ()
+
     def due(self, action: str, subject: str) -> None:  # noqa: ARG002 - nothing is planned
         """Do nothing by itself."""
         message = f"nothing is called {action}"

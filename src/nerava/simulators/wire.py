@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -61,13 +62,13 @@ class Answer:
             return None
 
 
-class ProviderSaysNo(Exception):
+class ProviderSaysNo(Exception, ABC):
     """A provider refuses something in its own words; each one has its own kind."""
 
     @property
+    @abstractmethod
     def reason(self) -> str:
         """The words."""
-        raise NotImplementedError
 
 
 class Provider(Protocol):

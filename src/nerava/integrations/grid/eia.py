@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from nerava.grid.carbon import Interval, Signal, Unit, mg_per_kwh
 from nerava.integrations.grid.asking import drift, number_of, outcome_of
 from nerava.kernel.outcomes import Ok, Outcome, Refused
-from nerava.platform.live_secrets import Given, live
-from nerava.platform.outbound import Outbound, Result, Surroundings, ask_with
+from nerava.platform.outbound import Result, Surroundings, ask_with
+from nerava.platform.outbound.keyed import KeyedApi
 from nerava.platform.provider_calls import EIA_READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nerava.kernel.geography import Point
+    from nerava.platform.live_secrets import Given
 
 BASE_URL: Final = "https://api.eia.gov"
 PROVIDER: Final = "eia"
@@ -34,13 +35,14 @@ CLEAN: Final = frozenset({"NUC", "SUN", "WAT", "WND", "GEO", "BAT", "PS", "SNB",
 """What burns nothing. Anything else is counted as gas, because nobody says what it is."""
 
 
-class Eia:
+class Eia(KeyedApi):
     """`CarbonSource` over EIA. Its key stands in the address, so no address of it is written anywhere.
 
     An hour is named by its end. What is drawn by pumps and batteries, told as less than nothing, is left
     out. EIA does not say which authority a place belongs to: there is one for all sites, which is set.
     """
 
+    address = BASE_URL
     source = PROVIDER
     signal = Signal.AVERAGE
     every = timedelta(hours=1)
@@ -51,18 +53,13 @@ class Eia:
         key: Given,
         respondent: str,
         *,
-        base_url: str = BASE_URL,
+        base_url: str | None = None,
         now: Callable[[], datetime],
         surroundings: Surroundings | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = live(key)
+        super().__init__(key, base_url=base_url, now=now, surroundings=surroundings, pause=pause)
         self._respondent = respondent
-        self._outbound = Outbound(base_url, now=now, surroundings=surroundings, pause=pause)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._outbound.close()
 
     def region_at(self, place: Point | None) -> Outcome[str]:  # noqa: ARG002 - one for all sites
         """Return the balancing authority that is set."""

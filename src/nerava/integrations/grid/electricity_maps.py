@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.grid.carbon import Interval, Signal, Unit, mg_per_kwh
 from nerava.integrations.grid.asking import NO_PLACE, drift, instant_of, number_of, outcome_of
 from nerava.kernel.outcomes import Ok, Outcome, Refused
-from nerava.platform.live_secrets import Given, live
-from nerava.platform.outbound import Outbound, Result, Surroundings, ask_with
+from nerava.platform.outbound import Result, ask_with
+from nerava.platform.outbound.keyed import KeyedApi
 from nerava.platform.provider_calls import EMAPS_READ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from nerava.kernel.geography import Point
 
@@ -25,32 +24,17 @@ HOUR: Final = timedelta(hours=1)
 HOURLY: Final = frozenset({None, "hourly"})
 
 
-class ElectricityMaps:
+class ElectricityMaps(KeyedApi):
     """`CarbonSource` over Electricity Maps. What it estimates is no settled value; it is told anew later.
 
     Its history reaches back a day, so an hour that is still estimated after that stays unknown.
     """
 
+    address = BASE_URL
     source = PROVIDER
     signal = Signal.AVERAGE
     every = timedelta(minutes=30)
     corrects_within = timedelta(days=1)
-
-    def __init__(
-        self,
-        key: Given,
-        *,
-        base_url: str = BASE_URL,
-        now: Callable[[], datetime],
-        surroundings: Surroundings | None = None,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._key = live(key)
-        self._outbound = Outbound(base_url, now=now, surroundings=surroundings, pause=pause)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._outbound.close()
 
     def region_at(self, place: Point | None) -> Outcome[str]:
         """Return the zone of a place."""

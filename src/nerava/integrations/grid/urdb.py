@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.grid.tariffs import BadTariff, Tariff, TariffName, Tier, schedule_of
 from nerava.integrations.grid.asking import NO_PLACE, drift, number_of, outcome_of
 from nerava.kernel.outcomes import Ok, Outcome, Refused
-from nerava.platform.live_secrets import Given, live
-from nerava.platform.outbound import Outbound, Result, Surroundings, ask_with
+from nerava.platform.outbound import Result, ask_with
+from nerava.platform.outbound.keyed import KeyedApi
 from nerava.platform.provider_calls import URDB_READ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from nerava.kernel.geography import Point
 
@@ -32,30 +31,15 @@ KWH: Final = frozenset({None, "kWh"})
 """Tiers that end by the day or by the demand are no tiers by the month's energy."""
 
 
-class Urdb:
+class Urdb(KeyedApi):
     """`TariffSource` over the Utility Rate Database. Its key stands in the address, which is told nowhere.
 
     Sites within a tenth of a degree are one region: a utility's area is larger.
     """
 
+    address = BASE_URL
     source = PROVIDER
     every = timedelta(days=1)
-
-    def __init__(
-        self,
-        key: Given,
-        *,
-        base_url: str = BASE_URL,
-        now: Callable[[], datetime],
-        surroundings: Surroundings | None = None,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._key = live(key)
-        self._outbound = Outbound(base_url, now=now, surroundings=surroundings, pause=pause)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._outbound.close()
 
     def region_at(self, place: Point | None) -> Outcome[str]:
         """Return the name of the square in which a place lies; asks nobody."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
-from nerava.platform.live_secrets import Given, live
-from nerava.platform.outbound import Lost, NotSent, Outbound, Reply, Result, Surroundings, ask_with
+from nerava.platform.outbound import Lost, NotSent, Reply, Result, ask_with
+from nerava.platform.outbound.keyed import KeyedApi
 from nerava.platform.provider_calls import OCM_POINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from nerava.kernel.geography import Box
 
@@ -25,24 +23,10 @@ PAGE: Final = 1_000
 PAGES_MAX: Final = 500
 
 
-class OcmApi:
+class OcmApi(KeyedApi):
     """Calls Open Charge Map with one key. Safe to share between threads."""
 
-    def __init__(
-        self,
-        key: Given,
-        *,
-        base_url: str = BASE_URL,
-        now: Callable[[], datetime],
-        surroundings: Surroundings | None = None,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._key = live(key)
-        self._outbound = Outbound(base_url, now=now, surroundings=surroundings, pause=pause)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._outbound.close()
+    address = BASE_URL
 
     def points(
         self, *, countries: Sequence[str] = (), box: Box | None = None, only_open: bool = True

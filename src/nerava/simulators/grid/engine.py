@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -38,12 +39,10 @@ class GridProblem(ProviderSaysNo):
         return str(self.body)
 
 
-class GridEngine(Silent):
+class GridEngine(Silent, ABC):
     """A `Provider` of the grid."""
 
     name = ""
-    answer_limit_s = 10
-    retry_gaps_s: tuple[int, ...] = ()
 
     def __init__(self, timeline: Timeline, chance: Chance) -> None:
         self.timeline = timeline
@@ -64,9 +63,9 @@ class GridEngine(Silent):
         except GridProblem as problem:
             return as_json(problem.body, problem.status, indent=None)
 
+    @abstractmethod
     def read(self, call: Call, given: list[tuple[str, str]]) -> Json:
         """Return what is read."""
-        raise NotImplementedError
 
     def problem(self, status: int, code: str | None) -> GridProblem:
         """Return an error of this status."""

@@ -47,8 +47,6 @@ class HubSpotEngine(Silent):
     """A `Provider` that answers like api.hubapi.com."""
 
     name = NAME
-    answer_limit_s = 10
-    retry_gaps_s: tuple[int, ...] = ()
 
     def __init__(self, timeline: Timeline, chance: Chance) -> None:
         self.timeline = timeline

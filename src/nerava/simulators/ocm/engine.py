@@ -53,8 +53,6 @@ class OcmEngine(Silent):
     """A `Provider` that answers like api.openchargemap.io."""
 
     name = NAME
-    answer_limit_s = 10
-    retry_gaps_s: tuple[int, ...] = ()
 
     def __init__(self, timeline: Timeline, chance: Chance) -> None:
         self.timeline = timeline

@@ -32,8 +32,6 @@ class PlacesEngine(Silent):
     """A `Provider` that answers like places.googleapis.com."""
 
     name = NAME
-    answer_limit_s = 10
-    retry_gaps_s: tuple[int, ...] = ()
 
     def __init__(self, timeline: Timeline, chance: Chance) -> None:
         self.timeline = timeline

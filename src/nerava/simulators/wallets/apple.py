@@ -56,8 +56,6 @@ class ApnsEngine(Silent):
     """A `Provider` that answers like Apple's push service, in HTTP/2 alone."""
 
     name = NAME
-    answer_limit_s = 10
-    retry_gaps_s: tuple[int, ...] = ()
 
     def __init__(self, timeline: Timeline, chance: Chance) -> None:
         self.timeline = timeline

@@ -55,8 +55,6 @@ class GoogleEngine(Silent):
     """A `Provider` that answers like Google Wallet."""
 
     name = NAME
-    answer_limit_s = 10
-    retry_gaps_s: tuple[int, ...] = ()
 
     def __init__(self, timeline: Timeline, chance: Chance) -> None:
         self.timeline = timeline
