@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import fact_id, new_id
 from nerava.ledger.chart import driver_nova, merchant_nova
 from nerava.ledger.templates.redemption import redemption_show
+from nerava.payouts.model import PayoutMethod
+from nerava.payouts.requesting import usable_method
 from nerava.payouts.states import OwnerKind
 from tests.helpers.parallel import in_parallel
 from tests.payouts.till import FEE, Till
@@ -108,3 +114,19 @@ def test_sixty_four_cash_outs_at_once_stay_within_the_week(till: Till) -> None:
     told = in_parallel(64, ask)
 
     assert (told.count("held"), set(told)) == (2, {"held", "payout-week-limit"})
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_method_that_is_locked_can_still_be_named_by_a_new_row_and_by_nobody_be_changed(till: Till) -> None:
+    person, database = till.person(POINTS), till.database
+    row = select(PayoutMethod.id).where(PayoutMethod.id == person.method_id)
+
+    def hold(session: Session) -> None:
+        usable_method(session, OwnerKind.DRIVER, person.driver_id, person.method_id)
+        # What a foreign key takes when a row is inserted. Waiting here is how two orders of locks meet.
+        named = row.with_for_update(read=True, key_share=True, nowait=True)
+        assert database.run(lambda other: other.scalar(named)) == person.method_id
+        changed = row.with_for_update(key_share=True, skip_locked=True)
+        assert database.run(lambda other: other.scalar(changed)) is None
+
+    database.run(hold)
