@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.orm import Session
 
 from nerava.kernel.clock import SystemClock
@@ -24,8 +24,6 @@ from tests.ledger.houses import DAY, NOON, House, kept_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sqlalchemy import Engine
 
 
 @pytest.fixture
@@ -171,8 +169,8 @@ def test_an_anchor_kept_outside_tells_a_cut_tail_and_a_rewritten_chain(house: Ho
     other = Anchor("main", 4, "ab" * 32, 5)
     strange = Anchor("south", 1, kept[0].hash, 1)
     assert [one.check for one in proof(house, longer, other, strange)] == [
-        "tail-cut",
         "anchor-differs",
+        "tail-cut",
         "tail-cut",
     ]
 
@@ -184,6 +182,24 @@ def test_progress_is_told_while_history_is_read(house: House, monkeypatch: pytes
     house.database.read(lambda session: prove(session, on_progress=told.append))
 
     assert told == [2, 4, 6]
+
+
+def test_lots_are_looked_at_a_page_at_a_time_however_many_there_are(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "_PAGE", 2)
+    asked: list[int] = []
+
+    def listen(_connection: object, _cursor: object, said: str, given: Any, *_more: object) -> None:
+        if "FROM ledger_lot" in said and "DISTINCT" not in said:
+            asked.append(len(given))
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    found = proof(house)
+    event.remove(Engine, "before_cursor_execute", listen)
+
+    assert found == []
+    assert asked == [2, 2, 2, 2, 2, 2]  # The lots of two transfers, then their uses; there are six.
 
 
 # Every tampering, by somebody who removed the guards first.
@@ -257,7 +273,8 @@ def unguarded(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
-def test_a_tampering_is_found(unguarded: Engine, name: str) -> None:
+def test_a_tampering_is_found(unguarded: Engine, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_PAGE", 2)  # Batches and chains go on over the end of a page.
     statement, check = TAMPERINGS[name]
     lite = unguarded.dialect.name == "sqlite"
     spelt = statement.format(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select
 
 from nerava.ledger import model
 from nerava.ledger.accounts import account_uuid
@@ -23,11 +23,12 @@ from nerava.ledger.hashing import (
     metadata_of,
     row_digest,
 )
+from nerava.platform.db.types import UUIDType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Column, Row, Select
+    from sqlalchemy import Executable, Result, Row, Select, Table
     from sqlalchemy.orm import Session
 
     from nerava.ledger.sealing import Anchor
@@ -36,23 +37,37 @@ _PAGE: Final = 5_000
 TAIL_BLOCKS: Final = 5
 
 
+def _with_ids_as_text(table: Table) -> Select[Any]:
+    """Return a query for a table, ids spelled as they enter a digest; objects would cost half of the time."""
+    columns = (cast(one, Text).label(one.name) if isinstance(one.type, UUIDType) else one for one in table.c)
+    return select(*columns)
+
+
+_TRANSFERS: Final = _with_ids_as_text(model.transfer).order_by(model.transfer.c.id)
+_BATCHES: Final = _with_ids_as_text(model.batch)
+_LOTS: Final = _with_ids_as_text(model.lot).order_by(model.lot.c.id)
+_USES: Final = _with_ids_as_text(model.lot_use).order_by(model.lot_use.c.id)
+
+
 def verify(
     session: Session,
     anchors: Iterable[Anchor] = (),
     *,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Finding]:
-    """Recompute the hash chain from the rows and return every break, the first bad row of each batch named.
+    """Recompute the hash chain from the rows and return every break, the bad rows of each batch named.
+
+    History is read once, in the order in which it was made, a page at a time: however long it is, no more of
+    it is in memory than a few pages and the batches that were being written at one moment.
 
     Args:
         session: A reading session; one snapshot.
         anchors: Heads of the chain that were kept outside; a chain that lost its tail lacks them.
         on_progress: Told how many transfers have been read.
     """
-    stated: dict[str, bytes] = {}
-    findings = _verify_rows(session, stated, on_progress)
-    findings += _verify_blocks(session, stated)
-    findings += _verify_outside(session, anchors)
+    findings = _verify_rows(session, on_progress)
+    findings += _verify_absent(session)
+    findings += _verify_blocks(session, anchors)
     findings += _verify_accounts(session)
     return findings
 
@@ -82,7 +97,7 @@ def _verify_end(session: Session, lane: str, blocks: int) -> list[Finding]:
         name = f"{lane}/{row.height}"
         if (row.height - 1, row.previous_hash) != ((before.height, before.hash) if before else (0, GENESIS)):
             findings.append(Finding("block-link", name, "does not follow the block before it"))
-        batch = session.execute(select(model.batch).where(model.batch.c.id == row.batch_id)).one_or_none()
+        batch = session.execute(_BATCHES.where(model.batch.c.id == row.batch_id)).one_or_none()
         if batch is None:
             findings.append(Finding("block-batch", name, f"its batch {row.batch_id} is gone"))
             continue
@@ -108,81 +123,96 @@ def _verify_last_seal(session: Session, lane: str) -> list[Finding]:
 
 def _verify_batch(session: Session, batch: Row[Any]) -> list[Finding]:
     transfer = model.transfer.c
-    keys = select(transfer.key).where(transfer.batch_id == batch.id)
-    lots = _by_key(session, model.lot.c.key, _lot_fields, keys)
-    uses = _by_key(session, model.lot_use.c.key, _use_fields, keys)
+    # A batch is named before its transfers are, so by the index: what is older than its name is none of them.
+    mine = _TRANSFERS.where(transfer.id >= batch.id, transfer.batch_id == batch.id)
+    rows = session.execute(mine).all()
+    return _verify_digests(session, rows) + _verify_content(batch, [row.digest for row in rows])
+
+
+def _verify_content(batch: Row[Any], digests: Iterable[bytes]) -> list[Finding]:
+    if batch_hash(batch.lane, batch.posted_at, digests) == batch.content_hash:
+        return []
+    return [Finding("batch-hash", batch.id, "its transfers are not those that were committed")]
+
+
+def _verify_digests(session: Session, rows: Sequence[Row[Any]]) -> list[Finding]:
+    keys = [row.key for row in rows]
+    lots = _by_key(session, _LOTS.where(model.lot.c.key.in_(keys)), _lot_fields)
+    uses = _by_key(session, _USES.where(model.lot_use.c.key.in_(keys)), _use_fields)
+    return [
+        Finding("row-digest", row.id, f"transfer {row.key} is not what was posted")
+        for row in rows
+        if row_digest([*_transfer_fields(row), lots.get(row.key, []), uses.get(row.key, [])]) != row.digest
+    ]
+
+
+def _verify_rows(session: Session, on_progress: Callable[[int], None] | None) -> list[Finding]:
     findings: list[Finding] = []
-    digests: list[bytes] = []
-    rows = session.execute(select(model.transfer).where(transfer.batch_id == batch.id).order_by(transfer.id))
-    for row in rows:
-        key = str(row.key)
-        if row_digest([*_transfer_fields(row), lots.pop(key, []), uses.pop(key, [])]) != row.digest:
-            findings.append(Finding("row-digest", str(row.id), f"transfer {key} is not what was posted"))
-        digests.append(row.digest)
-    if batch_hash(batch.lane, batch.posted_at, digests) != batch.content_hash:
-        said = "its transfers are not those that were committed"
-        findings.append(Finding("batch-hash", str(batch.id), said))
-    return findings
-
-
-def _verify_rows(
-    session: Session, stated: dict[str, bytes], on_progress: Callable[[int], None] | None
-) -> list[Finding]:
-    findings: list[Finding] = []
-    batches = {str(row.id): row for row in session.execute(select(model.batch))}
-    stated.update({key: row.content_hash for key, row in batches.items()})
-    lots = _by_key(session, model.lot.c.key, _lot_fields)
-    uses = _by_key(session, model.lot_use.c.key, _use_fields)
-    digests: list[bytes] = []
-    current: str | None = None
-
-    def finish() -> None:
-        if current is None:
-            return
-        row = batches.pop(current, None)
-        if row is None:
-            findings.append(Finding("batch-missing", current, "transfers without their batch"))
-        elif batch_hash(row.lane, row.posted_at, digests) != row.content_hash:
-            findings.append(Finding("batch-hash", current, "its transfers are not those that were committed"))
-
-    for count, row in enumerate(_transfers(session), start=1):
-        batch_id = str(row.batch_id)
-        if batch_id != current:
-            finish()
-            current, digests = batch_id, []
-        key = str(row.key)
-        digest = row_digest([*_transfer_fields(row), lots.pop(key, []), uses.pop(key, [])])
-        if digest != row.digest:
-            findings.append(Finding("row-digest", str(row.id), f"transfer {key} is not what was posted"))
-        digests.append(row.digest)
-        if on_progress is not None and count % _PAGE == 0:
+    gathered: dict[str, list[bytes]] = defaultdict(list)
+    stated: dict[str, Row[Any]] = {}
+    count = 0
+    for rows in _streamed(session, _TRANSFERS).partitions():
+        findings += _verify_digests(session, rows)
+        touched = {row.batch_id for row in rows}
+        missing = _BATCHES.where(model.batch.c.id.in_(touched - stated.keys()))
+        stated.update({row.id: row for row in session.execute(missing)})
+        for row in rows:
+            gathered[row.batch_id].append(row.digest)
+        for batch_id in touched & stated.keys():
+            if len(gathered[batch_id]) >= stated[batch_id].transfers:
+                findings += _verify_content(stated.pop(batch_id), gathered.pop(batch_id))
+        count += len(rows)
+        if on_progress is not None:
             on_progress(count)
-    finish()
-    findings += [Finding("batch-empty", key, "the transfers of this batch are gone") for key in batches]
-    findings += [Finding("lot-orphan", key, "lots of a transfer that does not exist") for key in lots]
-    findings += [Finding("use-orphan", key, "uses by a transfer that does not exist") for key in uses]
+    for batch_id, digests in gathered.items():
+        if batch_id in stated:
+            findings += _verify_content(stated[batch_id], digests)
+        else:
+            findings.append(Finding("batch-missing", batch_id, "transfers without their batch"))
     return findings
 
 
-def _transfers(session: Session) -> Iterator[Row[Any]]:
-    query = select(model.transfer).order_by(model.transfer.c.batch_id, model.transfer.c.id)
-    yield from session.execute(query.execution_options(yield_per=_PAGE))
+def _verify_absent(session: Session) -> list[Finding]:
+    """Find what has lost the other half of it: as sets, because each of these tables grows with history."""
+    batch, block, transfer = model.batch.c, model.block.c, model.transfer.c
+    waiting = model.unsealed.c.batch_id
+    empty = select(batch.id).except_(select(transfer.batch_id))
+    unlinked = select(batch.id).where(
+        ~select(block.batch_id).where(block.batch_id == batch.id).exists(),
+        ~select(waiting).where(waiting == batch.id).exists(),
+    )
+    checks: list[tuple[str, Executable, str]] = [
+        ("batch-empty", empty, "the transfers of this batch are gone"),
+        ("batch-unlinked", unlinked, "neither in the chain nor waiting for it"),
+    ]
+    for name, key in (("lot", model.lot.c.key), ("use", model.lot_use.c.key)):
+        orphans = select(key).distinct().where(~select(transfer.key).where(transfer.key == key).exists())
+        checks.append((f"{name}-orphan", orphans, f"a {name} of a transfer that does not exist"))
+    return [
+        Finding(check, str(subject), said)
+        for check, query, said in checks
+        for subject in session.execute(query).scalars()
+    ]
+
+
+def _streamed(session: Session, query: Select[Any]) -> Result[Any]:
+    return session.execute(query.execution_options(yield_per=_PAGE))
 
 
 def _transfer_fields(row: Row[Any]) -> list[object]:
     return [
-        str(row.id),
-        str(row.key),
+        row.id,
+        row.key,
         row.fingerprint.hex(),
-        str(row.transaction_id),
+        row.transaction_id,
         row.position,
         row.template,
         row.kind,
-        str(row.debit),
-        str(row.credit),
+        row.debit,
+        row.credit,
         row.asset,
         row.amount,
-        None if row.hold_id is None else str(row.hold_id),
+        row.hold_id,
         _at(row.expires_at),
         row.debit_sequence,
         row.credit_sequence,
@@ -193,88 +223,86 @@ def _transfer_fields(row: Row[Any]) -> list[object]:
         _at(row.effective_at),
         _at(row.posted_at),
         row.lane,
-        str(row.batch_id),
+        row.batch_id,
         row.actor,
         canonical_json(metadata_of(row.metadata)),
     ]
 
 
 def _lot_fields(row: Row[Any]) -> list[object]:
-    restores = None if row.restores is None else str(row.restores)
-    return [str(row.id), str(row.account_id), row.granted, row.source, _at(row.expires_at), restores]
+    return [row.id, row.account_id, row.granted, row.source, _at(row.expires_at), row.restores]
 
 
 def _use_fields(row: Row[Any]) -> list[object]:
-    return [str(row.id), str(row.lot_id), row.amount]
+    return [row.id, row.lot_id, row.amount]
 
 
 def _by_key(
-    session: Session,
-    key: Column[Any],
-    fields: Callable[[Row[Any]], list[object]],
-    keys: Select[tuple[Any]] | None = None,
+    session: Session, query: Select[Any], fields: Callable[[Row[Any]], list[object]]
 ) -> dict[str, list[list[object]]]:
-    """Return the fields of a table's rows by transfer key, in the order in which they were made."""
     rows: dict[str, list[list[object]]] = defaultdict(list)
-    query = select(key.table).order_by(key.table.c.id).execution_options(yield_per=_PAGE)
-    for row in session.execute(query if keys is None else query.where(key.in_(keys))):
-        rows[str(row.key)].append(fields(row))
-    return dict(rows)
+    for row in session.execute(query):
+        rows[row.key].append(fields(row))
+    return rows
 
 
-def _verify_blocks(session: Session, stated: dict[str, bytes]) -> list[Finding]:
+class _Kept(NamedTuple):
+    """The head of a lane's chain as somebody noted it; `seal` is the row in which they did, if any."""
+
+    name: str
+    hash: bytes
+    seal: Row[Any] | None = None
+
+
+def _kept_heads(session: Session, anchors: Iterable[Anchor]) -> dict[tuple[str, int], list[_Kept]]:
+    """Return what the chain has to be at some heights: by its own seals, and by anchors kept outside."""
+    kept: dict[tuple[str, int], list[_Kept]] = defaultdict(list)
+    for row in session.execute(select(model.seal)):
+        kept[row.lane, row.height].append(_Kept(f"seal of {row.day}", row.hash, row))
+    for one in anchors:
+        kept[one.lane, one.height].append(_Kept("anchor kept outside", bytes.fromhex(one.hash)))
+    return kept
+
+
+def _verify_blocks(session: Session, anchors: Iterable[Anchor]) -> list[Finding]:
     findings: list[Finding] = []
-    waiting = {str(one) for one in session.execute(select(model.unsealed.c.batch_id)).scalars()}
-    linked: set[str] = set()
-    previous: dict[str, tuple[int, bytes]] = {}
-    query = select(model.block).order_by(model.block.c.lane, model.block.c.height)
-    for row in session.execute(query.execution_options(yield_per=_PAGE)):
-        height, hash_before = previous.get(row.lane, (0, GENESIS))
-        batch_id = str(row.batch_id)
-        linked.add(batch_id)
+    kept = _kept_heads(session, anchors)
+    previous: dict[str, tuple[int, bytes, int]] = {}
+    block, batch = model.block, model.batch.c
+    query = select(block, batch.content_hash, batch.transfers).outerjoin(
+        model.batch, batch.id == block.c.batch_id
+    )
+    for row in _streamed(session, query.order_by(block.c.lane, block.c.height)):
+        height, hash_before, transfers = previous.get(row.lane, (0, GENESIS, 0))
         name = f"{row.lane}/{row.height}"
         if row.height != height + 1 or row.previous_hash != hash_before:
             findings.append(Finding("block-link", name, "does not follow the block before it"))
-        content = stated.get(batch_id)
-        if content is None:
-            findings.append(Finding("block-batch", name, f"its batch {batch_id} is gone"))
-        elif block_hash(row.lane, row.height, row.previous_hash, batch_id, content) != row.hash:
-            findings.append(Finding("block-hash", name, f"its batch {batch_id} is not what was sealed"))
-        previous[row.lane] = (row.height, row.hash)
-    findings += [
-        Finding("batch-unlinked", key, "neither in the chain nor waiting for it")
-        for key in stated.keys() - linked - waiting
+        if row.content_hash is None:
+            findings.append(Finding("block-batch", name, f"its batch {row.batch_id} is gone"))
+        elif (
+            block_hash(row.lane, row.height, row.previous_hash, str(row.batch_id), row.content_hash)
+            != row.hash
+        ):
+            findings.append(Finding("block-hash", name, f"its batch {row.batch_id} is not what was sealed"))
+        transfers += row.transfers or 0
+        for one in kept.pop((row.lane, row.height), ()):
+            findings += _verify_head(one, name, row.hash, transfers)
+        previous[row.lane] = (row.height, row.hash, transfers)
+    return findings + [
+        Finding("tail-cut", f"{lane}/{height}", f"{one.name}: the chain ends before it")
+        for (lane, height), heads in kept.items()
+        for one in heads
     ]
+
+
+def _verify_head(one: _Kept, name: str, found: bytes, transfers: int) -> list[Finding]:
+    findings: list[Finding] = []
+    if one.hash != found:
+        findings.append(Finding("anchor-differs", name, f"{one.name}: the chain was rewritten"))
+    day_of = None if one.seal is None else one.seal.sealed_at.date().isoformat()
+    if one.seal is not None and (one.seal.transfers, one.seal.day) != (transfers, day_of):
+        findings.append(Finding("seal-differs", name, f"{one.name}: not what was sealed"))
     return findings
-
-
-def _verify_outside(session: Session, anchors: Iterable[Anchor]) -> list[Finding]:
-    block, batch = model.block.c, model.batch.c
-    found: list[Finding] = []
-    kept: Sequence[tuple[str, int, bytes, str]] = [
-        *(
-            (row.lane, row.height, row.hash, f"seal of {row.day}")
-            for row in session.execute(select(model.seal))
-        ),
-        *((one.lane, one.height, bytes.fromhex(one.hash), "anchor kept outside") for one in anchors),
-    ]
-    for row in session.execute(select(model.seal)):
-        counted = select(func.sum(batch.transfers)).join(model.block, block.batch_id == batch.id)
-        transfers = session.execute(
-            counted.where(block.lane == row.lane, block.height <= row.height)
-        ).scalar_one()
-        if transfers != row.transfers or row.day != row.sealed_at.date().isoformat():
-            found.append(
-                Finding("seal-differs", f"{row.lane}/{row.height}", f"seal of {row.day}: not what was sealed")
-            )
-    for lane, height, expected, name in kept:
-        query = select(block.hash).where(block.lane == lane, block.height == height)
-        actual = session.execute(query).scalar_one_or_none()
-        if actual is None:
-            found.append(Finding("tail-cut", f"{lane}/{height}", f"{name}: the chain ends before it"))
-        elif actual != expected:
-            found.append(Finding("anchor-differs", f"{lane}/{height}", f"{name}: the chain was rewritten"))
-    return found
 
 
 def _verify_accounts(session: Session) -> list[Finding]:

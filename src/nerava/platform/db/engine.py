@@ -86,7 +86,8 @@ def _open_sqlite(url: URL, options: EngineOptions, *, read_only: bool) -> Engine
             # 16 MB. Batches change thousands of pages, mostly those of the batch before, and after 4 MB, as
             # SQLite would, each is copied back at every batch. With 64 MB the one who copies holds up others.
             "wal_autocheckpoint = 4096",
-            "temp_store = MEMORY",
+            # An audit sorts all of history: by files as soon as it is more than the cache.
+            f"temp_store = {'FILE' if read_only else 'MEMORY'}",
             f"query_only = {'ON' if read_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
