@@ -274,7 +274,7 @@ def unguarded(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_a_tampering_is_found(unguarded: Engine, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_PAGE", 2)  # Batches and chains go on over the end of a page.
+    monkeypatch.setattr(verify, "_PAGE", 1)  # Batches and chains go on over the end of a page.
     statement, check = TAMPERINGS[name]
     lite = unguarded.dialect.name == "sqlite"
     spelt = statement.format(
