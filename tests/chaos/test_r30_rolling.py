@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from nerava.kernel.ids import new_id
+from nerava.ledger.chart import driver_nova
 from tests import test_concurrency as races
-from tests.chaos.fleet import END_MAX_S, Fleet, opened_fleet, spread_over
+from tests.chaos.fleet import END_MAX_S, WEB, Fleet, opened_fleet, spread_over
 from tests.helpers.databases import fresh_databases
+from tests.helpers.parallel import in_parallel
+from tests.http.flows import cash_out, payee
 from tests.http.shop import Shop, nova_of, open_shop, rich_driver
 
 if TYPE_CHECKING:
     from tests.chaos.fleet import Spread
-    from tests.http.conftest import Caller
+    from tests.http.conftest import Caller, House
 
 PRICE = 300
 
@@ -73,6 +78,32 @@ def test_a_race_for_money_ends_the_same_over_two_processes(
         race(open_shop(house))
         assert house.findings() == []
         assert min(client.served[number] for number in range(2)) > 0
+
+
+@pytest.mark.parametrize(("width", "rounds"), [(16, 1), pytest.param(64, 3, marks=long)])
+def test_cash_outs_of_one_balance_over_two_processes_are_as_many_as_it_affords(
+    fleet: Fleet, width: int, rounds: int
+) -> None:
+    with spread_over(fleet) as (house, client):
+        for _ in range(rounds):
+            race_for_a_balance(fleet, house, width)
+        assert house.findings() == []
+        assert len({one.pid for one in fleet.members if one.kind == WEB}) == 2
+        assert min(client.served[number] for number in range(2)) > 0
+
+
+def race_for_a_balance(fleet: Fleet, house: House, width: int) -> None:
+    """Let a driver who can afford two cash-outs ask for many at once, and then for one of them many times."""
+    here, method_id = payee(fleet.house, 2_500)  # Their bank is that of the house in this process.
+    owner = replace(here, client=house.client)
+
+    told = Counter(a.status_code for a in in_parallel(width, lambda _: cash_out(owner, method_id, 1_000)))
+    assert (told[202], told[409] + told[429]) == (2, width - 2)
+    assert house.books.balance(driver_nova(owner.tenant_id)).debits_pending == 2_050
+
+    same = in_parallel(width, lambda _: cash_out(owner, method_id, 100, key="one"))
+    assert {answer.status_code for answer in same} == {202}
+    assert len({answer.content for answer in same}) == 1
 
 
 class Regular:
