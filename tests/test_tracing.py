@@ -319,7 +319,7 @@ def test_a_round_that_finds_nothing_leaves_nothing_and_one_that_works_is_a_trace
 def test_the_caller_decides_and_where_there_is_none_the_ratio(
     ratio: float, sent: str | None, recorded_too: bool
 ) -> None:
-    taken: list[tracing.Span | tracing.Leaf] = []
+    taken: list[tracing.Bunch] = []
     tracing.turn_on(taken.append, ratio=ratio)
     try:
         with tracing.serving(scope_of("/x"), TRACE, sent) as span:
@@ -340,12 +340,12 @@ def test_what_machines_ask_every_few_seconds_is_not_recorded() -> None:
 # The collector.
 
 
-def some_spans(count: int) -> Iterator[tracing.Span]:
+def some_spans(count: int) -> Iterator[tracing.Bunch]:
     """Yield spans that have ended."""
     for number in range(count):
-        one = tracing.Span("x", 1, trace_id=TRACE, parent_id=number, take=lambda _span: None)
+        one = tracing.Span(tracing.named("x", 1), trace_id=TRACE, parent_id=number, take=lambda _bunch: None)
         one.end()
-        yield one
+        yield one, [], True
 
 
 def test_a_collector_that_is_down_costs_a_request_nothing_and_what_is_lost_is_counted(
@@ -387,7 +387,7 @@ def test_a_slow_collector_keeps_nobody_waiting_and_the_queue_has_an_end(
 def test_what_has_no_room_is_dropped_and_counted() -> None:
     going, free = threading.Event(), threading.Event()
 
-    def send(_spans: Sequence[tracing.Span | tracing.Leaf]) -> int:
+    def send(_bunches: Sequence[tracing.Bunch]) -> int:
         going.set()
         free.wait(10)
         return 0
@@ -437,12 +437,12 @@ def test_headers_for_the_collector_are_sent_and_never_told(sqlite_address: str, 
 
 
 def test_what_is_put_together_from_pieces_is_read_back_whole() -> None:
-    taken: list[tracing.Span | tracing.Leaf] = []
-    root = tracing.Span("Ä" * 300, SERVER, trace_id=TRACE, parent_id=0, take=taken.append)
+    taken: list[tracing.Bunch] = []
+    root = tracing.Span(tracing.named("Ä" * 300, SERVER), trace_id=TRACE, parent_id=0, take=taken.append)
     root.set("count", 2**40)
     root.set("word", "ß" * 20_000)
     root.link(tracing.Origin("ab" * 16, 7, is_sampled=True))
-    root.leaf(described("SELECT 1 FROM t", "sqlite"), root.began_ns, ValueError("hunter2"))
+    root.ran("SELECT 1 FROM t", "sqlite", root.began_ns, ValueError("hunter2"))
     root.failure = "Broken"
     root.end()
     receiver = Receiver(0)

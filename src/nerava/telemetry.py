@@ -88,9 +88,9 @@ def _begin(settings: Settings, clock: Clock, process: str, collector: _Collector
         **wanted.attributes,
     }
 
-    def send(spans: Sequence[tracing.Span | tracing.Leaf]) -> int:
+    def send(bunches: Sequence[tracing.Bunch]) -> int:
         ahead_ns = (clock.now() - EPOCH) // timedelta(microseconds=1) * 1_000 - time.monotonic_ns()
-        return rejected_in(collector.bring(encoded(spans, resource, ahead_ns=ahead_ns)))
+        return rejected_in(collector.bring(encoded(bunches, resource, ahead_ns=ahead_ns)))
 
     return Export(send, room=wanted.queue_spans)
 

@@ -199,7 +199,7 @@ class Database:
                     session.rollback()
                 raise
             try:
-                with tracing.span("COMMIT", tracing.Kind.CLIENT):
+                with tracing.statement("COMMIT", self.dialect):
                     session.commit()
             except DRIVER_ERRORS as error:
                 if is_storage_failing(error):

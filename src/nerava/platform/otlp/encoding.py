@@ -2,14 +2,15 @@
 
 Making a message of theirs for every span was most of what tracing cost. A message may be sent in pieces,
 one after the other, so the pieces that are the same in many spans are made once and kept, and of the
-rest, which has a fixed length, one call of `struct` makes the bytes.
+rest, which has a fixed length, one call of `struct` makes the bytes. Fields may come in any order: what is
+kept of a statement stands first, and the length of the whole with it.
 """
 
 from __future__ import annotations
 
-import random
 import struct
 from functools import lru_cache
+from random import getrandbits
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -21,13 +22,13 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
-from nerava.platform.tracing import Leaf
+from nerava.platform.tracing.cursors import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nerava.platform.tracing import Origin, Span
-    from nerava.platform.tracing.spans import Value
+    from nerava.platform.tracing import About, Bunch, Origin, Span
+    from nerava.platform.tracing.spans import Part, Value
 
 SCOPE: Final = "nerava"
 PIECES_KEPT: Final = 4_096
@@ -43,25 +44,39 @@ _SCOPE_SPANS: Final = b"\x12"
 _RESOURCE_SPANS: Final = b"\x0a"
 """Field 1 of `ExportTraceServiceRequest`."""
 
-_ROOT: Final = struct.Struct("<2s16s2s8scQcQ2sI")
-"""Of `Span`: 1 trace_id, 2 span_id, 7 start, 8 end, 16 flags, each after its number."""
+_TIMES: Final = struct.Struct("<cQcQ")
+"""Of `Span`: 7 start and 8 end, each after its number."""
 
-_PART: Final = struct.Struct("<2s16s2s8scQcQ2sI2s8s")
-"""The same, and 4 parent_span_id."""
+_PART: Final = struct.Struct("<HQcQcQ")
+"""The same after 2 span_id, the id of a span that nobody else names."""
+
+_TRACE_ID: Final = b"\x0a\x10"
+_SPAN_ID: Final = b"\x12\x08"
+_PARENT_ID: Final = b"\x22\x08"
+_STARTS: Final = b"\x39"
+_ENDS: Final = b"\x41"
+_SAMPLED_FLAG: Final = b"\x85\x01" + struct.pack("<I", _SAMPLED)
+_SPAN_ID_NUMBER: Final = int.from_bytes(_SPAN_ID, "little")
+
+_AROUND: Final = 18 + 10 + 10 + 18
+"""How long ids and times of a span are that is a part of another: trace, span, parent, begin and end."""
 
 
-def encoded(spans: Iterable[Span | Leaf], resource: Mapping[str, str], *, ahead_ns: int) -> bytes:
+def encoded(bunches: Iterable[Bunch], resource: Mapping[str, str], *, ahead_ns: int) -> bytes:
     """Return an `ExportTraceServiceRequest`.
 
     Args:
-        spans: Which have ended.
+        bunches: Spans which have ended, and parts of others.
         resource: What is said about the process.
         ahead_ns: What has to be added to monotonic time to get Unix time, in nanoseconds.
     """
     pieces = [ScopeSpans(scope=InstrumentationScope(name=SCOPE)).SerializeToString()]
-    for one in spans:
-        span = _leaf(one, ahead_ns) if isinstance(one, Leaf) else _span(one, ahead_ns)
-        pieces += (_SPANS, _varint(len(span)), span)
+    for span, parts, is_over in bunches:
+        trace = _TRACE_ID + bytes.fromhex(span.trace_id)
+        if parts:
+            _add_parts(pieces, trace + _PARENT_ID + span.span_id.to_bytes(8, "big"), parts, ahead_ns)
+        if is_over:
+            _add_span(pieces, trace, span, ahead_ns)
     scope = b"".join(pieces)
     about = ResourceSpans(
         resource=Resource(attributes=[_attribute(name, value) for name, value in resource.items()])
@@ -79,33 +94,48 @@ def rejected_in(answer: bytes) -> int:
     return refused
 
 
-def _leaf(one: Leaf, ahead_ns: int) -> bytes:
-    about, trace_id, parent_id, began_ns, ended_ns, failure = one
-    wire = about.wire
-    if wire is None:
-        wire = about.wire = _name(about.name, about.kind) + _attributes(tuple(about.attributes.items()))
-    # Nobody points to a leaf, so it gets its id only now.
-    span_id = random.getrandbits(64) or 1
-    found = _fixed(trace_id, span_id, parent_id, began_ns + ahead_ns, ended_ns + ahead_ns) + wire
-    return found if failure is None else found + _rest((), failure)
+def _add_parts(pieces: list[bytes], within: bytes, parts: Sequence[Part], ahead_ns: int) -> None:
+    for text, system, began_ns, ended_ns, failure in parts:
+        # Nobody points to a statement, so it gets its id only now.
+        own = _PART.pack(
+            _SPAN_ID_NUMBER,
+            getrandbits(64) or 1,
+            _STARTS,
+            began_ns + ahead_ns,
+            _ENDS,
+            ended_ns + ahead_ns,
+        )
+        if failure is None:
+            pieces += (_opening(text, system), within, own)
+        else:
+            told = _wire(described(text, system)) + _rest((), failure)
+            pieces += (_SPANS, _varint(len(told) + _AROUND), told, within, own)
 
 
-def _span(one: Span, ahead_ns: int) -> bytes:
-    began_ns, ended_ns = one.began_ns + ahead_ns, one.ended_ns + ahead_ns
-    found = _fixed(one.trace_id, one.span_id, one.parent_id, began_ns, ended_ns) + _name(one.name, one.kind)
+@lru_cache(PIECES_KEPT)
+def _opening(text: str, system: str) -> bytes:
+    """Return how every part begins that is this statement: its length, then all but its ids and times."""
+    told = _wire(described(text, system))
+    return _SPANS + _varint(len(told) + _AROUND) + told
+
+
+def _add_span(pieces: list[bytes], trace: bytes, one: Span, ahead_ns: int) -> None:
+    told = _wire(one.about)
     if one.own:
-        found += _attributes(tuple(one.own.items()))
+        told += _attributes(tuple(one.own.items()))
     if one.links or one.failure is not None:
-        found += _rest(one.links or (), one.failure)
-    return found
+        told += _rest(one.links or (), one.failure)
+    within = trace + _PARENT_ID + one.parent_id.to_bytes(8, "big") if one.parent_id else trace
+    own = _SPAN_ID + one.span_id.to_bytes(8, "big")
+    times = _TIMES.pack(_STARTS, one.began_ns + ahead_ns, _ENDS, one.ended_ns + ahead_ns)
+    length = len(told) + len(within) + len(own) + len(times)
+    pieces += (_SPANS, _varint(length), told, within, own, times)
 
 
-def _fixed(trace_id: str, span_id: int, parent_id: int, began_ns: int, ended_ns: int) -> bytes:
-    known = (b"\x0a\x10", bytes.fromhex(trace_id), b"\x12\x08", span_id.to_bytes(8, "big"))
-    times = (b"\x39", began_ns, b"\x41", ended_ns, b"\x85\x01", _SAMPLED)
-    if not parent_id:
-        return _ROOT.pack(*known, *times)
-    return _PART.pack(*known, *times, b"\x22\x08", parent_id.to_bytes(8, "big"))
+def _wire(about: About) -> bytes:
+    if about.wire is None:
+        about.wire = _name(about) + _attributes(tuple(about.attributes.items())) + _SAMPLED_FLAG
+    return about.wire
 
 
 @lru_cache(PIECES_KEPT)
@@ -118,9 +148,8 @@ def _varint(number: int) -> bytes:
     return bytes(found)
 
 
-@lru_cache(PIECES_KEPT)
-def _name(name: str, kind: int) -> bytes:
-    piece: bytes = WireSpan(name=name, kind=kind).SerializeToString()  # type: ignore[arg-type]  # a number
+def _name(about: About) -> bytes:
+    piece: bytes = WireSpan(name=about.name, kind=about.kind).SerializeToString()  # type: ignore[arg-type]  # a number
     return piece
 
 

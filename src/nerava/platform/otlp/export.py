@@ -9,16 +9,18 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nerava.platform.tracing import THREAD
+from nerava.platform.tracing import THREAD, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nerava.platform.tracing import Leaf, Span
+    from nerava.platform.tracing import Bunch
 
 log = logging.getLogger(__name__)
 
-BATCH_MAX: Final = 512
+BATCH_MAX: Final = 2_048
+"""So many spans are enough to be sent at once; a bunch goes whole, and may make it a few more."""
+
 PAUSE_S: Final = 2.0
 """So long a span waits for others at most, unless a batch is full."""
 
@@ -54,13 +56,17 @@ class Export:
     """
 
     def __init__(
-        self, send: Callable[[Sequence[Span | Leaf]], int], *, room: int, pause_s: float = PAUSE_S
+        self, send: Callable[[Sequence[Bunch]], int], *, room: int, pause_s: float = PAUSE_S
     ) -> None:
         self._send = send
         self._room = room
+        self._enough = min(BATCH_MAX, max(1, room // 2))
         self._pause_s = pause_s
-        self._queue: deque[Span | Leaf] = deque()
-        self._changed = threading.Condition()
+        self._queue: deque[tuple[Bunch, int]] = deque()
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._is_flushing = False
         self._sending = False
         self._sent = 0
         self._dropped = 0
@@ -71,27 +77,30 @@ class Export:
         self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
         self._thread.start()
 
-    def take(self, span: Span | Leaf) -> None:
-        """Queue a span that has ended, or drop it. Neither waits nor fails."""
-        waiting = len(self._queue)
-        if waiting >= self._room:
-            with self._changed:
-                self._dropped += 1
-            return
-        self._queue.append(span)
-        if waiting == BATCH_MAX:
+    def take(self, bunch: Bunch) -> None:
+        """Queue what has ended, or drop it. Neither waits nor fails."""
+        size = size_of(bunch)
+        with self._lock:
+            waiting = self._waiting
+            if waiting >= self._room:
+                self._dropped += size
+                return
+            self._waiting = waiting + size
+            self._queue.append((bunch, size))
+        if waiting < self._enough <= waiting + size:
             self._wake.set()
 
     @property
     def counts(self) -> Counts:
         """What became of the spans so far."""
         with self._changed:
-            return Counts(self._sent, self._dropped, len(self._queue))
+            return Counts(self._sent, self._dropped, self._waiting)
 
     def wait(self, patience_s: float = FLUSH_S) -> None:
         """Have what waits sent now, and wait for that, as far as the time allows."""
         until = time.monotonic() + patience_s
         with self._changed:
+            self._is_flushing = True
             self._wake.set()
             while self._queue or self._sending:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
@@ -105,32 +114,49 @@ class Export:
         self._thread.join(patience_s)
         with self._changed:
             # What the thread still has in hand when nobody waits for it any longer is counted by it.
-            self._dropped += len(self._queue)
+            self._dropped += self._waiting
+            self._waiting = 0
             self._queue.clear()
         self._tell()
 
     def _work(self) -> None:
         while self._until is None:
-            self._wake.wait(self._pause_s)
+            is_asked = self._wake.wait(self._pause_s)
             self._wake.clear()
-            self._send_all()
-        self._send_all()
+            with self._lock:
+                is_flushing, self._is_flushing = self._is_flushing, False
+            # Sending a few costs as much as sending many: who is woken because there are enough leaves
+            # those that come meanwhile to the next round.
+            self._send_while(self._enough if is_asked and not is_flushing else 1)
+        self._send_while(1)
 
-    def _send_all(self) -> None:
-        while self._queue and (self._until is None or time.monotonic() < self._until):
+    def _send_while(self, least: int) -> None:
+        """Send batch after batch while so many wait."""
+        while self._waiting >= least and (self._until is None or time.monotonic() < self._until):
             self._sending = True
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+            batch, size = self._next()
             try:
                 refused = self._send(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must end nothing but this batch
-                refused = len(batch)
+                refused = size
                 log.debug("spans were not sent: %s", type(error).__name__)
             with self._changed:
-                self._sent += len(batch) - refused
+                self._sent += size - refused
                 self._dropped += refused
                 self._sending = False
                 self._changed.notify_all()
             self._tell()
+
+    def _next(self) -> tuple[list[Bunch], int]:
+        """Take a batch out of the queue; return it and how many spans it has."""
+        batch, total = [], 0
+        with self._lock:
+            while self._queue and total < BATCH_MAX:
+                bunch, size = self._queue.popleft()
+                batch.append(bunch)
+                total += size
+            self._waiting -= total
+        return batch, total
 
     def _tell(self) -> None:
         """Say that spans were lost, once a minute at most."""

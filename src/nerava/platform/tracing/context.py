@@ -25,7 +25,7 @@ class Origin(NamedTuple):
 
 def origin_in(traceparent: str | None) -> Origin | None:
     """Return what a `traceparent` names; None if it is missing or is not one."""
-    found = TRACEPARENT.fullmatch(traceparent or "")
+    found = None if traceparent is None else TRACEPARENT.fullmatch(traceparent)
     if found is None or found[1] == "0" * 32 or found[2] == "0" * 16:
         return None
     return Origin(found[1], int(found[2], 16), bool(int(found[3], 16) & _SAMPLED))

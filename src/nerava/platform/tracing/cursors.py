@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from functools import lru_cache
+from time import monotonic_ns
 from typing import Any, Final
 
 import psycopg
 
 from nerava.platform.redaction import REDACTOR
-from nerava.platform.tracing.spans import About, Kind, Span, current
+from nerava.platform.tracing.spans import CURRENT, About, Kind
 
 TEXT_MAX: Final = 500
 STATEMENTS_KNOWN: Final = 4_096
+
+POSTGRESQL: Final = "postgresql"
+SQLITE: Final = "sqlite"
 
 _TURNS: Final = frozenset({"BEGIN", "BEGIN IMMEDIATE"})
 """Begin a transaction, which is no work."""
@@ -44,73 +47,73 @@ def described(statement: str, system: str) -> About:
     return About(name, Kind.CLIENT, about)
 
 
-def _parent_of(statement: object) -> Span | None:
-    return None if statement in _TURNS else current()
-
-
-def _about(statement: object, system: str) -> About:
-    return described(statement if isinstance(statement, str) else "EXECUTE", system)
+def _text_of(query: object) -> str:
+    return query if isinstance(query, str) else "EXECUTE"
 
 
 class PostgresCursor(psycopg.Cursor[Any]):
     """A cursor of psycopg that records."""
 
+    __slots__ = ()
+
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:  # noqa: ANN401 - the driver's
         """Run a statement."""
-        parent = _parent_of(query)
-        if parent is None:
-            return super().execute(query, params, **more)
-        began = time.monotonic_ns()
+        parent = CURRENT.get()
+        if parent is None or query in _TURNS:
+            return _pg_execute(self, query, params, **more)
+        began_ns = monotonic_ns()
         try:
-            super().execute(query, params, **more)
+            _pg_execute(self, query, params, **more)
         except BaseException as error:
-            parent.leaf(_about(query, "postgresql"), began, error)
+            parent.ran(_text_of(query), POSTGRESQL, began_ns, error)
             raise
-        parent.leaf(_about(query, "postgresql"), began)
+        parent.ran(_text_of(query), POSTGRESQL, began_ns)
         return self
 
     def executemany(self, query: Any, params_seq: Any, **more: Any) -> None:  # noqa: ANN401 - the driver's
         """Run a statement for many sets of values."""
-        parent, began = _parent_of(query), time.monotonic_ns()
+        parent, began_ns = CURRENT.get(), monotonic_ns()
         try:
             super().executemany(query, params_seq, **more)
         except BaseException as error:
             if parent is not None:
-                parent.leaf(_about(query, "postgresql"), began, error)
+                parent.ran(_text_of(query), POSTGRESQL, began_ns, error)
             raise
         if parent is not None:
-            parent.leaf(_about(query, "postgresql"), began)
+            parent.ran(_text_of(query), POSTGRESQL, began_ns)
 
 
 class SqliteCursor(sqlite3.Cursor):
     """A cursor of sqlite3 that records."""
 
+    __slots__ = ()
+
     def execute(self, sql: str, parameters: Any = (), /) -> SqliteCursor:  # noqa: ANN401 - the driver's
         """Run a statement."""
-        parent = _parent_of(sql)
-        if parent is None:
-            super().execute(sql, parameters)
+        parent = CURRENT.get()
+        if parent is None or sql in _TURNS:
+            _sqlite_execute(self, sql, parameters)
             return self
-        began = time.monotonic_ns()
+        began_ns = monotonic_ns()
         try:
-            super().execute(sql, parameters)
+            _sqlite_execute(self, sql, parameters)
         except BaseException as error:
-            parent.leaf(_about(sql, "sqlite"), began, error)
+            parent.ran(sql, SQLITE, began_ns, error)
             raise
-        parent.leaf(_about(sql, "sqlite"), began)
+        parent.ran(sql, SQLITE, began_ns)
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> SqliteCursor:  # noqa: ANN401 - the driver's
         """Run a statement for many sets of values."""
-        parent, began = _parent_of(sql), time.monotonic_ns()
+        parent, began_ns = CURRENT.get(), monotonic_ns()
         try:
             super().executemany(sql, parameters)
         except BaseException as error:
             if parent is not None:
-                parent.leaf(_about(sql, "sqlite"), began, error)
+                parent.ran(sql, SQLITE, began_ns, error)
             raise
         if parent is not None:
-            parent.leaf(_about(sql, "sqlite"), began)
+            parent.ran(sql, SQLITE, began_ns)
         return self
 
 
@@ -119,4 +122,10 @@ class SqliteConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = SqliteCursor) -> Any:  # noqa: ANN401 - the driver's
         """Return a cursor."""
-        return super().cursor(factory)
+        return _sqlite_cursor(self, factory)
+
+
+# Called by their names, they cost a third of what `super()` does, some fifteen times in a request.
+_pg_execute: Final = psycopg.Cursor.execute
+_sqlite_execute: Final = sqlite3.Cursor.execute
+_sqlite_cursor: Final = sqlite3.Connection.cursor

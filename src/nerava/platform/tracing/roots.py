@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from nerava.platform.tracing.context import Origin, origin_in
-from nerava.platform.tracing.spans import NOTHING, Kind, Leaf, Nothing, Span, current, is_on, span, taker
+from nerava.platform.tracing.spans import (
+    NAMES_KNOWN,
+    NOTHING,
+    About,
+    Kind,
+    Nothing,
+    Span,
+    current,
+    is_on,
+    named,
+    size_of,
+    span,
+    taker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-    from nerava.platform.tracing.spans import Take
+    from nerava.platform.tracing.spans import Bunch, Take
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics", "/version"})
@@ -34,41 +48,47 @@ class RequestSpan(Span):
         self, scope: MutableMapping[str, Any], trace_id: str, parent: Origin | None, take: Take
     ) -> None:
         parent_id = 0 if parent is None else parent.span_id
-        super().__init__("", Kind.SERVER, trace_id=trace_id, parent_id=parent_id, take=take)
+        super().__init__(_UNANSWERED, trace_id=trace_id, parent_id=parent_id, take=take)
         self._scope = scope
         self.status = 0
 
     def end(self) -> None:
         """Say what only the end of a request knows: which route it was, and how it was answered."""
-        scope = self._scope
-        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        scope, status = self._scope, self.status
         route = getattr(scope.get("route"), "path", None)
-        self.name = method if route is None else f"{method} {route}"
-        own: dict[str, str | int] = {
-            "http.request.method": method,
-            "url.scheme": scope.get("scheme", "http"),
-        }
-        if route is not None:
-            own["http.route"] = route
-        if self.status:
-            own["http.response.status_code"] = self.status
-            if self.status >= _SERVER_ERROR:
-                self.failure = self.failure or str(self.status)
-        self.own = own
+        self.about = _answered(scope["method"], route, scope.get("scheme", "http"), status)
+        if status >= _SERVER_ERROR:
+            self.failure = self.failure or str(status)
         super().end()
+
+
+_UNANSWERED: Final = About("", Kind.SERVER)
+
+
+@lru_cache(NAMES_KNOWN)
+def _answered(method: str, route: str | None, scheme: str, status: int) -> About:
+    method = method if method in _METHODS else "_OTHER"
+    found: dict[str, str | int] = {"http.request.method": method, "url.scheme": scheme}
+    if route is not None:
+        found["http.route"] = route
+    if status:
+        found["http.response.status_code"] = status
+    return About(method if route is None else f"{method} {route}", Kind.SERVER, found)
 
 
 class JobSpan(Span):
     """A round of a job; of one that found nothing to do and did not fail, nothing is kept."""
 
-    __slots__ = ("_done", "_kept", "_left_out", "_onward")
+    __slots__ = ("_done", "_kept", "_kept_spans", "_left_out", "_onward")
 
     def __init__(self, name: str, trace_id: str, take: Take) -> None:
-        self._kept: list[Span | Leaf] = []
+        self._kept: list[Bunch] = []
+        self._kept_spans = 0
         self._left_out = 0
         self._onward = take
         self._done = 0
-        super().__init__(f"job {name}", Kind.INTERNAL, trace_id=trace_id, parent_id=0, take=self._keep)
+        about = named(f"job {name}", Kind.INTERNAL)
+        super().__init__(about, trace_id=trace_id, parent_id=0, take=self._keep)
 
     def did(self, count: int) -> int:
         """Note how much was done, and return it."""
@@ -85,11 +105,13 @@ class JobSpan(Span):
             for one in self._kept:
                 self._onward(one)
 
-    def _keep(self, one: Span | Leaf) -> None:
-        if len(self._kept) < KEPT_MAX or one is self:
-            self._kept.append(one)
+    def _keep(self, bunch: Bunch) -> None:
+        span, _, is_over = bunch
+        if self._kept_spans < KEPT_MAX or (span is self and is_over):
+            self._kept.append(bunch)
+            self._kept_spans += size_of(bunch)
         else:
-            self._left_out += 1
+            self._left_out += size_of(bunch)
 
 
 def serving(scope: MutableMapping[str, Any], trace_id: str, sent: str | None) -> RequestSpan | Nothing:
@@ -131,7 +153,7 @@ def resumed(left: str | None, name: str, kind: int = Kind.CONSUMER) -> Span | No
     take = None if origin is None else taker(origin.trace_id, origin)
     if origin is None or take is None:
         return span(name, kind)
-    found = Span(name, kind, trace_id=origin.trace_id, parent_id=origin.span_id, take=take)
+    found = Span(named(name, kind), trace_id=origin.trace_id, parent_id=origin.span_id, take=take)
     here = current()
     if here is not None:
         found.link(here.origin)
@@ -147,7 +169,7 @@ def together(name: str, of: Iterable[Span | None]) -> Span | Nothing:
     some = [one for one in of if one is not None]
     if not some:
         return NOTHING
-    found = some[0].child(name, Kind.INTERNAL)
+    found = some[0].child(named(name, Kind.INTERNAL))
     for one in some[1:LINKS_MAX]:
         found.link(one.origin)
         one.link(found.origin)

@@ -7,14 +7,15 @@ price of a hook that is off is one look at a context variable.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from enum import IntEnum
+from functools import lru_cache
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self, TypeAlias
+from random import getrandbits
+from time import monotonic_ns
+from types import MappingProxyType, TracebackType
+from typing import Final, Literal, Self, TypeAlias
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.tracing.context import Origin, traceparent_of
@@ -25,9 +26,15 @@ Attributes: TypeAlias = Mapping[str, Value]
 THREAD: Final = "tracing"
 """The name of the thread in which spans leave the process."""
 
+PARTS_MAX: Final = 64
+"""So many statements of a span wait for its end; more go before it."""
+
+NAMES_KNOWN: Final = 4_096
+_NO_ATTRIBUTES: Final[Attributes] = MappingProxyType({})
+
 
 class About:
-    """What leaves of one kind say of themselves: the parts that are the same every time.
+    """What spans of one kind say of themselves: the parts that are the same every time.
 
     Attributes:
         wire: The same as it is sent; for the encoder to keep.
@@ -35,27 +42,22 @@ class About:
 
     __slots__ = ("attributes", "kind", "name", "wire")
 
-    def __init__(self, name: str, kind: int, attributes: Attributes) -> None:
+    def __init__(self, name: str, kind: int, attributes: Attributes = _NO_ATTRIBUTES) -> None:
         self.name = name
         self.kind = kind
         self.attributes = attributes
         self.wire: bytes | None = None
 
 
-class Leaf(NamedTuple):
-    """A span that has no parts and nothing of its own to say: most are, so they have to be cheap.
+@lru_cache(NAMES_KNOWN)
+def named(name: str, kind: int) -> About:
+    """Return what a span says of itself that has a name and nothing else."""
+    return About(name, kind)
 
-    Attributes:
-        began_ns: Monotonic, and so is `ended_ns`.
-        failure: The class of what went wrong; None if nothing did.
-    """
 
-    about: About
-    trace_id: str
-    parent_id: int
-    began_ns: int
-    ended_ns: int
-    failure: str | None
+Part: TypeAlias = tuple[str, str, int, int, str | None]
+"""A statement: its text, the system it was for, its begin and its end (monotonic, in nanoseconds), and how it
+failed. Most of what is recorded is this, so it has to be cheap: what is told of it, the encoder finds out."""
 
 
 class Kind(IntEnum):
@@ -75,43 +77,45 @@ class Span:
     an exception leaves the class of it there and nothing of its text.
 
     Attributes:
-        own: What it says of itself.
-        began_ns: Monotonic, and so is `ended_ns`.
+        about: What it has in common with others of its kind.
+        own: What it says of itself beyond that.
+        parts: Statements under it that were not handed on yet.
+        began_ns: Monotonic, and so is `ended_ns`, which is 0 until it ends.
         failure: The class of what went wrong; None if nothing did.
     """
 
     __slots__ = (
         "_take",
         "_token",
+        "about",
         "began_ns",
         "ended_ns",
         "failure",
-        "kind",
         "links",
-        "name",
         "own",
         "parent_id",
+        "parts",
         "span_id",
         "trace_id",
     )
 
-    def __init__(self, name: str, kind: int, *, trace_id: str, parent_id: int, take: Take) -> None:
-        self.name = name
-        self.kind = kind
+    def __init__(self, about: About, *, trace_id: str, parent_id: int, take: Take) -> None:
+        self.about = about
         self.trace_id = trace_id
         self.parent_id = parent_id
         self.own: dict[str, Value] | None = None
         self.links: list[Origin] | None = None
         self.failure: str | None = None
+        self.parts: list[Part] = []
         self.ended_ns = 0
         self._take = take
         self._token: Token[Span | None] | None = None
-        self.span_id = random.getrandbits(64) or 1
-        self.began_ns = time.monotonic_ns()
+        self.span_id = getrandbits(64) or 1
+        self.began_ns = monotonic_ns()
 
     def __enter__(self) -> Self:
         """Make it the span that further ones are parts of."""
-        self._token = _CURRENT.set(self)
+        self._token = CURRENT.set(self)
         return self
 
     def __exit__(
@@ -119,7 +123,7 @@ class Span:
     ) -> None:
         """End it, and hand it on."""
         if self._token is not None:
-            _CURRENT.reset(self._token)
+            CURRENT.reset(self._token)
             self._token = None
         if error is not None:
             self.fail(error)
@@ -129,14 +133,16 @@ class Span:
         """Say that there is a span."""
         return True
 
-    def child(self, name: str, kind: int) -> Span:
+    def child(self, about: About) -> Span:
         """Return a span that begins now as a part of this one."""
-        return Span(name, kind, trace_id=self.trace_id, parent_id=self.span_id, take=self._take)
+        return Span(about, trace_id=self.trace_id, parent_id=self.span_id, take=self._take)
 
-    def leaf(self, about: About, began_ns: int, error: BaseException | None = None) -> None:
-        """Hand on a part of this one that ends now and has none itself."""
-        failure = None if error is None else failure_of(error)
-        self._take(Leaf(about, self.trace_id, self.span_id, began_ns, time.monotonic_ns(), failure))
+    def ran(self, text: str, system: str, began_ns: int, error: BaseException | None = None) -> None:
+        """Note a statement that ends now as a part of this span; one that has ended takes it, too."""
+        parts = self.parts
+        parts.append((text, system, began_ns, monotonic_ns(), None if error is None else failure_of(error)))
+        if self.ended_ns or len(parts) >= PARTS_MAX:
+            self._hand_on(is_over=False)
 
     def set(self, name: str, value: Value) -> None:
         """Say something about this span; neither a secret nor who or what in particular it is about."""
@@ -156,16 +162,30 @@ class Span:
 
     def end(self) -> None:
         """End it, and hand it to who takes the spans of its trace."""
-        self.ended_ns = time.monotonic_ns()
-        self._take(self)
+        self.ended_ns = monotonic_ns()
+        self._hand_on(is_over=True)
 
     @property
     def origin(self) -> Origin:
         """This span, as others point to it."""
         return Origin(self.trace_id, self.span_id, is_sampled=True)
 
+    def _hand_on(self, *, is_over: bool) -> None:
+        # Whoever comes later writes into another list, so nothing is handed on twice.
+        parts, self.parts = self.parts, []
+        self._take((self, parts, is_over))
 
-Take: TypeAlias = Callable[[Span | Leaf], None]
+
+Bunch: TypeAlias = tuple[Span, list[Part], bool]
+"""Parts of a span, and whether it is over, and so goes with them."""
+
+Take: TypeAlias = Callable[[Bunch], None]
+
+
+def size_of(bunch: Bunch) -> int:
+    """Return how many spans are handed on together."""
+    _, parts, is_over = bunch
+    return len(parts) + is_over
 
 
 def failure_of(error: BaseException) -> str | None:
@@ -200,7 +220,28 @@ class Nothing:
 
 NOTHING: Final = Nothing()
 
-_CURRENT: Final[ContextVar[Span | None]] = ContextVar("span", default=None)
+
+class Statement:
+    """Notes what one statement took, as a part of a span."""
+
+    __slots__ = ("_began_ns", "_parent", "_system", "_text")
+
+    def __init__(self, parent: Span, text: str, system: str) -> None:
+        self._parent = parent
+        self._text = text
+        self._system = system
+        self._began_ns = monotonic_ns()
+
+    def __enter__(self) -> None:
+        """Do nothing: it has begun."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Note it."""
+        self._parent.ran(self._text, self._system, self._began_ns, error)
+
+
+CURRENT: Final[ContextVar[Span | None]] = ContextVar("span", default=None)
+"""For the hooks that are passed most often; everybody else asks `current`."""
 
 
 class _Process:
@@ -244,27 +285,34 @@ def taker(trace_id: str, origin: Origin | None) -> Take | None:
     if origin is not None:
         return take if origin.is_sampled else None
     # The same half of the id that others decide by, so that programs with one ratio record the same traces.
-    return take if int(trace_id[16:], 16) < _PROCESS.sampled_below else None
+    below = _PROCESS.sampled_below
+    return take if below == _ALL or int(trace_id[16:], 16) < below else None
 
 
 def current() -> Span | None:
     """Return the span that is under way here; None where nothing is recorded."""
-    return _CURRENT.get()
+    return CURRENT.get()
 
 
 def span(name: str, kind: int = Kind.INTERNAL) -> Span | Nothing:
     """Return a part of the span that is under way, to be used with `with`; nothing where there is none."""
-    parent = _CURRENT.get()
-    return NOTHING if parent is None else parent.child(name, kind)
+    parent = CURRENT.get()
+    return NOTHING if parent is None else parent.child(named(name, kind))
+
+
+def statement(text: str, system: str) -> Statement | Nothing:
+    """Return what notes a statement that goes by no cursor, to be used with `with`."""
+    parent = CURRENT.get()
+    return NOTHING if parent is None else Statement(parent, text, system)
 
 
 def onward() -> list[tuple[str, str]]:
     """Return the headers that let a call to another program be a part of the span that is under way."""
-    here = _CURRENT.get()
+    here = CURRENT.get()
     return [] if here is None else [("traceparent", traceparent_of(here.trace_id, here.span_id))]
 
 
 def stored() -> str | None:
     """Return what a row keeps of the span that is under way, for work that is done later; 55 characters."""
-    here = _CURRENT.get()
+    here = CURRENT.get()
     return None if here is None else traceparent_of(here.trace_id, here.span_id)
