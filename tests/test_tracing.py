@@ -403,6 +403,48 @@ def test_what_has_no_room_is_dropped_and_counted() -> None:
     assert export.counts == Counts(sent=11, dropped=20, waiting=0)
 
 
+def test_enough_spans_are_sent_before_the_pause_is_over() -> None:
+    sent: list[int] = []
+    gone = threading.Event()
+
+    def send(bunches: Sequence[tracing.Bunch]) -> int:
+        sent.append(sum(map(tracing.size_of, bunches)))
+        gone.set()
+        return 0
+
+    export = Export(send, room=10, pause_s=600)
+    one, two, three, four, five, six = some_spans(6)
+    for bunch in (one, two, three, four):
+        export.take(bunch)
+    assert export.counts == Counts(sent=0, dropped=0, waiting=4)
+    export.take(five)
+    assert gone.wait(10)
+    export.take(six)
+    export.wait()
+    assert sent == [5, 1]
+    export.close()
+    assert export.counts == Counts(sent=6, dropped=0, waiting=0)
+
+
+def test_statements_by_the_hundred_and_those_after_the_end_of_a_span_are_sent_once_each() -> None:
+    taken: list[tracing.Bunch] = []
+    tracing.turn_on(taken.append)
+    try:
+        with tracing.serving(scope_of("/x"), TRACE, None) as root, tracing.job("read a country") as work:
+            work.did(1)
+            for number in range(150):
+                tracing.current().ran(f"SELECT {number} FROM t", "sqlite", 1)  # type: ignore[union-attr]
+        assert [tracing.size_of(one) for one in taken] == [64, 64, 23, 1]
+        root.ran("SELECT late FROM t", "sqlite", 1)  # type: ignore[union-attr]
+    finally:
+        tracing.turn_off()
+    receiver = Receiver(0)
+    receiver.take(encoded(taken, {}, ahead_ns=0))
+    texts = [one.attributes["db.query.text"] for one in receiver.spans if one.kind == CLIENT]
+    assert texts == [f"SELECT {number} FROM t" for number in range(150)] + ["SELECT late FROM t"]
+    assert sorted(one.name for one in receiver.spans if one.kind != CLIENT) == ["GET", "job read a country"]
+
+
 def test_what_the_collector_refuses_is_counted_too() -> None:
     with otlp_receiver() as receiver:
         receiver.rejects = 3
