@@ -67,6 +67,7 @@ from nerava.privacy.retention import Retention
 from nerava.rewards.checkouts import CheckoutWork
 from nerava.rewards.payment_events import payment_handlers
 from nerava.rewards.sponsor_refunds import RefundWork
+from nerava.selling import Selling, selling_of
 from nerava.settlements.closing import Closing
 from nerava.settlements.dunning import Reminding
 from nerava.settlements.paying import Paying
@@ -115,7 +116,6 @@ if TYPE_CHECKING:
     from nerava.settings import Settings
     from nerava.vehicles.service import Vehicles
 
-
 NOT_KEPT: Final = frozenset({"smartcar"})
 """Providers whose events say where people are: nothing of them is left when they are done."""
 
@@ -152,6 +152,7 @@ class Installation:
     directories: Directories
     smartcar: Smartcar | SmartcarV2 | None
     vehicles: Vehicles | None
+    selling: Selling
     meter: Meter | None
 
     def close(self) -> None:
@@ -167,6 +168,7 @@ class Installation:
         self.directories.close()
         if self.smartcar is not None:
             self.smartcar.close()
+        self.selling.close()
         self.cache.close()
         if self.roaming is not None:
             self.roaming.close()
@@ -187,10 +189,9 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         observe=observer_of(meter), pauses=PausesInDatabase(database), calls=settings.outbound.policies
     )
     messaging = messaging_of(settings, clock, surroundings)
-    messages = Messages(database, vault, messaging.messengers)
-    stripe = stripe_of(settings, clock, surroundings)
-    smartcar = smartcar_of(settings, clock, surroundings)
-    cache = cache_of(settings, clock)
+    messages, cache = Messages(database, vault, messaging.messengers), cache_of(settings, clock)
+    stripe, smartcar = stripe_of(settings, clock, surroundings), smartcar_of(settings, clock, surroundings)
+    selling = selling_of(settings, (database, ledger, vault, secrets), (audit, messages), clock, surroundings)
     measure(meter, (database, clock), ledger, cache, surroundings.healths)
     return Installation(
         settings=settings,
@@ -230,9 +231,10 @@ def open_installation(settings: Settings, clock: Clock | None = None) -> Install
         stripe=stripe,
         paid_by=None if stripe is None else stripe.payouts,
         payments=None if stripe is None else stripe.payments,
-        intake=intake_of(database, vault, stripe, smartcar, messaging.receivers),
+        intake=intake_of(database, vault, stripe, smartcar, {**messaging.receivers, **selling.receivers}),
         smartcar=smartcar,
         vehicles=vehicles_of(smartcar, database, vault, audit, messages),
+        selling=selling,
         messaging=messaging,
         crm=crm_of(settings, clock, surroundings),
         passes=passes_of(settings, (database, vault, limits), clock, surroundings, meter),
@@ -262,6 +264,7 @@ def event_handlers(installation: Installation) -> Mapping[str, Mapping[str, Hand
         "stripe": {**payment_handlers(database), **payout_handlers(database)},
         "smartcar": {} if vehicles is None else smartcar_handlers(vehicles.hearing),
         **installation.messaging.handlers(database),
+        **installation.selling.handlers,
     }
 
 
@@ -310,7 +313,7 @@ def background_of(installation: Installation) -> BackgroundWork:
 
 def jobs_of(installation: Installation) -> Sequence[Job]:
     """Return every job of an installation, the most urgent of each share first."""
-    wanted = installation.settings.worker
+    wanted, allowed = installation.settings.worker, installation.settings.hubspot.allowed
     events = EventWork(
         installation.database, installation.vault, event_handlers(installation), wiped_when_done=NOT_KEPT
     )
@@ -325,15 +328,11 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *session_jobs(installation.database),
         *vehicle_jobs(installation.database, installation.vehicles),
         *inbound_jobs(events),
+        *installation.selling.jobs,
         *outbox_jobs(
             installation.database, installation.relay, readers_of(installation.crm, installation.passes)
         ),
-        *crm_jobs(
-            installation.database,
-            installation.vault,
-            installation.crm,
-            installation.settings.hubspot.allowed,
-        ),
+        *crm_jobs(installation.database, installation.vault, installation.crm, allowed),
         *pass_jobs(installation.passes),
         *payout_jobs(payouts_of(installation)),
         *campaign_jobs(installation.database, installation.audit),

@@ -38,6 +38,7 @@ from nerava.rewards import model as _rewards
 from nerava.rewards import referral_store as _referrals
 from nerava.rewards import return_store as _returns
 from nerava.roaming import model as _roaming
+from nerava.tills import model as _tills
 from nerava.vehicles import model as _vehicles
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ DECLARING: Final = (
     _returns,
     _roaming,
     _telemetry,
+    _tills,
     _vehicles,
     AppUser,
     Driver,
@@ -338,6 +340,15 @@ HOLDINGS: Final = (
     Holding("redemption", _by_driver("driver_id"), hidden=_secret("code_hash", "code_key", "due_at")),
     Holding("redemption_refund", _by_redemption("redemption_id")),
     Holding("pos_order", _by_redemption("redemption_id"), hidden=_secret("next_at")),
+    Holding("till_proof", _by_redemption("redemption_id"), hidden=_secret("next_at")),
+    Holding("till_match", _by_redemption("redemption_id")),
+    Holding(
+        "till_order",
+        _by_redemption("redemption_id"),
+        shown=("id", "external_id", "state", "currency", "amount_minor", "rung_up_at", "closed_at"),
+    ),
+    Holding("till_link", _by("user_id"), shown=("id", "provider", "state", "linked_at", "ended_at")),
+    Holding("till_way", _by("user_id"), OnErase.DELETE, shown=("id", "provider", "state", "created_at")),
     Holding("perk_claim", _by_driver("driver_id"), hidden=_secret("fee_minor", "transaction_key")),
     Holding("offer_code", _by_driver("driver_id"), shown=("batch_id", "number", "claimed_at")),
     Holding("payout_method", _paid, hidden=_secret("looks", "links", "next_at")),

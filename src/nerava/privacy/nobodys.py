@@ -73,6 +73,8 @@ NOBODYS: Final[dict[str, str]] = {
     "settlement_line": "what was redeemed at a company, without by whom",
     "settlement_plan": "when a company is settled",
     "sponsor": "a company",
+    "till_location": "a shop, as a point of sale knows it",
+    "till_refund": "what a shop gave back for an order, without to whom",
     "vehicle_farewell": "a connection at a provider that is being ended, without whose it was",
 }
 """Tables without a person, and what is in them instead."""

@@ -22,6 +22,7 @@ from nerava.privacy.holds import held_contact, held_session, held_user, take_tur
 from nerava.privacy.model import Erasure, ErasureState, ExportJob, ExportState, RetentionRun
 from nerava.rewards.model import RewardGrant
 from nerava.roaming.model import Module, ObjectState, RoamingObject
+from nerava.tills.model import TillWay
 from nerava.vehicles.model import VehicleConnect
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ RULES: Final = (
         (VehicleConnect.next_at.is_(None),),
         held=held_user(VehicleConnect.user_id),
     ),
+    Rule("ways to a point of sale", TillWay, _WEEK, TillWay.created_at, held=held_user(TillWay.user_id)),
     Rule("states of chargers", ChargerStatus, timedelta(days=90), ChargerStatus.at),
     Rule(
         "charges as cars told them",

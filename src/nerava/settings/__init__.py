@@ -48,6 +48,7 @@ from nerava.settings.outbound import OutboundSettings
 from nerava.settings.passes import AppleWalletSettings, GoogleWalletSettings
 from nerava.settings.resolving import Origins, ResolvedSecrets, origins_just_read, secret_fields
 from nerava.settings.roaming import OcpiSettings
+from nerava.settings.tills import SquareSettings
 from nerava.settings.tracing import TracingSettings
 from nerava.settings.vehicles import SmartcarSettings
 
@@ -92,6 +93,7 @@ __all__ = [
     "SignInSettings",
     "SmartcarSettings",
     "SmtpSettings",
+    "SquareSettings",
     "StripeSettings",
     "TokenSettings",
     "TracingSettings",
@@ -157,6 +159,7 @@ class Settings(BaseSettings):
     ocm: OcmSettings = OcmSettings()
     places: PlacesSettings = PlacesSettings()
     smartcar: SmartcarSettings = SmartcarSettings()
+    square: SquareSettings = SquareSettings()
     grid: GridSettings = GridSettings()
     watttime: WattTimeSettings = WattTimeSettings()
     emaps: EmapsSettings = EmapsSettings()

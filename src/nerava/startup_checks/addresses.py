@@ -47,6 +47,7 @@ def sign_in_addresses(settings: Settings) -> list[Finding]:
         "NERAVA_GOOGLE__KEYS_URL": settings.google.keys_url,
         "NERAVA_APPLE__KEYS_URL": settings.apple.keys_url,
         "NERAVA_SMARTCAR__REDIRECT_URI": settings.smartcar.redirect_uri,
+        "NERAVA_SQUARE__REDIRECT_URI": settings.square.redirect_uri,
     }
     found = ((name, problem_of(address)) for name, address in relied_on.items() if address)
     return [Finding(name, problem) for name, problem in found if problem]

@@ -25,6 +25,7 @@ HOSTS: Final = {
     "ocm": ("api.openchargemap.io",),
     "places": ("places.googleapis.com",),
     "smartcar": (),
+    "square": ("connect.squareup.com", "connect.squareupsandbox.com"),
     "watttime": ("api.watttime.org",),
     "emaps": ("api.electricitymaps.com",),
     "eia": ("api.eia.gov",),
@@ -32,7 +33,7 @@ HOSTS: Final = {
 }
 """By group, where its provider is; behind a dot, a domain. Our secrets are sent nowhere else."""
 
-HEARD: Final = {"stripe": "webhook_secrets", "smartcar": "webhook_secrets"}
+HEARD: Final = dict.fromkeys(("stripe", "smartcar", "square"), "webhook_secrets")
 """Providers whose events we rely on, and the setting with which they are checked."""
 
 

@@ -45,7 +45,13 @@ from nerava.platform.provider_calls.messages import (
     TWILIO_START,
     WEBHOOK_SEND,
 )
-from nerava.platform.provider_calls.money import SQUARE_READ, SQUARE_WRITE, STRIPE_READ, STRIPE_WRITE
+from nerava.platform.provider_calls.money import (
+    SQUARE_GRANT,
+    SQUARE_READ,
+    SQUARE_WRITE,
+    STRIPE_READ,
+    STRIPE_WRITE,
+)
 from nerava.platform.provider_calls.row import ProviderCall
 
 
@@ -85,6 +91,7 @@ __all__ = [
     "SMTP_SEND",
     "SNS_CERTIFICATE",
     "SNS_CONFIRM",
+    "SQUARE_GRANT",
     "SQUARE_READ",
     "SQUARE_WRITE",
     "STRIPE_READ",

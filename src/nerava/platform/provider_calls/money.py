@@ -43,3 +43,18 @@ SQUARE_WRITE: Final = ProviderCall(
     once="by key",
     note="the same `idempotency_key` each time",
 )
+SQUARE_GRANT: Final = ProviderCall(
+    CallPolicy(
+        "square code",
+        connect_s=1,
+        read_s=5,
+        total_s=6,
+        attempts=1,
+        is_repeatable=False,
+        waits_when_told=False,
+    ),
+    "app",
+    "secret store",
+    once="by code",
+    note="a code is sent once, whatever becomes of it",
+)

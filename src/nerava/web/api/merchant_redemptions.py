@@ -28,15 +28,19 @@ from nerava.platform.idempotency import Answer
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
+from nerava.tills.showing import proofs_of
 from nerava.web.api.audited import Acting
 from nerava.web.api.fields import AmountMinor, Body
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.places import after_instant, instant_cursor
+from nerava.web.api.till_proofs import TillProofOut
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from starlette.responses import Response
+
+    from nerava.tills.showing import ProofView
 
 routes: Final = router("merchant: redemptions")
 
@@ -62,11 +66,15 @@ class TakenOut(BaseModel):
     site_id: UUID | None
     captured_at: datetime | None
     ended_at: datetime | None
+    proof: TillProofOut | None = Field(
+        default=None, description="An order at a linked point of sale; null where none is linked"
+    )
 
     @classmethod
-    def of(cls, found: RedemptionView) -> TakenOut:
+    def of(cls, found: RedemptionView, proof: ProofView | None = None) -> TakenOut:
         """Return what the merchant sees of a redemption."""
-        return cls(**{name: getattr(found, name) for name in TakenOut.model_fields})
+        facts = {name: getattr(found, name) for name in TakenOut.model_fields if name != "proof"}
+        return cls(**facts, proof=TillProofOut.of(proof))
 
 
 class GivenBackOut(BaseModel):
@@ -125,10 +133,12 @@ def redeemed(
 ) -> Page[TakenOut]:
     """Return every code that was taken at the merchant, the latest first."""
     before = after_instant(cursor)
-    found = wired.database.read(
-        lambda session: queries.redemptions_at(session, merchant_id, before=before, limit=limit)
-    )
-    return taken_page(found, limit)
+
+    def look(session: Session) -> Page[TakenOut]:
+        found = queries.redemptions_at(session, merchant_id, before=before, limit=limit)
+        return taken_page(session, found, limit)
+
+    return wired.database.read(look)
 
 
 @routes.get(
@@ -143,7 +153,8 @@ def redemption(redemption_id: UUID, merchant_id: TenantId, wired: Wired) -> Take
     def look(session: Session) -> TakenInFullOut:
         found = queries.redemption_of_merchant(session, merchant_id, redemption_id)
         refunds = [GivenBackOut.of(one) for one in queries.refunds_of(session, redemption_id)]
-        return TakenInFullOut(**TakenOut.of(found).model_dump(), refunds=refunds)
+        proof = proofs_of(session, [redemption_id]).get(redemption_id)
+        return TakenInFullOut(**TakenOut.of(found, proof).model_dump(), refunds=refunds)
 
     return wired.database.read(look)
 
@@ -198,11 +209,12 @@ def refund(
     return run_once(wired, request, work, now=now)
 
 
-def taken_page(found: list[RedemptionView], limit: int) -> Page[TakenOut]:
-    """Return a page of redemptions, the latest first."""
+def taken_page(session: Session, found: list[RedemptionView], limit: int) -> Page[TakenOut]:
+    """Return a page of redemptions with the orders that prove them, the latest first."""
+    proofs = proofs_of(session, [one.id for one in found])
     last = found[-1] if len(found) == limit else None
     at = last.captured_at if last is not None else None
     return Page(
-        items=[TakenOut.of(one) for one in found],
+        items=[TakenOut.of(one, proofs.get(one.id)) for one in found],
         next_cursor=instant_cursor(at, last.id) if last is not None and at is not None else None,
     )

@@ -46,17 +46,21 @@ from nerava.platform.limit_numbers import CODE_ISSUE
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
+from nerava.tills.showing import proofs_of
 from nerava.web.api.keyed import Outcome, keyed_of
 from nerava.web.api.places import after_instant, instant_cursor
 from nerava.web.api.posting import post_once, refuse_once
+from nerava.web.api.till_proofs import TillProofOut
 from nerava.web.api.wiring import Now, Wired, router, wiring_of
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
     from starlette.responses import Response
 
     from nerava.ledger import Effect, Verdict
     from nerava.platform.idempotency import KeyedRequest
     from nerava.platform.idempotency_store import Given
+    from nerava.tills.showing import ProofView
     from nerava.web.api.wiring import Wiring
 
 routes: Final = router("redemptions")
@@ -95,9 +99,14 @@ class RedemptionOut(BaseModel):
     bill_minor: int | None = None
     captured_at: datetime | None = None
     ended_at: datetime | None = Field(default=None, description="Withdrawn, expired, voided or all refunded")
+    proof: TillProofOut | None = Field(
+        default=None, description="The order at the till that it belongs to; null where nobody looks for one"
+    )
 
     @classmethod
-    def of(cls, found: RedemptionView, code: str | None = None) -> RedemptionOut:
+    def of(
+        cls, found: RedemptionView, code: str | None = None, proof: ProofView | None = None
+    ) -> RedemptionOut:
         """Return what the driver sees of a redemption."""
         return cls(
             code=code,
@@ -115,6 +124,7 @@ class RedemptionOut(BaseModel):
             bill_minor=found.bill_minor,
             captured_at=found.captured_at,
             ended_at=found.ended_at,
+            proof=TillProofOut.of(proof),
         )
 
 
@@ -183,13 +193,16 @@ def my_redemptions(
 ) -> Page[RedemptionOut]:
     """Return what the driver redeemed, the latest code first; without the codes."""
     before = after_instant(cursor)
-    found = wired.database.read(
-        lambda session: queries.redemptions_of_driver(session, driver_id, before=before, limit=limit)
-    )
-    return Page(
-        items=[RedemptionOut.of(one) for one in found],
-        next_cursor=instant_cursor(found[-1].shown_at, found[-1].id) if len(found) == limit else None,
-    )
+
+    def look(session: Session) -> Page[RedemptionOut]:
+        found = queries.redemptions_of_driver(session, driver_id, before=before, limit=limit)
+        proofs = proofs_of(session, [one.id for one in found])
+        return Page(
+            items=[RedemptionOut.of(one, proof=proofs.get(one.id)) for one in found],
+            next_cursor=instant_cursor(found[-1].shown_at, found[-1].id) if len(found) == limit else None,
+        )
+
+    return wired.database.read(look)
 
 
 @routes.get(
@@ -198,13 +211,16 @@ def my_redemptions(
 @guarded(_READS)
 def my_redemption(redemption_id: UUID, driver_id: TenantId, wired: Wired, now: Now) -> RedemptionOut:
     """Return what became of a code, and the code itself as long as it can be taken."""
-    found = wired.database.read(
-        lambda session: queries.redemption_of_driver(session, driver_id, redemption_id)
-    )
+
+    def look(session: Session) -> tuple[RedemptionView, ProofView | None]:
+        found = queries.redemption_of_driver(session, driver_id, redemption_id)
+        return found, proofs_of(session, [redemption_id]).get(redemption_id)
+
+    found, proof = wired.database.read(look)
     code = None
     if found.state is RedemptionState.HELD and now < found.expires_at:
         code = wired.redeeming.codes.again(CodeKind.REDEMPTION, found.id, found.key_id)
-    return RedemptionOut.of(found, None if code is None else in_groups(code))
+    return RedemptionOut.of(found, None if code is None else in_groups(code), proof)
 
 
 @routes.delete(

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
     from nerava.ledger import Verdict
     from nerava.merchants.board import CodeFacts
-    from nerava.merchants.queries import RedemptionView
     from nerava.platform.idempotency import KeyedRequest
     from nerava.platform.idempotency_store import Given
     from nerava.platform.limits import Hit
@@ -225,14 +224,15 @@ def taken_today(
     """Return today's redemptions of one register, the latest first; the day is the merchant's."""
     before = after_instant(cursor)
 
-    def look(session: Session) -> list[RedemptionView]:
+    def look(session: Session) -> Page[TakenOut]:
         register(session, merchant_id, register_id)
         since = merchant(session, merchant_id).today_began_at(now)
-        return queries.redemptions_at(
+        found = queries.redemptions_at(
             session, merchant_id, register_id=register_id, since=since, before=before, limit=limit
         )
+        return taken_page(session, found, limit)
 
-    return taken_page(wired.database.read(look), limit)
+    return wired.database.read(look)
 
 
 def _outcome(taking: Taking) -> Outcome:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from nerava.privacy.exports import Exports
     from nerava.privacy.holds import Holds
     from nerava.rewards.ports import PaymentProvider
+    from nerava.tills.service import Tills
     from nerava.vehicles.service import Vehicles
     from nerava.web.wallets import Wallets
 
@@ -57,6 +58,7 @@ class Wiring:
         trusted_proxies: Whose `X-Forwarded-For` is believed.
         key_mode: Of the API keys that are made and let in here.
         app_url: Where drivers are sent on to who come back from a provider; None shows a page.
+        till_app_url: The same for people of merchants who link a point of sale.
         meter: What this process measures with; None where nothing is measured.
         operator: Opens `/metrics` and the map of `/readyz`.
         currency: The operator's currency; one Nova is one minor unit of it.
@@ -93,6 +95,7 @@ class Wiring:
     payments: PaymentProvider | None
     roaming: Roaming | None
     vehicles: Vehicles | None
+    tills: Tills | None
     readiness: Readiness
     meter: Meter | None
     operator: OperatorToken
@@ -100,6 +103,7 @@ class Wiring:
     thin_areas: ThinAreas
     enrichment: PlaceEnrichment
     app_url: str | None
+    till_app_url: str | None
     currency: str
     build: str
     schema_head: str | None

@@ -1,0 +1,1 @@
+"""Square: sellers who link their till, what they sold, and what Square tells by itself."""
