@@ -40,6 +40,7 @@ from tests.http.roaming_examples import ROAMING_EXAMPLES
 from tests.http.settlement_examples import SETTLEMENT_EXAMPLES
 from tests.http.test_exports import give_contact
 from tests.http.test_signing_in import inbox_of
+from tests.http.till_examples import TILL_EXAMPLES
 from tests.http.vehicle_examples import VEHICLE_EXAMPLES
 from tests.http.webhook_examples import WEBHOOK_EXAMPLES
 
@@ -318,6 +319,7 @@ EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     | MERCHANT_EXAMPLES
     | ROAMING_EXAMPLES
     | SETTLEMENT_EXAMPLES
+    | TILL_EXAMPLES
     | WEBHOOK_EXAMPLES
     | VEHICLE_EXAMPLES
     | {

@@ -23,6 +23,7 @@ from nerava.settings import (
     IssuerSettings,
     OcpiSettings,
     SmartcarSettings,
+    SquareSettings,
 )
 from nerava.simulators.wallets import keys
 from nerava.web.api.routes import openapi_document
@@ -39,6 +40,13 @@ OPEN: Final[dict[str, Any]] = {
     "apple": TAKEN,
     "ocpi": OcpiSettings(mode="simulator", country_code="US", party_id="NRV"),
     "smartcar": SmartcarSettings(
+        mode="simulator",
+        client_id="us",
+        client_secret=SecretStr("s" * 36),
+        webhook_secrets=SecretStr("w" * 36),
+        base_url="http://127.0.0.1:9",
+    ),
+    "square": SquareSettings(
         mode="simulator",
         client_id="us",
         client_secret=SecretStr("s" * 36),

@@ -11,10 +11,10 @@ from sqlalchemy import update
 from nerava.identity.one_time import digest, new_token
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Ok, Outcome
-from nerava.tills.errors import TillStateInvalid, UnknownTill
-from nerava.tills.links import end, link_of, locked, seal
+from nerava.tills.errors import TillStateInvalid
+from nerava.tills.links import link_of, seal
 from nerava.tills.model import TillLink, TillWay
-from nerava.tills.states import TillEnd, TillState, WayState
+from nerava.tills.states import TillState, WayState
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -102,23 +102,6 @@ class Linking:
             return row
         exchanged = self._till.exchange(returned.code)
         return self._database.run(lambda session: self._linked(session, actor, row.id, exchanged, now))
-
-    def unlink(self, actor: Actor, merchant_id: UUID, link_id: UUID, now: datetime) -> None:
-        """End a link at once; the provider is told by a job. Repeats safely.
-
-        Raises:
-            UnknownTill: The merchant has no such link (404).
-        """
-
-        def unit(session: Session) -> None:
-            link = locked(session, link_id)
-            if link.merchant_id != merchant_id:
-                raise UnknownTill
-            if link.state != TillState.ENDED:
-                end(session, link, TillEnd.BY_MERCHANT, now)
-                self._audit.record(session, actor.entry("till.unlinked", "till_link", link_id), now)
-
-        self._database.run(unit)
 
     def _taken_back(
         self, session: Session, actor: Actor, merchant_id: UUID, returned: Returned, now: datetime

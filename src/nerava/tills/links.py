@@ -157,6 +157,22 @@ def end(session: Session, link: TillLink, because: TillEnd, now: datetime) -> No
         session.execute(update(TillProof).where(*waiting).values(over))
 
 
+def end_own(session: Session, merchant_id: UUID, link_id: UUID, now: datetime) -> bool:
+    """End a merchant's link at once and return whether it was not over; the provider is told by a job.
+
+    Repeats safely.
+
+    Raises:
+        UnknownTill: The merchant has no such link (404).
+    """
+    link = locked(session, link_id)
+    if link.merchant_id != merchant_id:
+        raise UnknownTill
+    was_there = link.state != TillState.ENDED
+    end(session, link, TillEnd.BY_MERCHANT, now)
+    return was_there
+
+
 def is_linked(session: Session, merchant_id: UUID) -> bool:
     """Whether a merchant has a link that is not over."""
     mine = TillLink.merchant_id == merchant_id, TillLink.state != TillState.ENDED.value

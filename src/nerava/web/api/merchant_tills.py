@@ -16,7 +16,7 @@ from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.tills.errors import TillsOff, TillStateInvalid, UnknownTill, UnknownTillLocation
 from nerava.tills.linking import Returned
-from nerava.tills.links import locate, tills_of
+from nerava.tills.links import end_own, locate, tills_of
 from nerava.tills.service import linked
 from nerava.tills.states import TillState, WayState
 from nerava.web.api.audited import Acting
@@ -155,10 +155,15 @@ def say_which(
     "/merchant/tills/{till_id}",
     summary="Unlink a point of sale",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=problems(TillsOff, UnknownTill),
+    responses=problems(UnknownTill),
 )
 @guarded(_LINKS)
 def unlink(till_id: UUID, merchant_id: TenantId, actor: Acting, wired: Wired, now: Now) -> Response:
     """Read nothing more from now on; the provider is told a moment later. Repeats safely."""
-    linked(wired.tills).linking.unlink(actor, merchant_id, till_id, now)
+
+    def work(session: Session) -> None:
+        if end_own(session, merchant_id, till_id, now):
+            wired.audit.record(session, actor.entry("till.unlinked", "till_link", till_id), now)
+
+    wired.database.run(work)
     return Response(status_code=HTTPStatus.NO_CONTENT)
