@@ -30,7 +30,10 @@ EXTRA: dict[str, object] = {
     "state": "active",
     "scopes_": ["*"],
 }
-ASKED_FOR = {("POST /v1/vehicle-connections/return", "state")}
+ASKED_FOR = {
+    ("POST /v1/vehicle-connections/return", "state"),
+    ("POST /v1/merchant/tills/return", "state"),
+}
 """The `state` of OAuth: what comes back of the words that we sent with the driver."""
 
 ADMITTING = {"limit_state", "data_key"}
