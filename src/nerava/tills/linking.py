@@ -11,6 +11,7 @@ from sqlalchemy import update
 from nerava.identity.one_time import digest, new_token
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Ok, Outcome
+from nerava.merchants.service import merchant
 from nerava.tills.errors import TillStateInvalid
 from nerava.tills.links import link_of, seal
 from nerava.tills.model import TillLink, TillWay
@@ -66,6 +67,7 @@ class Linking:
 
         Raises:
             TillStateInvalid: Only somebody who is signed in can come back (409).
+            UnknownMerchant: No merchant has this id (404).
         """
         if actor.session_id is None:
             raise TillStateInvalid("only somebody who is signed in can come back")
@@ -83,6 +85,7 @@ class Linking:
         )
 
         def unit(session: Session) -> None:
+            merchant(session, merchant_id)
             session.add(row)
             self._audit.record(session, actor.entry("till.link", "till_way", row.id), now)
 

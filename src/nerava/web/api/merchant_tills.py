@@ -11,7 +11,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from nerava.identity.guard import TenantId
-from nerava.merchants.errors import UnknownSite
+from nerava.merchants.errors import UnknownMerchant, UnknownSite
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
 from nerava.tills.errors import TillsOff, TillStateInvalid, UnknownTill, UnknownTillLocation
@@ -108,7 +108,7 @@ def my_tills(merchant_id: TenantId, wired: Wired) -> TillsOut:
     summary="Link a point of sale",
     status_code=HTTPStatus.CREATED,
     response_model=TillLinkOut,
-    responses=problems(TillsOff, TillStateInvalid),
+    responses=problems(TillsOff, TillStateInvalid, UnknownMerchant),
 )
 @guarded(_LINKS)
 def begin(merchant_id: TenantId, actor: Acting, wired: Wired, now: Now) -> Response:
