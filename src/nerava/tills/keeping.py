@@ -14,7 +14,7 @@ from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater
 from nerava.merchants.model import MerchantSite
 from nerava.tills.hearing import follow_order, follow_refund, is_news
-from nerava.tills.links import break_off, locked, opened, seal, told_by_itself
+from nerava.tills.links import UNREADABLE, break_off, locked, opened, seal, told_by_itself
 from nerava.tills.model import TillLink, TillLocation
 from nerava.tills.ports import TOKEN_REFUSED, Seller
 from nerava.tills.states import TillState
@@ -105,7 +105,11 @@ class TillKeeping:
             link.leased_until, link.attempts = until, link.attempts + 1
             if link.state == TillState.ENDED:
                 taken.append(_Kept(link.id, link.account, until, link.read_until))
-            elif (access := opened(session, self._vault, link)) is not None:
+                continue
+            access = opened(session, self._vault, link)
+            if access is None:
+                self._broken(session, link, UNREADABLE, now)
+            else:
                 refused = link.trouble == TOKEN_REFUSED
                 taken.append(
                     _Kept(
@@ -147,12 +151,15 @@ class TillKeeping:
             return Seller(link.account, fetched.value.access)
         if isinstance(fetched, Refused) and (one.was_refused or _is_over(link, now)):
             # What reads is refused, and so is what renews it: nobody but the merchant can mend that.
-            break_off(session, link, fetched.code)
-            self._tell(session, link.user_id, BROKEN_TEXT, now)
-            self._audit.record(session, told_by_itself(link, "till.broken", fetched.code), now)
+            self._broken(session, link, fetched.code, now)
             return None
         self._put_off(link, fetched, now)
         return None
+
+    def _broken(self, session: Session, link: TillLink, trouble: str, now: datetime) -> None:
+        break_off(session, link, trouble)
+        self._tell(session, link.user_id, BROKEN_TEXT, now)
+        self._audit.record(session, told_by_itself(link, "till.broken", trouble), now)
 
     def _late(self, session: Session, one: _Kept, answer: Outcome[list[Place]], now: datetime) -> None:
         link = _mine(session, one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from nerava.platform.vault import Vault
     from nerava.tills.ports import TillTokens
+
+log = logging.getLogger(__name__)
 
 UNREADABLE: Final = "tokens-unreadable"
 
@@ -121,11 +124,11 @@ def seal(session: Session, vault: Vault, link: TillLink, tokens: TillTokens, now
 
 
 def opened(session: Session, vault: Vault, link: TillLink) -> tuple[Seller, str] | None:
-    """Return whom to ask for with which token, and what gets the next; breaks a link that does not open."""
+    """Return whom to ask for with which token, and what gets the next; None when they do not open."""
     try:
         read = json.loads(vault.decrypt(session, _owner(link), _place(link), link.sealed or b""))
-    except NeravaError:
-        break_off(session, link, UNREADABLE)
+    except NeravaError as error:
+        log.error("the tokens of a point of sale do not open: %s", error.code)  # noqa: TRY400 - the code says it all
         return None
     return Seller(link.account, read["access"]), read["refresh"]
 

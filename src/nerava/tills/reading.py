@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused
+from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater, Unknown
 from nerava.merchants import code_text
 from nerava.merchants.codes import CodeKind
 from nerava.merchants.errors import CodeMistyped
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from nerava.tills.ports import GivenBack, PointOfSale, Sale
 
 log = logging.getLogger(__name__)
+
+_Failed = Refused | RetryLater | Misconfigured | Unknown
 
 SELLERS_AT_ONCE: Final = 5
 
@@ -65,19 +67,16 @@ class TillReading:
 
     def run(self, now: datetime) -> int:
         """Read orders and refunds that are due and return how many."""
-        turns = self._database.run(lambda session: self._leased(session, now))
-        for turn in turns:
-            if turn.orders:
-                self._read_orders(turn, now)
-            for name, row_id in turn.refunds.items():
-                read = self._till.refund(turn.seller, name)
-                self._note(turn, read, now)
-                self._database.run(
-                    lambda session: _settle_refund(session, row_id, read, now)  # noqa: B023 - called at once
-                )
-        return sum(len(turn.orders) + len(turn.refunds) for turn in turns)
+        done = 0
+        for _ in range(SELLERS_AT_ONCE):
+            turn = self._database.run(lambda session: self._leased(session, now))
+            if turn is None:
+                break
+            self._read(turn, now)
+            done += len(turn.orders) + len(turn.refunds)
+        return done
 
-    def _leased(self, session: Session, now: datetime) -> list[_Turn]:
+    def _leased(self, session: Session, now: datetime) -> _Turn | None:
         due_orders = select(TillOrder.id).where(
             is_due(TillOrder, now),
             TillOrder.provider == TillLink.provider,
@@ -101,46 +100,56 @@ class TillReading:
                 due_orders.exists() | due_refunds.exists(),
             )
             .order_by(TillLink.id)
-            .limit(SELLERS_AT_ONCE)
+            .limit(1)
             .with_for_update(skip_locked=True, key_share=True)
         )
-        turns = []
-        for link in session.scalars(links.execution_options(populate_existing=True)).all():
-            access = opened(session, self._vault, link)
-            if access is not None:
-                turns.append(_turn(session, link, access[0], now))
-        return turns
+        link = session.scalars(links.execution_options(populate_existing=True)).one_or_none()
+        if link is None:
+            return None
+        access = opened(session, self._vault, link)
+        if access is None:
+            # Whoever looks after links breaks this one, and says so.
+            link.next_at = now
+            return None
+        return _turn(session, link, access[0], now)
 
-    def _read_orders(self, turn: _Turn, now: datetime) -> None:
-        found = self._till.orders(turn.seller, list(turn.orders))
-        self._note(turn, found, now)
+    def _read(self, turn: _Turn, now: datetime) -> None:
+        """Read what a turn is about; after an answer that is no answer, nothing more of it is asked for."""
+        found: Outcome[list[Sale]] = Ok([])
+        if turn.orders:
+            found = self._till.orders(turn.seller, list(turn.orders))
+        failed = _failure(found)
         sales = {one.external_id: one for one in found.value} if isinstance(found, Ok) else {}
         for name, row_id in turn.orders.items():
-            read: Outcome[_Read]
-            if not isinstance(found, Ok):
-                read = found
+            read: Outcome[_Read] = Refused(NOT_THERE)
+            if failed is not None:
+                read = failed
             elif name in sales:
-                read = self._with_payments(turn, sales[name], now)
-            else:
-                read = Refused(NOT_THERE)
+                read = self._with_payments(turn, sales[name])
+                failed = _failure(read)
             self._database.run(lambda session: self._settle(session, row_id, read, now))  # noqa: B023 - called at once
+        for name, row_id in turn.refunds.items():
+            given = self._till.refund(turn.seller, name) if failed is None else failed
+            failed = failed or _failure(given)
+            self._database.run(lambda session: _settle_refund(session, row_id, given, now))  # noqa: B023 - called at once
+        if failed is not None:
+            self._note(turn, failed, now)
 
-    def _with_payments(self, turn: _Turn, sale: Sale, now: datetime) -> Outcome[_Read]:
+    def _with_payments(self, turn: _Turn, sale: Sale) -> Outcome[_Read]:
         paid = 0
         for name in sale.payments:
             payment = self._till.payment(turn.seller, name)
-            self._note(turn, payment, now)
             if isinstance(payment, Ok):
                 paid += payment.value.paid_minor if payment.value.is_completed else 0
-            elif not (isinstance(payment, Refused) and payment.code == NOT_THERE):
+            elif _failure(payment) is not None:
                 return payment
         return Ok(_Read(sale, paid))
 
-    def _note(self, turn: _Turn, answer: Outcome[object], now: datetime) -> None:
-        """Have the tokens of a link renewed when one is refused."""
-        if isinstance(answer, Misconfigured):
-            log.error("%s refuses a reading: %s", self._till.name, answer.code)
-        if not (isinstance(answer, Refused) and answer.code == TOKEN_REFUSED):
+    def _note(self, turn: _Turn, failed: _Failed, now: datetime) -> None:
+        """Have the tokens of a link renewed when they are refused."""
+        if isinstance(failed, Misconfigured):
+            log.error("%s refuses a reading: %s", self._till.name, failed.code)
+        if not (isinstance(failed, Refused) and failed.code == TOKEN_REFUSED):
             return
 
         def unit(session: Session) -> None:
@@ -195,6 +204,13 @@ class TillReading:
             Redemption.code_hash.in_(hashes), Redemption.merchant_id == row.merchant_id
         )
         return session.scalar(query)
+
+
+def _failure(answer: Outcome[object]) -> _Failed | None:
+    """Return why there is no answer; that something is not there is one."""
+    if isinstance(answer, Ok) or (isinstance(answer, Refused) and answer.code == NOT_THERE):
+        return None
+    return answer
 
 
 _UNSETTLED: Final = (RefundState.UNREAD.value, RefundState.PENDING.value)

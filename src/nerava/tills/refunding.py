@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from nerava.ledger import Ledger
     from nerava.platform.db import Database
+
+log = logging.getLogger(__name__)
 
 ACTOR: Final = "tills"
 _REDEMPTION: Final[Any] = Redemption.__table__.c
@@ -131,5 +134,6 @@ def _give(
             now=now,
         )
     except (AlreadySettled, NotRefundable) as refusal:
+        log.warning("a refund at a till takes no points along: %s", refusal.code)
         return 0, refusal.code
     return points, None

@@ -73,7 +73,7 @@ REASON_TEXTS: Final = {
     Reason.NO_BILL: "The register told neither an order nor what the bill came to.",
     Reason.NOT_PAID: "The order is open, or its payment is approved and not completed.",
     Reason.CANCELED: "The order was canceled.",
-    Reason.AMOUNT_DIFFERS: "The order comes to another amount than the bill.",
+    Reason.AMOUNT_DIFFERS: "No order that it could be comes to what the bill came to.",
     Reason.TAKEN: "The order proves another redemption already.",
     Reason.LINK_ENDED: "The point of sale is not linked any more.",
 }

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from nerava.kernel.outcomes import Outcome
     from nerava.tills.model import TillLink, TillOrder, TillRefund
 
-LEASE: Final = timedelta(minutes=1)
-AT_ONCE: Final = 20
+LEASE: Final = timedelta(seconds=90)
+"""Longer than one worker needs for what it takes at once, when every call takes all of its time."""
+
+AT_ONCE: Final = 5
 FOLLOWED: Final = tuple(timedelta(seconds=one) for one in (1, 2, 4, 8, 16, 60))
 """When something is read after we were told of it: providers tell before they show, and show in parts."""
 
@@ -30,9 +32,13 @@ def is_due(rows: type[TillLink | TillOrder | TillRefund], now: datetime) -> Colu
 
 
 def tell_of(row: TillOrder | TillRefund, now: datetime) -> None:
-    """Let something be followed from now on; being told several times at once is being told once."""
-    if row.next_at is None or row.looks > 0:
+    """Let something be followed from now on; being told several times at once is being told once.
+
+    Who reads it at this moment may have seen it as it was before, and writes nothing any more.
+    """
+    if row.next_at is None or row.looks > 0 or row.leased_until is not None:
         row.told_at, row.next_at, row.looks, row.attempts = now, now + FOLLOWED[0], 0, 0
+        row.leased_until = None
 
 
 def look_again(row: TillOrder | TillRefund, now: datetime) -> None:

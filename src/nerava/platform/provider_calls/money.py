@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from nerava.platform.cache import Region
 from nerava.platform.outbound import CallPolicy
-from nerava.platform.provider_calls.row import MINUTE, SECOND, ProviderCall, refusals
+from nerava.platform.provider_calls.row import ProviderCall
 
 STRIPE_WRITE: Final = ProviderCall(
     CallPolicy("stripe write", connect_s=1, read_s=8, total_s=10, gives_way=False),
@@ -26,15 +25,9 @@ SQUARE_READ: Final = ProviderCall(
     CallPolicy("square read", connect_s=1, read_s=5, total_s=6),
     "per seller",
     "the seller's data under OAuth",
-    Region(
-        "square-order",
-        "square",
-        "seller",
-        fresh=30 * SECOND,
-        refusals=refusals(not_found=5 * MINUTE),
-    ),
     once="by order",
-    note="a 404 within 2 minutes of the event is not kept",
+    kept_elsewhere="table `till_order`",
+    note="jobs only; what is not there yet is asked for again for a minute and never kept as missing",
 )
 SQUARE_WRITE: Final = ProviderCall(
     CallPolicy("square write", connect_s=1, read_s=5, total_s=6),
