@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from nerava import migrations
+from nerava.commands.opening import settings_for
+from nerava.commands.running import sole_server
 from nerava.kernel.ids import new_id
 from nerava.kernel.switch_names import UnknownSwitch, checked_name
 from tests.commands.conftest import Run
@@ -49,6 +53,36 @@ def test_an_unmigrated_database_says_so(run: Run, url: str) -> None:
 
     assert "nerava migrate" in said
     assert f"needs schema {migrations.head()}, the database is empty" in said
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("ledger", "audit")])
+def test_a_database_of_a_newer_version_is_left_alone(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'n.sqlite3'}"
+    migrations.upgrade(url, migrations.revisions()[0])
+    with closing(sqlite3.connect(tmp_path / "n.sqlite3")) as newer, newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    said = refusal(run, *command, "--database", url)
+
+    assert "of a newer version: it has schema 9999" in said
+    assert "nerava migrate" not in said
+
+
+def test_a_second_server_of_one_sqlite_file_does_not_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'n.sqlite3'}"
+    migrations.upgrade(url)
+    monkeypatch.setenv("NERAVA_ENV", "test")
+    monkeypatch.setenv("NERAVA_SERVER__PORT", "0")
+    settings = settings_for(url)
+
+    with sole_server(settings):
+        assert "another one has" in refusal(run, "serve", "--database", url)
+    with sole_server(settings):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -398,4 +398,6 @@ def test_nothing_is_made_by_a_start_that_is_refused(tmp_path: Path) -> None:
     bare = Configuration(tmp_path, as_root=True).but(NERAVA_ENV="development")
 
     assert_refused(refused(bare), bare, DATABASE, "there is no database yet")
+    unreachable = bare.but(NERAVA_DATABASE__URL=f"sqlite:///{tmp_path / ('n' * 300)}")
+    assert_refused(refused(unreachable), unreachable, DATABASE, "cannot be used: File name too long")
     assert [one.name for one in tmp_path.iterdir()] == []

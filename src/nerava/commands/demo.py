@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from pydantic import ValidationError
 
-from nerava import migrations
 from nerava.app import create_app
 from nerava.charging.evidenced import latest_start
 from nerava.charging.recordings import Limits
@@ -22,10 +21,10 @@ from nerava.commands.data import fetch_into, fetch_maps_into
 from nerava.commands.errors import DemoRefused
 from nerava.commands.identity import token_for
 from nerava.commands.imports import bring_extract
-from nerava.commands.opening import refusing, unreadable
+from nerava.commands.opening import bring_up_to_date, refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
-from nerava.commands.running import listen, serve, write_log
+from nerava.commands.running import listen, serve, sole_server, write_log
 from nerava.demo.car import charge_told_by_car
 from nerava.demo.city import STATION, furnished
 from nerava.demo.provider import cars_of, running_provider, settings_of
@@ -96,7 +95,8 @@ def demo_command(
             told = {"stripe": settings_of(simulators), "smartcar": cars_of(simulators)}
             server = settings.server.model_copy(update={"port": port})
             settings = settings.model_copy(update={**told, "server": server})
-        migrations.upgrade(settings.database.url)
+        opened.enter_context(sole_server(settings))
+        bring_up_to_date(settings)
         installation = open_installation(settings)
         opened.callback(installation.close)
         installation.erasures.replay(installation.clock.now())

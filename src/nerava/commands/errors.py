@@ -31,6 +31,22 @@ class SchemaBehind(NeravaError):
     title = "The database needs `nerava migrate` first"
 
 
+class SchemaAhead(NeravaError):
+    """The database has the schema of a later version than this one."""
+
+    code = "schema-ahead"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The database is of a newer version"
+
+
+class FileServed(NeravaError):
+    """Another process serves the SQLite file; there is one at a time."""
+
+    code = "file-served"
+    status = HTTPStatus.CONFLICT
+    title = "Another process serves these books"
+
+
 class PortTaken(NeravaError):
     """Another program listens on the port."""
 

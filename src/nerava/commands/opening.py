@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nerava import migrations
-from nerava.commands.errors import DatabaseUnusable, SchemaBehind, SettingsInvalid
+from nerava.commands.errors import DatabaseUnusable, SchemaAhead, SchemaBehind, SettingsInvalid
 from nerava.commands.options import DatabaseUrl
 from nerava.kernel.errors import NeravaError
 from nerava.settings import DatabaseSettings, Settings
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from nerava.commands.output import Output
     from nerava.installation import Installation
 
-__all__ = ["DatabaseUrl", "check_schema", "opened", "refusing", "settings_for", "unreadable"]
+__all__ = [
+    "DatabaseUrl",
+    "bring_up_to_date",
+    "check_schema",
+    "opened",
+    "refusing",
+    "settings_for",
+    "unreadable",
+]
 
 BACKENDS: Final = {"sqlite", "postgresql"}
 
@@ -64,19 +72,40 @@ def check_schema(settings: Settings) -> None:
     """Make sure that the database has this version's schema; creates no file to find out.
 
     Raises:
-        SchemaBehind: It has another one, or none (503).
+        SchemaBehind: It has an older one, or none (503).
+        SchemaAhead: It has one of a later version (503).
     """
     address = make_url(settings.database.url)
     wanted = migrations.head()
     if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
         message = f"there is no database {address.database} yet"
         raise SchemaBehind(message)
-    found = migrations.current(settings.database.address)
+    found = _known(migrations.current(settings.database.address))
     if found != wanted:
         message = f"this version needs schema {wanted}, the database " + (
             f"has {found}" if found else "is empty"
         )
         raise SchemaBehind(message)
+
+
+def bring_up_to_date(settings: Settings) -> str | None:
+    """Give the database this version's schema and return the one it had; None for an empty one.
+
+    Raises:
+        SchemaAhead: It has one of a later version; nothing was done (503).
+    """
+    before = _known(migrations.current(settings.database.address))
+    migrations.upgrade(settings.database.address)
+    return before
+
+
+def _known(revision: str | None) -> str | None:
+    if revision is not None and revision not in migrations.revisions():
+        message = (
+            f"it has schema {revision}, this version knows them up to {migrations.head()}; use a newer one"
+        )
+        raise SchemaAhead(message)
+    return revision
 
 
 @contextmanager
@@ -102,12 +131,13 @@ def opened(
     Whoever is on the list of erasures and is here again, as after a restore, is erased before that.
 
     Raises:
-        SchemaBehind: The schema is not that of this version.
+        SchemaBehind: The schema is older than this version.
+        SchemaAhead: It is newer.
     """
     with refusing(out):
         settings = settings_for(database)
         if migrate:
-            migrations.upgrade(settings.database.address)
+            bring_up_to_date(settings)
         else:
             check_schema(settings)
         from nerava.installation import open_installation  # noqa: PLC0415 - the others need not wait for the whole product

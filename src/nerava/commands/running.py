@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 
 from nerava.app import create_app
-from nerava.commands.errors import AddressUnusable, PortTaken
+from nerava.commands.errors import AddressUnusable, FileServed, PortTaken
 from nerava.commands.opening import refusing
 from nerava.installation import apply_stops, background_of, open_installation
 from nerava.kernel.clock import SystemClock
@@ -20,6 +21,7 @@ from nerava.measuring import measure_process, operator_of
 from nerava.platform.logging_setup import set_up_logging
 from nerava.platform.redaction import REDACTOR
 from nerava.serving import server_for
+from nerava.startup_checks.sqlite_file import file_of
 from nerava.telemetry import recorded
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def run_server(out: Output, settings: Settings) -> None:
         write_log(settings)
         listening = listen(settings)
         address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-        with recorded(settings, SystemClock(), "serve"):
+        with sole_server(settings), recorded(settings, SystemClock(), "serve"):
             serve(
                 create_app(settings),
                 settings,
@@ -93,6 +95,28 @@ def telling(installation: Installation) -> Iterator[int | None]:
         yield server.port
     finally:
         server.close()
+
+
+@contextmanager
+def sole_server(settings: Settings) -> Iterator[None]:
+    """Keep other servers from a SQLite file while the block runs; any number of them serve one PostgreSQL.
+
+    What says so is the lock of a file beside it, which ends with this process however it ends.
+
+    Raises:
+        FileServed: Another process is there (409).
+    """
+    books = file_of(settings.database.url)
+    if books is None:
+        yield
+        return
+    with books.with_name(f"{books.name}-serving").open("ab") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"one process must own a SQLite file, and another one has {books}; end that first"
+            raise FileServed(message) from None
+        yield
 
 
 def end_by_signal(end: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ import typer
 from nerava import __version__, migrations
 from nerava.audit import rights as audit_rights
 from nerava.commands.errors import NoRolesThere
-from nerava.commands.opening import DatabaseUrl, refusing, settings_for
+from nerava.commands.opening import DatabaseUrl, bring_up_to_date, refusing, settings_for
 from nerava.commands.output import AsJson, Output
 from nerava.identity import access_store
 from nerava.ledger import alarm_store
@@ -37,12 +37,10 @@ def migrate_command(
     """Bring the database's schema up to this version. Repeats safely."""
     out = Output(as_json=as_json)
     with refusing(out):
-        url = settings_for(database).database.address
-        before = migrations.current(url)
-        migrations.upgrade(url)
-        after = migrations.current(url)
+        settings = settings_for(database)
+        before, after = bring_up_to_date(settings), migrations.head()
         if role is not None:
-            _grant(url, role)
+            _grant(settings.database.address, role)
     out.say(f"schema {after}" + (" already" if before == after else f", was {before or 'empty'}"))
     if role is not None:
         out.say(f"role {role} may use it, and change no history")

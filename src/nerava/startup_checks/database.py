@@ -68,12 +68,14 @@ def _sqlite(settings: Settings) -> list[Finding]:
     file = sqlite_file.file_of(settings.database.url)
     if file is None:
         return [Finding(DATABASE_URL, "books in memory are gone at the end; name a file")]
-    if not file.exists():
-        return [Finding(DATABASE_URL, "there is no database yet; `nerava migrate` makes it")]
     try:
+        if not file.exists():
+            return [Finding(DATABASE_URL, "there is no database yet; `nerava migrate` makes it")]
         seen = sqlite_file.look(file)
     except sqlite3.Error as error:
         return [Finding(DATABASE_URL, f"cannot be used: {error}")]
+    except OSError as error:
+        return [Finding(DATABASE_URL, f"cannot be used: {error.strerror}")]
     return [*(sqlite_file.judge(seen) if settings.is_strict else []), *schema(seen.revision)]
 
 

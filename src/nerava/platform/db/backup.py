@@ -135,7 +135,7 @@ def back_up(
         finally:
             part.unlink(missing_ok=True)
     except (OSError, *DRIVER_ERRORS) as error:
-        raise BackupFailed(f"{target}: {error}") from error
+        raise BackupFailed(f"{target}: {getattr(error, 'orig', None) or error}") from error
     finally:
         engine.dispose()
     return backup
