@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
 from nerava.identity.roles import Role
 from nerava.inbound.model import InboundEvent
 from nerava.simulators.webhooks import Manner
+from nerava.tills.hearing import OrderTold
 from nerava.tills.model import TillMatch
 from tests.helpers.parallel import in_parallel
 from tests.http.shop import nova_of
@@ -151,7 +154,11 @@ def test_a_part_refund_takes_its_share_of_the_points_along_once(both: Market) ->
         sent = market.world.webhooks.take()
         for one in sent + sent:
             assert market.post(one.body, one.headers) == 200
-        market.work(1, 1, 1)
+        market.work(1)
+        market.wait(seconds=1)
+        now = market.clock.now()
+        market.tills.reading.run(now)
+        in_parallel(4, lambda _: market.tills.refunding.run(now))  # noqa: B023 - called at once
         assert returned(market, stall, taken) == (sum(points), points)
     assert nova_of(market.house, taken.driver) == (1_000, 1_000)
     assert market.house.findings() == []
@@ -267,6 +274,42 @@ def test_a_payment_that_is_approved_proves_nothing_until_it_is_completed(market:
     assert found is not None
     assert (found.paid_minor, found.is_settled) == (0, False)
     market.world.square.capture(payment["id"])
+    fault = market.world.faults.add(
+        "drift", provider="square", path="/v2/payments/*", field="payment.status", how="unknown"
+    )
     market.told()
-    market.work()
+    assert market.proof(stall, taken)["reason"] == "order-not-paid"
+    market.world.faults.remove(fault)
+    market.work(2, 1)
     assert market.proof(stall, taken)["state"] == "proved"
+
+
+@pytest.mark.trap("Q3")
+def test_what_is_told_while_an_order_is_read_is_not_lost(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stall = market.stall()
+    name, payment = market.sold(stall)
+    assert set(market.bring()) == {200}
+    market.work(1)
+    market.wait(seconds=1)
+    read = market.tills.reading._till.payment  # noqa: SLF001 - something happens in the middle of it
+
+    def meanwhile(*asked: Any) -> Any:
+        answer = read(*asked)
+        market.wait(seconds=1)
+        market.world.square.refund(payment, 500)
+        told = OrderTold("square", stall.merchant, name)
+        market.tills.hearing.order(told, market.clock.now())
+        return answer
+
+    monkeypatch.setattr(market.tills.reading._till, "payment", meanwhile)  # noqa: SLF001 - as above
+    market.tills.reading.run(market.clock.now())
+    found = market.order(name)
+    assert found is not None
+    assert (found.state, found.looks) == ("unread", 0)
+    monkeypatch.undo()
+    market.work(1)
+    found = market.order(name)
+    assert found is not None
+    assert found.is_settled

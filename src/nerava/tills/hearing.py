@@ -77,7 +77,7 @@ class TillHearing:
             if order is None:
                 return Handled.IGNORED
             tell_of(order, now)
-            follow_refund(session, order.id, told.refund, now)
+            follow_refund(session, order.id, told.refund, now, is_news=True)
             return Handled.DONE
 
         return self._database.run(unit)
@@ -116,17 +116,23 @@ def follow_order(session: Session, link: TillLink, name: str, now: datetime) -> 
     return found if found.merchant_id == link.merchant_id else None
 
 
-def follow_refund(session: Session, order_id: UUID, name: str, now: datetime) -> None:
-    """Let a refund of an order be read, unless what became of it is known. Repeats safely."""
+def follow_refund(
+    session: Session, order_id: UUID, name: str, now: datetime, *, is_news: bool = False
+) -> None:
+    """Let a refund of an order be read, unless what became of it is known. Repeats safely.
+
+    One that waits to be read already is read anew only where `is_news` says that it changed.
+    """
     row = {"id": new_id(), "order_id": order_id, "external_id": name}
     _insert(session, TillRefund, {**row, "state": RefundState.UNREAD.value, "told_at": now})
     query = select(TillRefund).where(TillRefund.order_id == order_id, TillRefund.external_id == name)
     found = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
-    if found.state in {RefundState.UNREAD, RefundState.PENDING}:
+    is_open = found.state in {RefundState.UNREAD, RefundState.PENDING}
+    if is_open and (is_news or found.next_at is None):
         tell_of(found, now)
 
 
-def is_news(row: TillOrder, version: int | None, changed_at: datetime | None) -> bool:
+def is_newer(row: TillOrder, version: int | None, changed_at: datetime | None) -> bool:
     """Whether a state of an order is not older than what we have read: by its version, else by its time."""
     if row.version is not None and version is not None:
         return version >= row.version
@@ -143,7 +149,7 @@ def _order(session: Session, told: OrderTold, now: datetime) -> TillOrder | None
 def _is_known(row: TillOrder, told: OrderTold) -> bool:
     if told.version is not None and row.version is not None:
         return told.version <= row.version
-    return not is_news(row, told.version, told.changed_at)
+    return not is_newer(row, told.version, told.changed_at)
 
 
 def _insert(session: Session, rows: type[TillOrder | TillRefund], row: dict[str, Any]) -> None:

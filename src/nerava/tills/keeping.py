@@ -13,7 +13,7 @@ from sqlalchemy import select
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Misconfigured, Ok, Outcome, Refused, RetryLater
 from nerava.merchants.model import MerchantSite
-from nerava.tills.hearing import follow_order, follow_refund, is_news
+from nerava.tills.hearing import follow_order, follow_refund, is_newer
 from nerava.tills.links import UNREADABLE, break_off, locked, opened, seal, told_by_itself
 from nerava.tills.model import TillLink, TillLocation
 from nerava.tills.ports import TOKEN_REFUSED, Seller
@@ -251,8 +251,8 @@ def _take_in_missed(session: Session, one: _Kept, orders: Sequence[Sale], now: d
         row = follow_order(session, link, sale.external_id, now)
         if row is None:
             continue
-        is_newer = row.version != sale.version or row.changed_at != sale.changed_at
-        if is_newer and is_news(row, sale.version, sale.changed_at):
+        is_other = row.version != sale.version or row.changed_at != sale.changed_at
+        if is_other and is_newer(row, sale.version, sale.changed_at):
             tell_of(row, now)
         for name in sale.refunds:
             follow_refund(session, row.id, name, now)

@@ -14,7 +14,7 @@ from nerava.merchants import code_text
 from nerava.merchants.codes import CodeKind
 from nerava.merchants.errors import CodeMistyped
 from nerava.merchants.model import Redemption
-from nerava.tills.hearing import follow_refund, is_news
+from nerava.tills.hearing import follow_refund, is_newer
 from nerava.tills.links import link_of, opened
 from nerava.tills.matching import look_at_waiting
 from nerava.tills.model import TillLink, TillOrder, TillRefund
@@ -173,7 +173,7 @@ class TillReading:
         else:
             row.trouble = None
             look_again(row, now)
-            if is_news(row, read.value.sale.version, read.value.sale.changed_at):
+            if is_newer(row, read.value.sale.version, read.value.sale.changed_at):
                 self._take_in(session, row, read.value, now)
 
     def _take_in(self, session: Session, row: TillOrder, read: _Read, now: datetime) -> None:
