@@ -31,6 +31,7 @@ from nerava.platform.cache import Answer, Cache
 from nerava.platform.embedded_valkey import EmbeddedValkey
 from nerava.platform.provider_calls import NLR_NEAREST
 from nerava.simulators.serving import running_simulators
+from tests.chaos.till_resilience import till_facts
 from tests.helpers.stations import NOON, QUERY, Stations
 from tests.http.flows import as_driver, cash_out, let_go, sponsor
 from tests.http.paying import Counter, opened_counter
@@ -151,6 +152,17 @@ def _driver_is_paid(counter: Counter, fault: str) -> Seen:
     )
 
 
+def till_rows(template: Path, *faults: str) -> list[Seen]:
+    """Return what merchants see while Square does something to all its calls: some of `MONEY_FAULTS`, or all.
+
+    Args:
+        template: A migrated SQLite file.
+        faults: Names in `MONEY_FAULTS`.
+    """
+    facts = till_facts(template, MONEY_FAULTS, faults or tuple(MONEY_FAULTS))
+    return [Seen(one[0], "a register takes a code, the till sells", *one[1:]) for one in facts]
+
+
 def directory_rows() -> list[Seen]:
     """Return what is known of stations while NLR does something to all its calls."""
     rows = []
@@ -246,6 +258,7 @@ def page(rows: Mapping[str, list[Seen]]) -> str:
             "after it is over",
         ),
         "Redis": ("someone looks at", "what was known", "what nobody asked for yet", "the same again"),
+        "Square": ("someone does", "answer at once", "while it lasts", "after it is over"),
     }
     text = OPENING
     for part, found in rows.items():
@@ -265,6 +278,7 @@ def every_row(template: Path) -> dict[str, list[Seen]]:
         "Stripe": [seen for fault in MONEY_FAULTS for seen in money_rows(template, fault)],
         "Directories": directory_rows(),
         "Redis": redis_rows(),
+        "Square": till_rows(template),
     }
 
 

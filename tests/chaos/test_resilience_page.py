@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.resilience import PAGE, QUICK, every_row, line, money_rows, page, redis_rows
+from tests.chaos.resilience import PAGE, QUICK, every_row, line, money_rows, page, redis_rows, till_rows
 
 
 def test_what_the_page_says_about_a_failing_provider_is_seen_again(sqlite_template: Path) -> None:
     written = PAGE.read_text()
     for seen in money_rows(sqlite_template, QUICK):
+        assert line(seen) in written
+
+
+def test_what_the_page_says_about_tills_is_seen_again(sqlite_template: Path) -> None:
+    written = PAGE.read_text()
+    for seen in till_rows(sqlite_template, QUICK):
         assert line(seen) in written
 
 

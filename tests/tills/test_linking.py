@@ -184,7 +184,9 @@ def test_where_nothing_lets_us_in_any_more_the_link_is_broken_and_linking_again_
     market.world.square.revoke(stall.merchant)
     market.world.webhooks.take()
     market.wait(hours=2)
-    market.work(1, 6, 1)
+    market.work(1, 6, 31)
+    assert [(one["state"], one["trouble"]) for one in tills(market, stall)] == [("active", "token-refused")]
+    market.work(301, 3_601)
     assert [(one["state"], one["trouble"]) for one in tills(market, stall)] == [("broken", "token-refused")]
     assert audited(market, stall)[-1] == "till.broken"
     calls = len(market.world.requests("square"))

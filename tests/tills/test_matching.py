@@ -128,6 +128,7 @@ def test_an_order_of_another_place_proves_nothing(market: Market) -> None:
     assert judged(market, stall, taken) == ("waiting", "no-order")
 
 
+@pytest.mark.in_turn
 def test_what_is_settled_is_not_given_back_and_what_is_stopped_waits(both: Market) -> None:
     market, stall = both, both.stall()
     taken = [market.taken(stall, 1_000) for _ in range(2)]

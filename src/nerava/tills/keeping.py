@@ -149,8 +149,9 @@ class TillKeeping:
             seal(session, self._vault, link, fetched.value, now)
             link.trouble = None
             return Seller(link.account, fetched.value.access)
-        if isinstance(fetched, Refused) and (one.was_refused or _is_over(link, now)):
-            # What reads is refused, and so is what renews it: nobody but the merchant can mend that.
+        is_useless = one.was_refused or link.good_until is None or link.good_until <= now
+        if isinstance(fetched, Refused) and is_useless and link.attempts > len(GAPS):
+            # What reads is refused, and so is what renews it, for an hour: only the merchant can mend that.
             self._broken(session, link, fetched.code, now)
             return None
         self._put_off(link, fetched, now)
@@ -209,10 +210,6 @@ def _is_old(link: TillLink, now: datetime) -> bool:
     """Whether a token is to be renewed: halfway through its life, and after a week at the latest."""
     life = (link.good_until or link.tokens_at) - link.tokens_at
     return now >= link.tokens_at + min(life / 2, RENEWED_AFTER)
-
-
-def _is_over(link: TillLink, now: datetime) -> bool:
-    return link.good_until is None or link.good_until <= now
 
 
 def _take_in_places(session: Session, link_id: UUID, places: Sequence[Place], now: datetime) -> None:

@@ -154,7 +154,8 @@ class TillReading:
 
         def unit(session: Session) -> None:
             link = link_of(session, self._till.name, turn.seller.account)
-            if link is not None and link.state == TillState.ACTIVE:
+            # Whoever renews them tries less and less often; a reading that is refused again hurries nobody.
+            if link is not None and link.state == TillState.ACTIVE and link.trouble != TOKEN_REFUSED:
                 link.trouble, link.next_at = TOKEN_REFUSED, now
 
         self._database.run(unit)
