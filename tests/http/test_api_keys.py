@@ -39,8 +39,9 @@ def run_out(house: House, one: Machine) -> None:
 
 
 def plain(answer: Any) -> tuple[int, dict[str, Any]]:
-    """Return an answer without its trace id."""
-    return answer.status_code, {name: value for name, value in answer.json().items() if name != "trace_id"}
+    """Return an answer without the ids of its request."""
+    ids = {"trace_id", "request_id"}
+    return answer.status_code, {name: value for name, value in answer.json().items() if name not in ids}
 
 
 @pytest.mark.parametrize("signing", ["hmac", "ed25519"])

@@ -16,6 +16,7 @@ from nerava.ledger.chart import PLATFORM_PROMO
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.platform.idempotency import Answer, KeyedRequest
 from nerava.platform.idempotency_store import find, forget, store_many
+from nerava.platform.problem import NOWHERE
 from nerava.web.api.keyed import StoreAnswer
 from nerava.web.api.presents import HouseBudgetTooSmall
 from tests.helpers.parallel import in_parallel
@@ -226,8 +227,8 @@ def test_only_finance_gives_presents(sqlite_house: House) -> None:
 def test_nothing_is_posted_under_a_key_that_was_refused_a_moment_ago(house: House) -> None:
     fill_promo(house, 100)
     driver, now = house.driver(), house.installation.clock.now()
-    request = KeyedRequest("user:1", "k", b"f" * 32, "0" * 32)
-    refusal = Answer.refusal(HouseBudgetTooSmall(), request.trace_id)
+    request = KeyedRequest("user:1", "k", b"f" * 32, NOWHERE)
+    refusal = Answer.refusal(HouseBudgetTooSmall(), request.reference)
     database, ledger = house.installation.database, house.installation.ledger
     # Another request with the key was refused after this one had looked whether the key is free.
     database.run(lambda session: store_many(session, [(request, refusal)], now=now))

@@ -165,7 +165,11 @@ def _send(
 
 def _told(answer: Any, names: dict[str, str]) -> str:
     """Return what an answer tells, without what belongs to the request: its address and its trace."""
-    told = {name: value for name, value in answer.json().items() if name not in {"trace_id", "instance"}}
+    told = {
+        name: value
+        for name, value in answer.json().items()
+        if name not in {"trace_id", "request_id", "instance"}
+    }
     text = json.dumps(told, sort_keys=True)
     for value in names.values():
         text = text.replace(value, "…")

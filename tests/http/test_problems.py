@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nerava.platform.edge import Edge
-from nerava.platform.problem import TRACE_ID
+from nerava.platform.problem import REFERENCE
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -28,6 +28,8 @@ def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     assert body["title"]
     assert re.fullmatch("[0-9a-f]{32}", body["trace_id"])
     assert body["trace_id"] != "0" * 32
+    # A refusal that was kept under a key names the request that was refused, and not its repetition.
+    assert "idempotency-replayed" in answer.headers or body["request_id"] == answer.headers["x-request-id"]
     assert "Traceback" not in answer.text
     return body
 
@@ -112,6 +114,32 @@ def test_the_trace_of_the_caller_is_kept_and_a_malformed_one_replaced(sqlite_hou
         assert (body["trace_id"] == trace) is kept
 
 
+@pytest.mark.parametrize("path", ["/livez", "/nothing", "/v1/wallet", "/openapi.json", "/"])
+def test_every_answer_names_its_request_and_no_two_are_named_alike(sqlite_house: House, path: str) -> None:
+    told = [sqlite_house.client.get(path).headers.get_list("x-request-id") for _ in range(3)]
+    assert all(len(one) == 1 and re.fullmatch("[0-9a-f]{32}", one[0]) for one in told)
+    assert len({one[0] for one in told}) == 3
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("4bf92f3577b34da6a3ce929d0e0e4736", True),
+        ("01A2098E-89b2-75a7-999c-fb169cfa7780", True),
+        ("01a2098e89b2-75a7-999c-fb169cfa7780", False),
+        ("4bf92f3577b34da6a3ce929d0e0e47360", False),
+        ("4bf92f3577b34da6a3ce929d0e0e473\n", False),
+        ("ann@example.org", False),
+        ("12025550187", False),
+        ("", False),
+    ],
+)
+def test_a_request_id_is_taken_over_if_it_is_one(sqlite_house: House, sent: str, kept: bool) -> None:
+    answer = sqlite_house.client.get("/nothing", headers={"X-Request-Id": sent})
+    body = assert_problem(answer, 404, "not-found")
+    assert (body["request_id"] == sent) is kept
+
+
 @pytest.mark.parametrize("path", ["/livez", "/nothing", "/v1/wallet", "/openapi.json"])
 def test_every_answer_is_dressed_against_browsers(sqlite_house: House, path: str) -> None:
     headers = sqlite_house.client.get(path).headers
@@ -143,7 +171,7 @@ def through_the_edge(app: Any) -> list[Message]:
 
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
     asyncio.run(Edge(app)(scope, receive, send))
-    assert TRACE_ID in scope
+    assert REFERENCE in scope
     return sent
 
 

@@ -215,6 +215,7 @@ def test_too_few_nova_hold_nothing_and_the_refusal_stands(house: House) -> None:
     assert_problem(first, 409, "insufficient-nova")
     assert first.headers.get("idempotency-replayed") is None
     assert again.content == first.content
+    assert first.json()["request_id"] == first.headers["x-request-id"] != again.headers["x-request-id"]
     assert again.headers["idempotency-replayed"] == "true"
     assert nova_of(house, driver) == (299, 299)
     assert driver.get("/v1/redemptions").json()["items"] == []

@@ -33,6 +33,7 @@ from nerava.platform.idempotency import (
 )
 from nerava.platform.idempotency_store import StoredAnswer, cancel, find, forget, look_up, once, store_many
 from nerava.platform.openapi import KEY_PATTERN
+from nerava.platform.problem import NOWHERE
 from tests.helpers.parallel import in_parallel
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def execute(database: Database, statement: str) -> None:
 
 
 def asked(key: str = "k1", body: object = None, principal: str = "user:1") -> KeyedRequest:
-    return KeyedRequest(principal, key, fingerprint("POST", "/v1/things", {}, body), "0" * 32)
+    return KeyedRequest(principal, key, fingerprint("POST", "/v1/things", {}, body), NOWHERE)
 
 
 def leave_effect(session: Session) -> Answer:
@@ -164,7 +165,7 @@ def test_keys_of_two_callers_are_two_keys(effects: Database) -> None:
 
 
 def test_without_a_key_twice_is_two(effects: Database) -> None:
-    keyless = KeyedRequest("user:1", None, b"", "0" * 32)
+    keyless = KeyedRequest("user:1", None, b"", NOWHERE)
     for _ in range(2):
         once(effects, keyless, leave_effect, now=NOW)
     assert count_effects(effects) == 2

@@ -33,7 +33,7 @@ from nerava.platform.limit_numbers import (
 from nerava.platform.limit_window import NOTHING, Standing, judge
 from nerava.platform.limits import Limits, RateLimited, limit_headers
 from nerava.platform.limits_store import LimitState
-from nerava.platform.problem import problem_response
+from nerava.platform.problem import NOWHERE, problem_response
 from nerava.platform.secrets import SecretKind, Secrets
 from tests.helpers.parallel import Processes, in_parallel
 
@@ -338,7 +338,7 @@ def test_a_refusal_says_which_limit_and_when_to_come_back(limits: Limits) -> Non
     for _ in range(3):
         limits.hit_now(hits, NOON)
     refused = refusal(limits, hits, NOON + timedelta(seconds=20, microseconds=1))
-    answer = problem_response(refused, "0" * 32)
+    answer = problem_response(refused, NOWHERE)
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "40"
     assert answer.headers["ratelimit-policy"] == '"three-target-1m";q=3;w=60'

@@ -17,7 +17,7 @@ from nerava.kernel.errors import NeravaError
 from nerava.platform.client_address import NOWHERE, client_address
 from nerava.platform.limit_numbers import DENIAL
 from nerava.platform.limits import RateLimited
-from nerava.platform.problem import trace_id_of
+from nerava.platform.problem import reference_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,7 +79,7 @@ class Denials:
         route = getattr(request.scope.get("route"), "path_format", "unknown")
         denied = Denied(
             route=f"{request.method} {route}",
-            request_id=trace_id_of(request.scope),
+            request_id=reference_of(request.scope).trace_id,
             ip_prefix=None if place == NOWHERE else place.block,
         )
         await run_in_threadpool(self.note, knocking, denied, error, self._clock.now())

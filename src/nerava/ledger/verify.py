@@ -185,9 +185,10 @@ def _verify_absent(session: Session) -> list[Finding]:
         ("batch-empty", empty, "the transfers of this batch are gone"),
         ("batch-unlinked", unlinked, "neither in the chain nor waiting for it"),
     ]
-    for name, key in (("lot", model.lot.c.key), ("use", model.lot_use.c.key)):
+    for check, key in (("lot-orphan", model.lot.c.key), ("use-orphan", model.lot_use.c.key)):
         orphans = select(key).distinct().where(~select(transfer.key).where(transfer.key == key).exists())
-        checks.append((f"{name}-orphan", orphans, f"a {name} of a transfer that does not exist"))
+        said = f"a {check.removesuffix('-orphan')} of a transfer that does not exist"
+        checks.append((check, orphans, said))
     return [
         Finding(check, str(subject), said)
         for check, query, said in checks

@@ -19,8 +19,12 @@ _ORIGIN: Final = re.compile(
     r"https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::\d{1,5})?|http://(?:localhost|127\.0\.0\.1)(?::\d{1,5})?"
 )
 _METHODS: Final = b"GET, POST, PUT, PATCH, DELETE"
-_ASKED_WITH: Final = b"Authorization, Content-Type, DPoP, Idempotency-Key, Nerava-Acting-As, Traceparent"
-_SHOWN: Final = b"Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate"
+_ASKED_WITH: Final = (
+    b"Authorization, Content-Type, DPoP, Idempotency-Key, Nerava-Acting-As, Traceparent, X-Request-Id"
+)
+_SHOWN: Final = (
+    b"Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
+)
 _KEPT_S: Final = b"600"
 
 

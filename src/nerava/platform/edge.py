@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform import tracing
 from nerava.platform.cors import Cors
-from nerava.platform.headers import missing_from
+from nerava.platform.headers import REQUEST_ID, missing_from
 from nerava.platform.log_context import begin_about, end_about
-from nerava.platform.problem import REFUSAL, TRACE_ID, Overloaded, Unexpected, problem_response
+from nerava.platform.problem import (
+    REFERENCE,
+    REFUSAL,
+    Overloaded,
+    Reference,
+    Unexpected,
+    problem_response,
+    reference_of,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,14 +32,18 @@ COOKIES: Final = "nerava.cookies"
 
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
+WELL_FORMED: Final = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""A request id as proxies make them: nothing that could be somebody's name or number, or break a line."""
+
 
 class Edge:
     """ASGI middleware around everything, and the only one.
 
-    It names the request with a trace id (the caller's, when it sends a W3C `traceparent`), refuses
-    what is too much at once, adds the security headers, keeps answers out of caches unless they
-    say otherwise, tells browsers which other origins may read them, and turns an exception that
-    nobody handled into a problem document without a word of its text.
+    It names the request with a trace id (the caller's, when it sends a W3C `traceparent`) and an id of
+    its own (the caller's, when its `X-Request-Id` is well formed), refuses what is too much at once,
+    adds the security headers, keeps answers out of caches unless they say otherwise, tells browsers
+    which other origins may read them, and turns an exception that nobody handled into a problem
+    document without a word of its text.
     """
 
     def __init__(self, app: ASGIApp, requests_max: int = 1_000, cors: Cors | None = None) -> None:
@@ -46,11 +57,12 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = _traceparent(scope)
-        scope[TRACE_ID] = secrets.token_hex(16) if sent is None else sent[3:35]
-        before = begin_about({"trace_id": scope[TRACE_ID], "request_id": secrets.token_hex(8)})
+        sent, request_id = _sent_with(scope)
+        reference = Reference.new(None if sent is None else sent[3:35], request_id)
+        scope[REFERENCE] = reference
+        before = begin_about({"trace_id": reference.trace_id, "request_id": reference.request_id})
         try:
-            with tracing.serving(scope, scope[TRACE_ID], sent) as span:
+            with tracing.serving(scope, reference.trace_id, sent) as span:
                 await self._serve(scope, receive, send, span)
         finally:
             end_about(before)
@@ -58,7 +70,7 @@ class Edge:
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, span: tracing.RequestSpan | tracing.Nothing
     ) -> None:
-        started = False
+        started, reference = False, reference_of(scope)
 
         async def send_dressed(message: Message) -> None:
             nonlocal started
@@ -67,7 +79,7 @@ class Edge:
                 if span:
                     span.status = message["status"]
                 message["headers"] = [*message["headers"], *self._cors.headers(scope)]
-                message["headers"] += missing_from(message["headers"])
+                message["headers"] += missing_from(message["headers"], reference.request_id)
                 message["headers"] += scope.get(COOKIES, ())
             await send(message)
 
@@ -78,10 +90,10 @@ class Edge:
             if started:
                 raise
             if not isinstance(error, NeravaError):
-                log.exception("unexpected error, trace id %s", scope[TRACE_ID])
+                log.exception("unexpected error, trace id %s", reference.trace_id)
                 error = Unexpected()
             scope[REFUSAL] = error
-            await problem_response(error, scope[TRACE_ID])(scope, receive, send_dressed)
+            await problem_response(error, reference)(scope, receive, send_dressed)
         finally:
             self._in_progress -= 1
 
@@ -106,10 +118,15 @@ def set_cookie(scope: Scope, name: str, value: str, *, life_s: int | None = None
     scope.setdefault(COOKIES, []).append((b"set-cookie", line.encode("ascii")))
 
 
-def _traceparent(scope: Scope) -> str | None:
+def _sent_with(scope: Scope) -> tuple[str | None, str | None]:
+    """Return the `traceparent` and the request id that the caller sent, as far as they are well formed."""
+    trace: str | None = None
+    request_id: str | None = None
     for name, value in scope["headers"]:
-        if name == b"traceparent":
+        if name == b"traceparent" and trace is None:
             found = TRACEPARENT.fullmatch(value)
             if found is not None and found[1] != b"0" * 32:
-                return bytes(value).decode("ascii")
-    return None
+                trace = bytes(value).decode("ascii")
+        elif name == REQUEST_ID and request_id is None and WELL_FORMED.fullmatch(value):
+            request_id = bytes(value).decode("ascii")
+    return trace, request_id

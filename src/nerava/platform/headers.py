@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 Header = tuple[bytes, bytes]
 
+REQUEST_ID: Final = b"x-request-id"
+"""By which a caller, whatever stands before us, and we know one request."""
+
 REPORTS_PATH: Final = "/csp-reports"
 
 _SELF: Final = (
@@ -79,11 +82,13 @@ PAGE: Final[tuple[Header, ...]] = (
 """What every page carries; one about signing in sets `Referrer-Policy: no-referrer` itself."""
 
 
-def missing_from(answer: Iterable[Header]) -> list[Header]:
+def missing_from(answer: Iterable[Header], request_id: str) -> list[Header]:
     """Return the headers that an answer lacks; what it says itself stands."""
     present = dict(answer)
     is_page = present.get(b"content-type", b"").startswith(b"text/html")
     added = [one for one in (PAGE if is_page else JSON) if one[0] not in present]
     if b"cache-control" not in present:
         added.append((b"cache-control", b"no-store"))
+    if REQUEST_ID not in present:
+        added.append((REQUEST_ID, request_id.encode("ascii")))
     return added

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from nerava.platform.problem import Reference
+
 API_VERSION: Final = "v1"
 JSON: Final = "application/json"
 KEY_CHARACTERS_MAX: Final = 255
@@ -106,9 +108,9 @@ class Answer:
         return cls(int(status), document.model_dump_json().encode())
 
     @classmethod
-    def refusal(cls, error: NeravaError, trace_id: str) -> Answer:
+    def refusal(cls, error: NeravaError, reference: Reference) -> Answer:
         """Return the answer that tells about this error."""
-        return cls(int(error.status), problem_body(error, trace_id), PROBLEM)
+        return cls(int(error.status), problem_body(error, reference), PROBLEM)
 
     def response(self, replay: Replay = Replay.FIRST) -> Response:
         """Return the HTTP response, marked when it is not the first."""
@@ -128,13 +130,13 @@ class KeyedRequest:
         principal: The user or partner, not the credential, so that a new token does not break a replay.
         key: What the caller chose; None where the route accepts requests without one.
         fingerprint: SHA-256 over what is asked; see `fingerprint`.
-        trace_id: Goes into a stored refusal.
+        reference: Goes into a stored refusal.
     """
 
     principal: str
     key: str | None
     fingerprint: bytes
-    trace_id: str
+    reference: Reference
 
 
 def idempotency_key(values: Sequence[str], *, required: bool) -> str | None:

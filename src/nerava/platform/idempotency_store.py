@@ -26,6 +26,7 @@ from nerava.platform.idempotency import (
     RequestInFlight,
     is_stored,
 )
+from nerava.platform.problem import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,7 +170,7 @@ def cancel(database: Database, principal: str, key: str, *, now: datetime) -> An
     Raises:
         RequestInFlight: The request with this key runs right now (409 with `Retry-After`).
     """
-    burned = KeyedRequest(principal, key, b"", "")
+    burned = KeyedRequest(principal, key, b"", NOWHERE)
 
     def unit(session: Session) -> Answer | None:
         row = _row(burned, now) | {"state": KeyState.CANCELLED, "fingerprint": None}
@@ -200,7 +201,7 @@ def _attempt(session: Session, request: KeyedRequest, work: Callable[[Session], 
     except NeravaError as refusal:
         if not is_stored(refusal):
             raise
-        return Answer.refusal(refusal, request.trace_id)
+        return Answer.refusal(refusal, request.reference)
 
 
 def _insert_waiting(session: Session, row: dict[str, Any]) -> bool:

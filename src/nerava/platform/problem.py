@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections import defaultdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -19,13 +20,32 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 MEDIA_TYPE: Final = "application/problem+json"
-TRACE_ID: Final = "nerava.trace_id"
-"""Where the edge leaves the request's trace id in the ASGI scope."""
+REFERENCE: Final = "nerava.reference"
+"""Where the edge leaves in the ASGI scope by what the request is found again."""
 
 REFUSAL: Final = "nerava.refusal"
 """Where the scope keeps the error that its answer tells about, for whoever counts."""
 
-UNTRACED: Final = "0" * 32
+
+class Reference(NamedTuple):
+    """By what a request is found again: in the log, in a trace, in what its caller noted.
+
+    Attributes:
+        trace_id: 32 hex digits; those of the caller's trace, if it sent one.
+        request_id: Of this request alone; 32 hex digits, or the UUID that the caller gave it.
+    """
+
+    trace_id: str
+    request_id: str
+
+    @classmethod
+    def new(cls, trace_id: str | None = None, request_id: str | None = None) -> Self:
+        """Return those that were given, and new ones for those that were not."""
+        return cls(trace_id or secrets.token_hex(16), request_id or secrets.token_hex(16))
+
+
+NOWHERE: Final = Reference("0" * 32, "0" * 32)
+"""Of what happens in no request."""
 
 
 class InputError(BaseModel):
@@ -53,6 +73,7 @@ class Problem(BaseModel):
     detail: str
     code: str
     trace_id: str
+    request_id: str
     outcome: Outcome | None = None
     step_up: Literal["strong", "passkey"] | None = None
     errors: list[InputError] | None = None
@@ -121,13 +142,13 @@ class Unexpected(NeravaError):
     outcome = "unknown"
 
 
-def trace_id_of(scope: Scope | Mapping[str, Any]) -> str:
-    """Return the trace id of the request this scope belongs to: 32 hex digits."""
-    found = scope.get(TRACE_ID, UNTRACED)
-    return found if isinstance(found, str) else UNTRACED
+def reference_of(scope: Scope | Mapping[str, Any]) -> Reference:
+    """Return by what the request is found again that this scope belongs to."""
+    found = scope.get(REFERENCE, NOWHERE)
+    return found if isinstance(found, Reference) else NOWHERE
 
 
-def problem_of(error: NeravaError, trace_id: str) -> Problem:
+def problem_of(error: NeravaError, reference: Reference) -> Problem:
     """Return the document that tells the caller about this error."""
     status = int(error.status)
     outcome = error.outcome
@@ -140,16 +161,17 @@ def problem_of(error: NeravaError, trace_id: str) -> Problem:
         # A detail names what was asked for, and that may be anything.
         detail=REDACTOR.redacted(error.detail),
         code=error.code,
-        trace_id=trace_id,
+        trace_id=reference.trace_id,
+        request_id=reference.request_id,
         outcome=outcome,
         step_up=getattr(error, "step_up", None),
         errors=list(error.errors) if isinstance(error, InvalidInput) and error.errors else None,
     )
 
 
-def problem_body(error: NeravaError, trace_id: str) -> bytes:
+def problem_body(error: NeravaError, reference: Reference) -> bytes:
     """Return the document as it goes over the wire, in UTF-8."""
-    return json.dumps(problem_of(error, trace_id).model_dump(exclude_none=True), ensure_ascii=False).encode()
+    return json.dumps(problem_of(error, reference).model_dump(exclude_none=True), ensure_ascii=False).encode()
 
 
 def problem_headers(error: NeravaError) -> dict[str, str]:
@@ -163,11 +185,11 @@ def problem_headers(error: NeravaError) -> dict[str, str]:
 
 
 def problem_response(
-    error: NeravaError, trace_id: str, *, headers: Mapping[str, str] | None = None
+    error: NeravaError, reference: Reference, *, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return the answer for an error, as `application/problem+json`."""
     return Response(
-        problem_body(error, trace_id),
+        problem_body(error, reference),
         status_code=int(error.status),
         media_type=MEDIA_TYPE,
         headers={**problem_headers(error), **(headers or {})},

@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nerava.kernel.errors import NeravaError
 from nerava.platform.headers import missing_from
-from nerava.platform.problem import MEDIA_TYPE, UNTRACED, problem_body
+from nerava.platform.problem import MEDIA_TYPE, Reference, problem_body
 
 if TYPE_CHECKING:
     import asyncio
@@ -89,13 +89,14 @@ class PatientProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; ours says it in our way
         """Answer what no application ever saw like everything else that is refused, and hang up."""
-        body = problem_body(RequestMalformed(), UNTRACED)
+        reference = Reference.new()
+        body = problem_body(RequestMalformed(), reference)
         said = [
             *self.server_state.default_headers,
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
         ]
-        head = [*said, *missing_from(said), (b"connection", b"close")]
+        head = [*said, *missing_from(said, reference.request_id), (b"connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % one for one in head)
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body)
         self.transport.close()

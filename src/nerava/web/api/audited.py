@@ -10,7 +10,7 @@ from nerava.audit.switching import Operator
 from nerava.identity import acting
 from nerava.identity.guard import SignedIn
 from nerava.platform.client_address import NOWHERE, client_address
-from nerava.platform.problem import trace_id_of
+from nerava.platform.problem import reference_of
 from nerava.web.api.wiring import Wired
 
 
@@ -35,7 +35,7 @@ class Actor(acting.Actor):
 async def _actor(request: Request, principal: SignedIn, wired: Wired) -> Actor:
     place = client_address(request, wired.trusted_proxies)
     ip_prefix = None if place == NOWHERE else place.block
-    return Actor.of(principal, request_id=trace_id_of(request.scope), ip_prefix=ip_prefix)
+    return Actor.of(principal, request_id=reference_of(request.scope).trace_id, ip_prefix=ip_prefix)
 
 
 Acting = Annotated[Actor, Depends(_actor)]

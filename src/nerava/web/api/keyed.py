@@ -22,7 +22,7 @@ from nerava.platform.idempotency import (
 )
 from nerava.platform.idempotency_store import find, once, store_many
 from nerava.platform.policy import GuardedRoute
-from nerava.platform.problem import trace_id_of
+from nerava.platform.problem import reference_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ async def _keyed(request: Request, principal: SignedIn) -> KeyedRequest:
         principal=principal.idempotency_scope,
         key=request.state.idempotency_key,
         fingerprint=fingerprint(request.method, route.path_format, request.path_params, body),
-        trace_id=trace_id_of(request.scope),
+        reference=reference_of(request.scope),
     )
 
 
@@ -119,7 +119,7 @@ class StoreAnswer(Effect):
         outcome = self.outcome(verdict)
         if isinstance(outcome, Answer):
             return outcome
-        return Answer.refusal(outcome, self.request.trace_id) if is_stored(outcome) else None
+        return Answer.refusal(outcome, self.request.reference) if is_stored(outcome) else None
 
 
 def submit_once(

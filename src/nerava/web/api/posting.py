@@ -74,7 +74,7 @@ def refuse_once(wired: Wiring, request: KeyedRequest, refusal: NeravaError, *, n
     """
     if not is_stored(refusal):
         raise refusal
-    answer = Answer.refusal(refusal, request.trace_id)
+    answer = Answer.refusal(refusal, request.reference)
 
     def unit(session: Session) -> Given:
         if store_many(session, [(request, answer)], now=now):

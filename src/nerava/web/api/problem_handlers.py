@@ -19,7 +19,7 @@ from nerava.platform.problem import (
     NotFound,
     Unexpected,
     problem_response,
-    trace_id_of,
+    reference_of,
 )
 from nerava.platform.redaction import REDACTOR, REMOVED
 
@@ -43,19 +43,19 @@ async def on_refusal(request: Request, error: Exception) -> Response:
     """Answer with the problem document of one of our own errors."""
     if not isinstance(error, NeravaError):
         raise AssertionError("registered for NeravaError only")
-    trace_id = trace_id_of(request.scope)
+    reference = reference_of(request.scope)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Overload and a database that is away refuse thousands a minute: what is behind it, in a line.
         behind = error.__cause__ or error
         reason = str(behind).partition("\n")[0]
         broken = error if error.status == HTTPStatus.INTERNAL_SERVER_ERROR else None
         said = "%s, trace id %s: %s: %s"
-        log.warning(said, error.code, trace_id, type(behind).__name__, reason, exc_info=broken)
+        log.warning(said, error.code, reference.trace_id, type(behind).__name__, reason, exc_info=broken)
     if error.status == HTTPStatus.FORBIDDEN:
         denials: Denials = request.app.state.denials
         await denials.tell(request, error)
     request.scope[REFUSAL] = error
-    return problem_response(error, trace_id)
+    return problem_response(error, reference)
 
 
 async def on_invalid_input(request: Request, error: Exception) -> Response:
@@ -71,7 +71,7 @@ async def on_invalid_input(request: Request, error: Exception) -> Response:
         for one in error.errors()[:ERRORS_SHOWN]
     ]
     detail = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
-    return problem_response(InvalidInput(detail, errors=errors), trace_id_of(request.scope))
+    return problem_response(InvalidInput(detail, errors=errors), reference_of(request.scope))
 
 
 def _shown(part: int | str) -> str:
@@ -95,4 +95,4 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         refusal = kind()
     else:
         refusal = InvalidInput() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else Unexpected()
-    return problem_response(refusal, trace_id_of(request.scope), headers=dict(error.headers or {}))
+    return problem_response(refusal, reference_of(request.scope), headers=dict(error.headers or {}))
