@@ -144,6 +144,7 @@ def create_app(settings: Settings, installation: Installation | None = None) -> 
         Edge,
         requests_max=settings.server.requests_max,
         cors=Cors(origins_of(settings.server.cors_origins)),
+        tells=settings.tells_requests,
     )
     if installation.meter is not None:
         measure_web(app, installation.meter, readiness)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from nerava.kernel.errors import NeravaError
-from nerava.platform import tracing
+from nerava.platform import access_log, tracing
 from nerava.platform.cors import Cors
 from nerava.platform.headers import REQUEST_ID, missing_from
 from nerava.platform.log_context import begin_about, end_about
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 COOKIES: Final = "nerava.cookies"
 """Where the scope of a request collects the cookies of its answer."""
 
+STATUS: Final = "nerava.status"
+"""Where the scope keeps the status of the answer once that has begun."""
+
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 WELL_FORMED: Final = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -43,13 +47,16 @@ class Edge:
     its own (the caller's, when its `X-Request-Id` is well formed), refuses what is too much at once,
     adds the security headers, keeps answers out of caches unless they say otherwise, tells browsers
     which other origins may read them, and turns an exception that nobody handled into a problem
-    document without a word of its text.
+    document without a word of its text. If it `tells`, every request is a line of the log.
     """
 
-    def __init__(self, app: ASGIApp, requests_max: int = 1_000, cors: Cors | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, requests_max: int = 1_000, cors: Cors | None = None, *, tells: bool = False
+    ) -> None:
         self._app = app
         self._cors = cors or Cors()
         self._requests_max = requests_max
+        self._tells = tells
         self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,11 +67,14 @@ class Edge:
         sent, request_id = _sent_with(scope)
         reference = Reference.new(None if sent is None else sent[3:35], request_id)
         scope[REFERENCE] = reference
+        began = time.perf_counter()
         before = begin_about({"trace_id": reference.trace_id, "request_id": reference.request_id})
         try:
             with tracing.serving(scope, reference.trace_id, sent) as span:
                 await self._serve(scope, receive, send, span)
         finally:
+            if self._tells:
+                access_log.note(scope, scope.get(STATUS, 0), time.perf_counter() - began)
             end_about(before)
 
     async def _serve(
@@ -75,7 +85,7 @@ class Edge:
         async def send_dressed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
+                started, scope[STATUS] = True, message["status"]
                 if span:
                     span.status = message["status"]
                 message["headers"] = [*message["headers"], *self._cors.headers(scope)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
 from nerava.platform import tracing
+from nerava.platform.access_log import Served
 from nerava.platform.log_context import about
 from nerava.platform.redaction import REDACTOR, Redactor
 
@@ -34,6 +35,9 @@ FIELDS: Final = (
 """What a record may carry beside its message (`extra`); every other field is left out."""
 
 OURS: Final = "nerava"
+KINDS_KEPT: Final = 10_000
+"""Of requests: routes by methods by roles, of which there are fewer."""
+
 _NOTHING: Final[dict[str, object]] = {}
 SERVERS_OWN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _CONTROLS: Final = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {
@@ -100,11 +104,17 @@ class JsonForm(_Redacted):
     """A line of JSON for programs: at, level, logger, message, the fields, exception.
 
     Whatever is told while a request is served carries its trace id and its own id, and while work is
-    done the name of the job.
+    done the name of the job. A request that is over is told without the redactor's whole work.
     """
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__(redactor)
+        self._told: dict[tuple[str, str, str], str] = {}
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
+        if isinstance(record, Served):
+            return self._served(record)
         found: dict[str, str | int] = {
             "at": self._at(record),
             "level": record.levelname.lower(),
@@ -114,6 +124,22 @@ class JsonForm(_Redacted):
         }
         exception = self._exception(record)
         return json.dumps(found | ({"exception": exception} if exception else {}))
+
+    def _served(self, record: Served) -> str:
+        told = self._told.get(record.kind)
+        if told is None:
+            method, route, role = record.kind
+            kind = {"level": "info", "logger": record.name, "message": "served"}
+            kind |= {"method": method, "route": route, "role": role}
+            told = self._redactor.redacted(json.dumps(kind)[1:-1])
+            if len(self._told) < KINDS_KEPT:
+                self._told[record.kind] = told
+        # Ids of a form that was checked, and numbers: nothing in them is to be redacted or escaped.
+        trace_id, request_id = record.reference
+        return (
+            f'{{"at": "{self._at(record)}", {told}, "status": {record.answered}, '
+            f'"duration_ms": {record.took_ms}, "trace_id": "{trace_id}", "request_id": "{request_id}"}}'
+        )
 
 
 def _about() -> dict[str, str]:

@@ -232,6 +232,11 @@ class Settings(BaseSettings):
         return text
 
     @property
+    def tells_requests(self) -> bool:
+        """Whether the log has a line for every request."""
+        return self.is_strict if self.log.requests is None else self.log.requests
+
+    @property
     def measures(self) -> bool:
         """Whether what happens is measured, and told to whoever may ask."""
         return self.is_strict if self.metrics.enabled is None else self.metrics.enabled

@@ -314,6 +314,9 @@ class LogSettings(Group):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="From where on it tells: debug, info, warning or error"
     )
+    requests: bool | None = Field(
+        default=None, description="A line for every request; unset: in production and staging"
+    )
 
 
 class SecretsSettings(Group):

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from nerava.platform.metrics.catalogue import HTTP_DURATION, HTTP_REFUSALS, HTTP_REQUESTS, RATE_LIMITED
 from nerava.platform.problem import REFUSAL
+from nerava.platform.request_kinds import method_of, route_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from nerava.platform.metrics.meter import Meter
-
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER: Final = "other"
-UNMATCHED: Final = "unmatched"
-"""The route of a request to an address that there is not, however it is spelled."""
 
 NO_ANSWER: Final = "none"
 """The status of a request that ended without an answer: its caller went away."""
@@ -69,8 +65,7 @@ class Measured:
             self._note(scope, status, code, time.perf_counter() - began)
 
     def _note(self, scope: Scope, status: int, code: bytes, took_s: float) -> None:
-        method = scope["method"] if scope["method"] in METHODS else OTHER
-        route = getattr(scope.get("route"), "path_format", UNMATCHED)
+        method, route = method_of(scope), route_of(scope)
         self._meter.count(HTTP_REQUESTS, method, route, str(status) if status else NO_ANSWER)
         self._meter.observe(HTTP_DURATION, took_s, method, route)
         if code:

@@ -6,6 +6,7 @@ import secrets
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from nerava.platform.request_kinds import METHODS, QUIET
 from nerava.platform.tracing.context import Origin, origin_in
 from nerava.platform.tracing.spans import (
     NAMES_KNOWN,
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
     from nerava.platform.tracing.spans import Bunch, Take
-
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics", "/version"})
-"""What machines ask every few seconds."""
 
 _SERVER_ERROR: Final = 500
 
@@ -67,7 +64,7 @@ _UNANSWERED: Final = About("", Kind.SERVER)
 
 @lru_cache(NAMES_KNOWN)
 def _answered(method: str, route: str | None, scheme: str, status: int) -> About:
-    method = method if method in _METHODS else "_OTHER"
+    method = method if method in METHODS else "_OTHER"
     found: dict[str, str | int] = {"http.request.method": method, "url.scheme": scheme}
     if route is not None:
         found["http.route"] = route
@@ -122,7 +119,7 @@ def serving(scope: MutableMapping[str, Any], trace_id: str, sent: str | None) ->
         trace_id: As logs and problem documents say it.
         sent: The caller's `traceparent`, if it sent one.
     """
-    if not is_on() or scope["path"] in _QUIET:
+    if not is_on() or scope["path"] in QUIET:
         return NOTHING
     parent = origin_in(sent)
     take = taker(trace_id, parent)
