@@ -75,6 +75,7 @@ def lived(url: str, folder: Path, size: Size) -> Counter[str]:
         return year.happened
 
 
+@pytest.mark.in_turn
 @pytest.mark.timeout(300)
 def test_four_weeks_around_a_change_of_clocks_add_up_to_the_cent(url: str, tmp_path: Path) -> None:
     happened = lived(url, tmp_path, QUICK)

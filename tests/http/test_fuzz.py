@@ -33,7 +33,7 @@ from tests.http.flows import campaign, partner_session, sponsor, work_off
 
 pytestmark = pytest.mark.both
 
-FEW, MANY = 6, 60
+FEW, MANY = 4, 60
 TAKEN = IssuerSettings(client_ids="a.client", keys_url="http://127.0.0.1:9/keys")
 OPEN: Final[dict[str, Any]] = {
     "google": TAKEN,

@@ -203,6 +203,7 @@ def test_upgrading_twice_changes_nothing(url: str) -> None:
     assert schema_of(url) == first
 
 
+@pytest.mark.in_turn
 def test_every_step_can_be_taken_back_alone(empty_url: Callable[[str], Any]) -> None:
     with empty_url("stepwise") as url:
         migrations.upgrade(url)
