@@ -10,6 +10,7 @@ import pytest
 
 from nerava.platform.edge import Edge
 from nerava.platform.problem import REFERENCE
+from tests.http.flows import sponsor, terms
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -66,7 +67,7 @@ def test_nobody_is_told_to_sign_in(sqlite_house: House) -> None:
 @pytest.mark.parametrize("header", ["Basic abc", "Bearer", "Bearer  ", "bearer-token", "Token x"])
 def test_another_scheme_is_no_sign_in(sqlite_house: House, header: str) -> None:
     answer = sqlite_house.client.get("/v1/wallet", headers={"Authorization": header})
-    assert_problem(answer, 401, "not-signed-in")
+    assert "the scheme Bearer" in assert_problem(answer, 401, "not-signed-in")["detail"]
 
 
 def test_a_forged_token_is_refused(sqlite_house: House) -> None:
@@ -90,6 +91,24 @@ def test_a_field_that_nobody_asked_for_is_named_unless_its_name_tells_something(
     errors = assert_problem(answer, 422, "invalid-input")["errors"]
     pointers = [one["pointer"] for one in errors if one["kind"] == "extra_forbidden"]
     assert pointers == ["body/role", *["body/[removed]"] * len(odd)]
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [("limit=1&limit=2", "repeated"), ("limit=1&limit=1", "repeated"), ("limt=1", "unknown")],
+)
+def test_a_query_that_can_be_read_in_two_ways_or_by_nobody_is_refused(
+    sqlite_house: House, query: str, kind: str
+) -> None:
+    answer = sqlite_house.driver().get(f"/v1/wallet/statement?{query}")
+    assert [one["kind"] for one in assert_problem(answer, 422, "invalid-input")["errors"]] == [kind]
+
+
+@pytest.mark.parametrize("at", ["1793491200", "1793491200000", 1793491200, 20261101.0])
+def test_a_number_is_no_instant(sqlite_house: House, at: object) -> None:
+    owner = sponsor(sqlite_house)
+    answer = owner.post("/v1/campaigns", terms(starts_at=at))
+    assert "2026-03-01T12:00:00Z" in assert_problem(answer, 422, "invalid-input")["detail"]
 
 
 @pytest.mark.parametrize(

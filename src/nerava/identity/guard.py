@@ -245,7 +245,7 @@ def _bearer(request: Request) -> str:
         raise NotSignedIn
     scheme, _, token = values[0].partition(" ")
     if len(values) > 1 or scheme.lower() != "bearer" or not token.strip():
-        message = "send one header `Authorization: Bearer …`"
+        message = "send one Authorization header, with the scheme Bearer and an access token"
         raise NotSignedIn(message)
     return token.strip()
 

@@ -215,7 +215,7 @@ class GuardedRoute(APIRoute):
                     required=policy.repeats is Repeats.KEY_REQUIRED,
                 )
             if request.scope["query_string"]:
-                _refuse_unknown(request, parameters)
+                _refuse_unclear(request, parameters)
             if takes_body:
                 request = await read_json(request)
             answer = await inner(request)
@@ -232,12 +232,20 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(dependency)
 
 
-def _refuse_unknown(request: Request, parameters: AbstractSet[str]) -> None:
-    """Refuse a query parameter that nobody reads, because whoever sent it expects something of it."""
-    unknown = [name for name in request.query_params if name not in parameters]
-    if unknown:
-        message = f"this address knows no such parameter; it knows: {', '.join(sorted(parameters)) or 'none'}"
-        raise InvalidInput(message, errors=[InputError(pointer="query", message=message, kind="unknown")])
+def _refuse_unclear(request: Request, parameters: AbstractSet[str]) -> None:
+    """Refuse a query parameter that nobody reads, because whoever sent it expects something of it.
+
+    One that is there twice is refused too: who else reads the address may take the other value.
+    """
+    given = request.query_params
+    message = kind = ""
+    if not parameters.issuperset(given):
+        known = ", ".join(sorted(parameters)) or "none"
+        message, kind = f"this address knows no such parameter; it knows: {known}", "unknown"
+    elif len(given.multi_items()) > len(given):
+        message, kind = "a parameter is there more than once", "repeated"
+    if message:
+        raise InvalidInput(message, errors=[InputError(pointer="query", message=message, kind=kind)])
 
 
 def _answering(endpoint: Callable[..., Any]) -> Callable[..., Any]:

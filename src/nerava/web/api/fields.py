@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from nerava.ledger.values import AMOUNT_MAX
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def possible(at: datetime) -> datetime:
@@ -37,6 +47,18 @@ def possible_day(day: date) -> date:
     return day
 
 
+def spelled(at: object) -> object:
+    """Return what is to be an instant, unless it is a number, in which another one may have been meant.
+
+    Raises:
+        ValueError: It begins with no date.
+    """
+    if isinstance(at, datetime) or (isinstance(at, str) and _DATE.match(at)):
+        return at
+    message = "an instant looks like 2026-03-01T12:00:00Z"
+    raise ValueError(message)
+
+
 AmountMinor = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
 """An amount of money in minor units; a string, a float, NaN, zero or less is 422."""
 
@@ -46,7 +68,7 @@ Day = Annotated[date, AfterValidator(possible_day)]
 EnergyWh = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Energy in watt-hours."""
 
-Instant = Annotated[AwareDatetime, AfterValidator(possible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(spelled), AfterValidator(possible)]
 """An instant with its offset, between the years 2000 and 2200."""
 
 Name = Annotated[
