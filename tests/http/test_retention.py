@@ -18,11 +18,14 @@ from nerava.privacy.model import Erasure, ExportJob, RetentionRun
 from nerava.privacy.retention import KEPT, NOBODY, RULES, Retention, due_rows
 from nerava.rewards.model import RewardCap, RewardGrant
 from nerava.roaming.model import Module, ObjectState, RoamingObject, RoamingPeer
+from nerava.tills.model import TillWay
+from nerava.tills.states import WayState
 from nerava.vehicles.connecting import CONSENT_TEXT
 from nerava.vehicles.model import Vehicle, VehicleConnect, VehicleLink
 from nerava.vehicles.states import ConnectState
 from tests.http.examples import INVITED
 from tests.http.flows import campaign, partner_session, sponsor, work_off
+from tests.http.shop import open_shop
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,6 +67,18 @@ def seed(house: House, address: str = "ann@example.org") -> datetime:
 
     one.database.run(unit)
     one.database.run(lambda session: told_by_others(session, now))
+    way = TillWay(
+        id=new_id(),
+        state_hash=new_id().bytes * 2,
+        merchant_id=open_shop(house).merchant_id,
+        user_id=new_id(),
+        session_id=new_id(),
+        provider="square",
+        state=WayState.FAILED.value,
+        created_at=now,
+        expires_at=now,
+    )
+    one.database.run(lambda session: session.add(way))
     return one.clock.now()
 
 

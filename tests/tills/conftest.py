@@ -1,4 +1,4 @@
-"""Markets: one that all tests of a module share, each with stalls of its own, and fresh ones."""
+"""Markets: one that most tests share, each with stalls of its own, and fresh ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.helpers.databases import fresh_databases
 from tests.tills.market import Market, opened_market
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    """A market for a module."""
+    """A market for all tests that need none of their own."""
     folder = tmp_path_factory.mktemp("market")
     with fresh_databases(request, folder)("sqlite") as url, opened_market(url, folder) as opened:
         yield opened
@@ -21,10 +21,9 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def market(shared: Market) -> Iterator[Market]:
-    """The market of the module, with nothing left over from other tests."""
+    """The market that tests share, with nothing left over from other tests."""
     yield shared
-    shared.world.faults.heal()
-    shared.world.webhooks.take()
+    shared.part()
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from nerava.identity.roles import Role
 from nerava.installation import jobs_of
@@ -20,7 +21,7 @@ from nerava.kernel.clock import FixedClock
 from nerava.settings import SquareSettings
 from nerava.simulators.handle import Simulators
 from nerava.simulators.serving import running_simulators
-from nerava.tills.model import TillLink, TillOrder
+from nerava.tills.model import TillLink, TillOrder, TillProof
 from nerava.tills.service import Tills
 from nerava.worker import BackgroundWork
 from tests.http.conftest import Caller, House, opened_house
@@ -114,7 +115,7 @@ class Market:
         self.work()
         return Stall(shop, seller["merchant_id"], seller["location_id"])
 
-    def taken(self, stall: Stall, bill_minor: int | None = 1_000, **more: object) -> Taken:
+    def taken(self, stall: Stall, bill_minor: int | None = 1_000, **more: Any) -> Taken:
         """Let a driver show a code of 300 Nova, and the shop take it."""
         driver = rich_driver(self.house)
         answer = stall.shop.capture(code_of(driver, stall.shop.offer()), bill_minor=bill_minor, **more)
@@ -150,6 +151,19 @@ class Market:
         query = select(TillLink).where(TillLink.merchant_id == stall.shop.merchant_id)
         latest = query.order_by(TillLink.id.desc()).limit(1)
         return self.house.installation.database.read(lambda session: session.scalars(latest).one())
+
+    def part(self) -> None:
+        """Let nothing of what was linked be due any more, so that the next test is alone."""
+
+        def unit(session: Session) -> None:
+            session.execute(update(TillLink).values(next_at=None))
+            session.execute(update(TillOrder).values(next_at=None))
+            over = {"state": "unproved", "reason": "link-ended", "next_at": None}
+            session.execute(update(TillProof).where(TillProof.state == "waiting").values(over))
+
+        self.house.installation.database.run(unit)
+        self.world.faults.heal()
+        self.world.webhooks.take()
 
     def asked(self, path: str) -> int:
         """Return how many calls of Square there were with this in the path."""
