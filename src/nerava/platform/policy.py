@@ -239,7 +239,7 @@ def _refuse_unclear(request: Request, parameters: AbstractSet[str]) -> None:
     """
     given = request.query_params
     message = kind = ""
-    if not parameters.issuperset(given):
+    if not set(given) <= parameters:
         known = ", ".join(sorted(parameters)) or "none"
         message, kind = f"this address knows no such parameter; it knows: {known}", "unknown"
     elif len(given.multi_items()) > len(given):

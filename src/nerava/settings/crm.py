@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from nerava.crm.leaving import FIELDS
+from nerava.settings.addresses import TLS_OR_LOCAL
 from nerava.settings.groups import Group, names_in
 
 
@@ -34,7 +35,7 @@ class HubSpotSettings(Group):
     )
     base_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where its API is; unset: HubSpot's own address; the simulator needs it",
     )
 

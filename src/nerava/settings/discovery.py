@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from nerava.settings.addresses import TLS_OR_LOCAL
 from nerava.settings.groups import Group
 
-ADDRESS = r"^(https://|http://(127\.0\.0\.1|localhost)[:/])"
 _RETIRED = "developer.nrel.gov"
 
 
@@ -50,7 +50,7 @@ class NlrSettings(Directory):
         description="The key for developer.nlr.gov, 40 characters (`NREL_API_KEY` is read, too)",
     )
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://developer.nlr.gov"
+        default=None, pattern=TLS_OR_LOCAL, description="Where the API is; unset: https://developer.nlr.gov"
     )
 
     @field_validator("base_url")
@@ -70,7 +70,9 @@ class OcmSettings(Directory):
     )
     key: SecretStr | None = Field(default=None, description="The key for api.openchargemap.io")
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://api.openchargemap.io"
+        default=None,
+        pattern=TLS_OR_LOCAL,
+        description="Where the API is; unset: https://api.openchargemap.io",
     )
 
 
@@ -82,7 +84,9 @@ class PlacesSettings(Directory):
     )
     key: SecretStr | None = Field(default=None, description="The key for places.googleapis.com")
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://places.googleapis.com"
+        default=None,
+        pattern=TLS_OR_LOCAL,
+        description="Where the API is; unset: https://places.googleapis.com",
     )
     content_cache: Literal["l1_l2", "l1", "off"] = Field(
         default="l1_l2",

@@ -6,7 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from nerava.settings.discovery import ADDRESS, Directory
+from nerava.settings.addresses import TLS_OR_LOCAL
+from nerava.settings.discovery import Directory
 from nerava.settings.groups import Group
 
 
@@ -32,7 +33,7 @@ class WattTimeSettings(Directory):
     username: str | None = Field(default=None, description="The account at WattTime")
     key: SecretStr | None = Field(default=None, description="The password of the account at WattTime")
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://api.watttime.org"
+        default=None, pattern=TLS_OR_LOCAL, description="Where the API is; unset: https://api.watttime.org"
     )
 
     @model_validator(mode="after")
@@ -51,7 +52,7 @@ class EmapsSettings(Directory):
     )
     key: SecretStr | None = Field(default=None, description="The token for api.electricitymaps.com")
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://api.electricitymaps.com"
+        default=None, pattern=TLS_OR_LOCAL, description="Where the API is; unset: https://api.electricitymaps.com"
     )
 
 
@@ -69,7 +70,7 @@ class EiaSettings(Directory):
         description="The balancing authority of every site, for EIA",
     )
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://api.eia.gov"
+        default=None, pattern=TLS_OR_LOCAL, description="Where the API is; unset: https://api.eia.gov"
     )
 
 
@@ -81,5 +82,5 @@ class UrdbSettings(Directory):
     )
     key: SecretStr | None = Field(default=None, description="The key for api.openei.org")
     base_url: str | None = Field(
-        default=None, pattern=ADDRESS, description="Where the API is; unset: https://api.openei.org"
+        default=None, pattern=TLS_OR_LOCAL, description="Where the API is; unset: https://api.openei.org"
     )

@@ -13,6 +13,7 @@ from nerava.platform.client_address import networks_of
 from nerava.platform.cors import origins_of
 from nerava.platform.limit_numbers import every_limit
 from nerava.platform.secrets import SecretKind
+from nerava.settings.addresses import TLS_OR_LOCAL, WITHOUT_QUERY
 
 
 class Group(BaseModel):
@@ -191,7 +192,7 @@ class SignInSettings(Group):
     )
     link_page: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])[^#?\s]+$",
+        pattern=WITHOUT_QUERY,
         description="The page of ours that a link opens; unset: links are off in production and staging",
     )
     inbox_file: Path | None = Field(
@@ -250,7 +251,7 @@ class IssuerSettings(Group):
     )
     keys_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where its keys are; unset: where it publishes them",
     )
 
@@ -269,7 +270,7 @@ class StripeSettings(Group):
     key: SecretStr | None = Field(default=None, description="Stripe's secret or restricted key of that mode")
     base_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where Stripe's API is; unset: Stripe's own address; the simulator needs it",
     )
     webhook_secrets: SecretStr | None = Field(

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import Field, SecretStr, model_validator
 
+from nerava.settings.addresses import TLS_OR_LOCAL
 from nerava.settings.groups import Group, names_in
 
 _LOCAL = "http://"
@@ -30,7 +31,7 @@ class TwilioSettings(Group):
     )
     base_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where Twilio's API is; unset: Twilio's own address; the simulator needs it",
     )
     verify_service: str | None = Field(
@@ -40,7 +41,7 @@ class TwilioSettings(Group):
     )
     verify_base_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where Verify is; unset: Twilio's own address; the simulator needs it",
     )
     webhook_url: str | None = Field(
@@ -109,7 +110,7 @@ class SesSettings(Group):
     )
     base_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where SES is; unset: the region's own address; the simulator needs it",
     )
 
@@ -141,7 +142,7 @@ class SendGridSettings(Group):
     )
     base_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where SendGrid is; unset: its own address; the simulator needs it",
     )
 

@@ -7,9 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from nerava.integrations.apple_wallet.signing import Certificate, NotUsable
+from nerava.settings.addresses import TLS_OR_LOCAL
 from nerava.settings.groups import Group, names_in
-
-LOCAL_OR_TLS = r"^(https://|http://(127\.0\.0\.1|localhost)[:/])"
 
 
 class AppleWalletSettings(Group):
@@ -32,7 +31,7 @@ class AppleWalletSettings(Group):
     key: SecretStr | None = Field(default=None, description="Its private key in PEM, without a password")
     base_url: str | None = Field(
         default=None,
-        pattern=LOCAL_OR_TLS,
+        pattern=TLS_OR_LOCAL,
         description="Where pushes go, over HTTP/2; unset: Apple's own address; the simulator needs it",
     )
 
@@ -89,7 +88,7 @@ class GoogleWalletSettings(Group):
     )
     base_url: str | None = Field(
         default=None,
-        pattern=LOCAL_OR_TLS,
+        pattern=TLS_OR_LOCAL,
         description="Where its API is; unset: Google's own address; the simulator needs it",
     )
 

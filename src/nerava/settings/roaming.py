@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from nerava.settings.addresses import TLS_OR_LOCAL
 from nerava.settings.groups import Group
 
 
@@ -24,7 +25,7 @@ class OcpiSettings(Group):
     name: str = Field(default="Nerava", max_length=100, description="Our name as charging networks see it")
     public_url: str | None = Field(
         default=None,
-        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        pattern=TLS_OR_LOCAL,
         description="Where peers reach us; unset: the issuer of access tokens",
     )
     authorize_needs_location: bool = Field(
