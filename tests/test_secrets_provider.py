@@ -528,8 +528,6 @@ def test_the_password_is_part_of_the_address_that_is_connected_to(url: str, addr
 
 
 READ_ONCE = {
-    "connections.py": "the address of Redis, which is read at the start",
-    "measuring.py": "the token of `/metrics`, which is read at the start",
     "platform/aws_secrets.py": "the name of a call of AWS",
     "startup_checks/redis_server.py": "the address of Redis, looked at before the start",
 }

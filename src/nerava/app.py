@@ -195,7 +195,7 @@ def _wiring_of(
         tills=installation.selling.tills,
         readiness=readiness,
         meter=installation.meter,
-        operator=operator_of(settings),
+        operator=operator_of(settings, installation.clock),
         maps=MapFiles(maps_folder(settings.data_dir)),
         thin_areas=installation.directories.thin_areas,
         enrichment=installation.directories.enrichment,

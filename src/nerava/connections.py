@@ -218,8 +218,7 @@ def roaming_jobs(roaming: Roaming | None) -> Sequence[Job]:
 
 def cache_of(settings: Settings, clock: Clock) -> Cache:
     """Return the cache; in this process alone where there is no Redis."""
-    redis = settings.redis.url
-    return Cache(now=clock.now, redis_url=None if redis is None else redis.get_secret_value())
+    return Cache(now=clock.now, redis_url=settings.live("redis.url", clock))
 
 
 def relay_of(

@@ -17,7 +17,6 @@ from nerava.platform.metrics.rounds import Rounds
 from nerava.platform.metrics.sample import Sample
 from nerava.platform.outbound import Ending, log_attempt
 from nerava.platform.readiness import Word
-from nerava.platform.redaction import REDACTOR
 from nerava.web.facts import Facts
 
 if TYPE_CHECKING:
@@ -53,8 +52,6 @@ def meter_of(settings: Settings) -> Meter | None:
     """Return the meter of this process; None where nothing is measured."""
     if not settings.measures:
         return None
-    if settings.metrics.token is not None:
-        REDACTOR.learn(settings.metrics.token.get_secret_value())
     from nerava.platform.metrics.meter import Meter  # noqa: PLC0415 - who does not measure must not load it
 
     return Meter()
@@ -144,10 +141,9 @@ def measure_web(app: FastAPI, meter: Meter, readiness: Readiness) -> None:
     app.add_middleware(Measured, meter=meter, in_progress=in_progress)
 
 
-def operator_of(settings: Settings) -> OperatorToken:
+def operator_of(settings: Settings, clock: Clock) -> OperatorToken:
     """Return what opens `/metrics` and the map of `/readyz`."""
-    token = settings.metrics.token
-    return OperatorToken(None if token is None else token.get_secret_value())
+    return OperatorToken.of(settings.live("metrics.token", clock))
 
 
 def warnings_of(cache: Cache, began: datetime) -> Warns:

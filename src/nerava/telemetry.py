@@ -14,15 +14,18 @@ from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
 from nerava.platform import tracing
 from nerava.platform.outbound import Outbound, Reply, Surroundings
+from nerava.platform.outbound.with_secret import ask_with
 from nerava.platform.provider_calls import TELEMETRY_PUSH
 from nerava.platform.redaction import REDACTOR
+from nerava.settings.tracing import headers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nerava.kernel.clock import Clock
     from nerava.platform.otlp import Export
-    from nerava.settings import Settings, TracingSettings
+    from nerava.platform.outbound import Result
+    from nerava.settings import Settings
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PROTOBUF: Final = "application/x-protobuf"
@@ -61,7 +64,7 @@ def recorded(settings: Settings, clock: Clock, process: str) -> Iterator[Export 
     if not settings.tracing.enabled:
         yield None
         return
-    collector = _Collector(settings.tracing, clock)
+    collector = _Collector(settings, clock)
     export = _begin(settings, clock, process, collector)
     tracing.turn_on(export.take, ratio=settings.tracing.sample_ratio)
     try:
@@ -98,15 +101,13 @@ def _begin(settings: Settings, clock: Clock, process: str, collector: _Collector
 class _Collector:
     """The other side: takes a body once, within two seconds, or not."""
 
-    def __init__(self, wanted: TracingSettings, clock: Clock) -> None:
-        for value in wanted.sent_headers.values():
-            REDACTOR.learn(value)
-        parts = urlsplit(wanted.address)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._headers = settings.live("tracing.headers", clock)
+        parts = urlsplit(settings.tracing.address)
         # What is lost is told by the export, once a minute.
         quiet = Surroundings(observe=lambda _attempt: None)
         self._outbound = Outbound(f"{parts.scheme}://{parts.netloc}", now=clock.now, surroundings=quiet)
         self._path = parts.path or "/"
-        self._headers = {**wanted.sent_headers, "content-type": PROTOBUF}
 
     def bring(self, body: bytes) -> bytes:
         """Send a body and return the answer.
@@ -114,10 +115,18 @@ class _Collector:
         Raises:
             NotTaken: Nobody answered, or not with a success (502).
         """
-        result = self._outbound.ask("POST", self._path, TELEMETRY_PUSH.call, headers=self._headers, body=body)
+        given = self._headers
+        result = self._ask("", body) if given is None else ask_with(given, lambda text: self._ask(text, body))
         if not isinstance(result, Reply) or not result.is_success:
             raise NotTaken(str(result.status) if isinstance(result, Reply) else result.code)
         return result.body
+
+    def _ask(self, text: str, body: bytes) -> Result:
+        headers = headers_in(text)
+        for value in headers.values():
+            REDACTOR.learn(value)
+        headers["content-type"] = PROTOBUF
+        return self._outbound.ask("POST", self._path, TELEMETRY_PUSH.call, headers=headers, body=body)
 
     def close(self) -> None:
         """Close the connection."""

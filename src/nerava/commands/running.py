@@ -83,9 +83,8 @@ def telling(installation: Installation) -> Iterator[int | None]:
     from nerava.platform.metrics.server import MetricsServer  # noqa: PLC0415 - only who measures
 
     try:
-        server = MetricsServer(
-            installation.meter, operator_of(installation.settings), wanted.work_host, wanted.work_port
-        )
+        operator = operator_of(installation.settings, installation.clock)
+        server = MetricsServer(installation.meter, operator, wanted.work_host, wanted.work_port)
     except OSError as error:
         log.warning("nobody is told metrics at %s:%s: %s", wanted.work_host, wanted.work_port, error.strerror)
         yield None

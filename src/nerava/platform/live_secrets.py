@@ -175,7 +175,7 @@ class LiveSecret:
     def _reread(self, origin: Origin, now: datetime) -> None:
         try:
             text = origin.source.read(origin.reference, now)
-            REDACTOR.learn(text)
+            REDACTOR.learn_setting(text)
             if text != self._text and not self._is_usable(text):
                 message = "the new value cannot be used"
                 raise SecretUnusable(message)

@@ -151,6 +151,11 @@ class Redactor:
             # The longest first: what contains another goes as a whole.
             self._known = tuple(sorted(forms.union(self._known), key=len, reverse=True))
 
+    def learn_setting(self, text: str) -> None:
+        """Remember a secret as settings have it: the whole, and its versions if there are commas between."""
+        for one in {text, *map(str.strip, text.split(","))}:
+            self.learn(one)
+
     def redacted(self, text: str) -> str:
         """Return the text with `[removed]` in place of everything that no log may hold."""
         for value in self._known:

@@ -139,7 +139,7 @@ class ResolvedSecrets(PydanticBaseSettingsSource):
         if not isinstance(reference, str):
             return None
         text = source.read(reference, now)
-        REDACTOR.learn(text)
+        REDACTOR.learn_setting(text)
         return Origin(variable, source, reference, text, now)
 
     def _fields_beside(self, variable: str) -> Mapping[str, FieldInfo]:

@@ -81,15 +81,14 @@ class TracingSettings(Group):
         return self.traces_endpoint or f"{self.endpoint.rstrip('/')}/v1/traces"
 
     @property
-    def sent_headers(self) -> dict[str, str]:
-        """The headers in `headers`, names in lower case."""
-        given = None if self.headers is None else self.headers.get_secret_value()
-        return {name.lower(): value for name, value in _pairs(given).items()}
-
-    @property
     def attributes(self) -> dict[str, str]:
         """The attributes in `resource`."""
         return _pairs(self.resource)
+
+
+def headers_in(text: str) -> dict[str, str]:
+    """Return the headers that `headers` names, names in lower case."""
+    return {name.lower(): value for name, value in _pairs(text).items()}
 
 
 def _pairs(text: str | None) -> dict[str, str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from nerava.platform.cache.regions import Region
+    from nerava.platform.live_secrets import Given
 
     Load = Callable[[], Outcome[Any]]
 
@@ -85,7 +86,7 @@ class Cache:
         self,
         *,
         now: Callable[[], datetime],
-        redis_url: str | None = None,
+        redis_url: Given | None = None,
         redis_rest_s: float = SKIPPED_S,
         chance: Callable[[], float] = random.random,
     ) -> None:

@@ -6,19 +6,26 @@ import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dogpile.cache import register_backend
 from dogpile.cache.api import NO_VALUE
 from dogpile.cache.backends.redis import RedisBackend
 from dogpile.cache.proxy import ProxyBackend
-from redis import ConnectionPool, Redis, RedisError
+from redis import AuthenticationError, ConnectionPool, CredentialProvider, Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
+
+from nerava.platform.live_secrets import live
+from nerava.platform.secrets import SecretMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dogpile.cache.api import SerializedReturnType
+
+    from nerava.platform.live_secrets import Given, LiveSecret
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +51,19 @@ class RedisLink:
     thread of its own, so that no caller waits for that.
     """
 
-    def __init__(self, url: str, *, skipped_s: float = SKIPPED_S) -> None:
-        """Prepare; nothing is sent before the first use."""
+    def __init__(self, url: Given, *, skipped_s: float = SKIPPED_S) -> None:
+        """Prepare; nothing is sent before the first use.
+
+        Args:
+            url: The address. Name and password in it are read again; for another place the process is
+                started anew.
+            skipped_s: For how long Redis is left alone after it failed.
+        """
         self._skipped_s = skipped_s
+        self._password = _Password(live(url))
         self.pool = ConnectionPool.from_url(
-            url,
+            self._password.place,
+            credential_provider=self._password,
             max_connections=CONNECTIONS_MAX,
             socket_timeout=SLOW_S,
             socket_connect_timeout=SLOW_S,
@@ -119,12 +134,52 @@ class RedisLink:
                 # Connections that broke meanwhile would fail their next users.
                 self.pool.disconnect(inuse_connections=False)
                 self._redis.ping()
-            except (RedisError, OSError):
+            except AuthenticationError:
+                self._password.ask_anew()
+                continue
+            except (RedisError, OSError, SecretMissing):
                 continue
             if time.monotonic() - begun <= SLOW_S:
                 self._is_skipped = False
                 log.info("Redis is used again")
                 return
+
+
+class _Password(CredentialProvider):
+    """Name and password of an address, as they are whenever a connection is made."""
+
+    def __init__(self, url: LiveSecret) -> None:
+        self._url = url
+        self._shown = url.reveal()
+        self.place = _place_in(self._shown)
+
+    def get_credentials(self) -> tuple[()] | tuple[str] | tuple[str, str]:  # type: ignore[override]  # () is nobody
+        """Return what a connection shows.
+
+        Raises:
+            SecretMissing: The source of the address has failed for a day (503).
+        """
+        text = self._url.reveal()
+        if _place_in(text) == self.place:
+            self._shown = text
+        elif text != self._shown:
+            log.warning("Redis has another address now; it is used after a new start")
+        parts = parse_url(self._shown)  # type: ignore[no-untyped-call]
+        name, password = parts.get("username"), parts.get("password")
+        if password is None:
+            return ()
+        return (password,) if name is None else (name, password)
+
+    def ask_anew(self) -> None:
+        """Have the source asked for a newer one than the one that was just refused."""
+        self._url.newer_than(self._shown)
+
+
+def _place_in(url: str) -> str:
+    """Return an address without who asks."""
+    parts = urlsplit(url)
+    query = urlencode([one for one in parse_qsl(parts.query) if one[0] not in {"username", "password"}])
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?' if query else ''}{query}"
 
 
 class RedisText(RedisBackend):
