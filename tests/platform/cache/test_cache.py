@@ -198,9 +198,15 @@ def test_who_waits_is_woken_by_a_failure_with_its_outcome(cache: Cache) -> None:
         entered.wait(0.2)
         return RetryLater("status-502")
 
-    begun = time.monotonic()
+    together = threading.Barrier(20)
+
+    def ask(_: int) -> Outcome[int]:
+        together.wait(30)  # However long it takes to start so many threads.
+        return cache.get(REGION, "here", failing).outcome
+
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: cache.get(REGION, "here", failing).outcome, range(20)))
+        begun = time.monotonic()
+        answers = list(pool.map(ask, range(20)))
     assert answers == [RetryLater("status-502")] * 20
     assert time.monotonic() - begun < 1
     assert len(calls) == 1
