@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -168,6 +170,18 @@ class Market:
     def asked(self, path: str) -> int:
         """Return how many calls of Square there were with this in the path."""
         return sum(path in one.path for one in self.world.requests("square"))
+
+
+def at_once(count: int, call: Callable[[], object]) -> None:
+    """Call something from several threads that start together, and wait for all."""
+    start = threading.Barrier(count)
+
+    def one(_number: int) -> None:
+        start.wait(60)
+        call()
+
+    with ThreadPoolExecutor(count) as threads:
+        list(threads.map(one, range(count)))
 
 
 @contextmanager

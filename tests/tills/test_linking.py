@@ -14,11 +14,10 @@ from nerava.migrations.tables import metadata
 from nerava.platform.key_rotation import KeyRotator, sealed_columns
 from nerava.tills.model import TillLink, TillWay
 from nerava.tills.states import REASON_TEXTS, Reason
-from tests.helpers.parallel import in_parallel
 from tests.http.conftest import Caller
 from tests.http.shop import open_shop
 from tests.http.test_problems import assert_problem
-from tests.tills.market import TILLS, Market, Stall
+from tests.tills.market import TILLS, Market, Stall, at_once
 
 
 def delete(caller: Caller, path: str) -> int:
@@ -154,7 +153,7 @@ def test_workers_that_renew_one_token_at_once_reach_square_once(market: Market) 
     before, generation = market.asked("/oauth2/token"), market.link(stall).generation
     market.wait(days=8)
     now = market.clock.now()
-    in_parallel(4, lambda _: market.tills.keeping.run(now))
+    at_once(4, lambda: market.tills.keeping.run(now))
     assert market.asked("/oauth2/token") == before + 1
     link = market.link(stall)
     assert (link.generation, link.tokens_at, link.good_until) == (

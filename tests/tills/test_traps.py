@@ -12,9 +12,8 @@ from nerava.inbound.model import InboundEvent
 from nerava.simulators.webhooks import Manner
 from nerava.tills.hearing import OrderTold
 from nerava.tills.model import TillMatch
-from tests.helpers.parallel import in_parallel
 from tests.http.shop import nova_of
-from tests.tills.market import Market, Stall, Taken
+from tests.tills.market import Market, Stall, Taken, at_once
 
 
 def events(market: Market) -> int:
@@ -158,7 +157,7 @@ def test_a_part_refund_takes_its_share_of_the_points_along_once(both: Market) ->
         market.wait(seconds=1)
         now = market.clock.now()
         market.tills.reading.run(now)
-        in_parallel(4, lambda _: market.tills.refunding.run(now))  # noqa: B023 - called at once
+        at_once(4, lambda: market.tills.refunding.run(now))  # noqa: B023 - called at once
         assert returned(market, stall, taken) == (sum(points), points)
     assert nova_of(market.house, taken.driver) == (1_000, 1_000)
     assert market.house.findings() == []
@@ -237,7 +236,7 @@ def test_of_two_redemptions_that_claim_one_order_one_is_proved(both: Market) -> 
     market.work(61)
     market.wait(minutes=3)
     now = market.clock.now()
-    in_parallel(8, lambda _: market.tills.matching.run(now))
+    at_once(8, lambda: market.tills.matching.run(now))
     shown = [market.proof(stall, one) for one in claims]
     assert sorted((one["state"], one["reason"]) for one in shown) == [
         ("proved", None),

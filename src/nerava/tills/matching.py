@@ -55,13 +55,16 @@ class TillMatching:
 
 def look_at_waiting(session: Session, merchant_id: UUID, now: datetime) -> None:
     """Look soon at redemptions of a merchant that wait: there is an order that was not there before."""
-    waiting = update(TillProof).where(
+    waiting = select(TillProof).where(
         TillProof.merchant_id == merchant_id,
         TillProof.state == ProofState.WAITING.value,
         TillProof.captured_at <= now - FIRST_LOOK,
         TillProof.next_at > now,
     )
-    session.execute(waiting.values(next_at=now).execution_options(synchronize_session=False))
+    # In one order, so that two orders that are read at once wait for each other and never in a ring.
+    ordered = waiting.order_by(TillProof.redemption_id).with_for_update()
+    for proof in session.scalars(ordered.execution_options(populate_existing=True)):
+        proof.next_at = now
 
 
 def _enlist(session: Session, now: datetime) -> int:
