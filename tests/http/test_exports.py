@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select, update
 
 from nerava.identity.contacts import Contact, ContactKind
 from nerava.identity.messages import contact_index
 from nerava.identity.user_store import UserContact, owner_of
 from nerava.kernel.ids import new_id
+from nerava.platform.db import Database
+from nerava.platform.db.errors import DatabaseUnavailable
 from nerava.platform.vault import Place
+from nerava.privacy import archive
+from nerava.privacy.exports import Exports
 from nerava.privacy.holdings import HOLDINGS
 from nerava.privacy.model import ExportJob
 from tests.http.flows import work_off
@@ -59,8 +66,50 @@ def copy_of(caller: Caller, house: House) -> tuple[str, dict[str, Any]]:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
         data: dict[str, Any] = json.loads(file.read("data.json"))
+        counted = json.loads(file.read("manifest.json"))["rows"]
+        assert counted == {name: len(rows) for name, rows in data.items()}
+        for name, rows in data.items():
+            table = file.read(f"csv/{name}.csv").decode()
+            assert len(list(csv.reader(io.StringIO(table, newline="")))) == 1 + len(rows)
+        assert {one.compress_type for one in file.infolist()} == {zipfile.ZIP_DEFLATED}
         assert set(file.namelist()) >= {f"csv/{name}.csv" for name in data}
     return asked.json()["id"], data
+
+
+def test_a_copy_that_is_too_large_fails_and_holds_up_no_other(
+    sqlite_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = sqlite_house.user(), sqlite_house.user()
+    asked = ann.post(PATH).json()["id"]
+    with monkeypatch.context() as small:
+        small.setattr(archive, "COPY_MAX", 1_000)
+        work_off(sqlite_house)
+
+    assert ann.get(f"{PATH}/{asked}").json()["state"] == "failed"
+    assert_problem(ann.get(f"{PATH}/{asked}/archive"), 410, "export-gone")
+    copy_of(bob, sqlite_house)
+
+
+def test_a_copy_waits_while_the_database_is_away(sqlite_house: House) -> None:
+    one, ann = sqlite_house.installation, sqlite_house.user()
+    asked = ann.post(PATH).json()["id"]
+
+    with closing(Away(str(one.database.url))) as away, pytest.raises(DatabaseUnavailable):
+        Exports(away, one.vault, one.limits, one.audit).make(one.clock.now())
+
+    assert ann.get(f"{PATH}/{asked}").json()["state"] == "waiting"
+    work_off(sqlite_house)
+    assert ann.get(f"{PATH}/{asked}").json()["state"] == "ready"
+
+
+class Away(Database):
+    """A database that goes away in the middle of a long look."""
+
+    def read(self, work: Any, *, patient: bool = False) -> Any:
+        """Answer quick looks only."""
+        if patient:
+            raise DatabaseUnavailable
+        return super().read(work)
 
 
 def test_a_copy_holds_every_table_and_the_contacts_in_clear(house: House) -> None:

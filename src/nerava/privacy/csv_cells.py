@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +29,12 @@ def unguarded(cell: str) -> str:
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows as CSV (RFC 4180) with a head; every cell is guarded and in quotes."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-    for row in (columns, *rows):
-        writer.writerow([guarded(cell) for cell in row])
+    write_csv(out, columns, rows)
     return out.getvalue()
+
+
+def write_csv(out: TextIO, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write what `csv_text` returns, row by row."""
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    for row in chain([columns], rows):
+        writer.writerow([guarded(cell) for cell in row])

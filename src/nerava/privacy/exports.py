@@ -13,10 +13,11 @@ from nerava.audit import ActorKind, Entry, Result
 from nerava.identity.user_store import owner_of
 from nerava.kernel.errors import NeravaError
 from nerava.kernel.ids import new_id
+from nerava.platform.db.errors import DatabaseError
 from nerava.platform.limit_numbers import EXPORT
 from nerava.platform.problem import NotFound
 from nerava.platform.vault import Place
-from nerava.privacy.archive import collect, packed
+from nerava.privacy.archive import copy_of
 from nerava.privacy.model import ExportJob, ExportState
 
 if TYPE_CHECKING:
@@ -139,8 +140,11 @@ class Exports:
     def _make(self, job_id: UUID, user_id: UUID, now: datetime) -> None:
         body = None
         try:
-            found = self._database.read(lambda session: collect(session, self._vault, user_id), patient=True)
-            body = packed(found, user_id, now)
+            body = self._database.read(
+                lambda session: copy_of(session, self._vault, user_id, now), patient=True
+            )
+        except DatabaseError:
+            raise  # It can be made as soon as the database is there again.
         except NeravaError as error:
             # The others must not wait for one that cannot be made; its owner may ask again.
             log.warning("copy %s cannot be made: %s", job_id, error.code)
