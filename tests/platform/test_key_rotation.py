@@ -47,6 +47,18 @@ def owner_of(number: int) -> str:
     return f"user:{number % 5}"
 
 
+def token_in(row_id: UUID, sealed: bytes) -> VehicleToken:
+    """Return the row of a token."""
+    return VehicleToken(
+        id=row_id,
+        provider="smartcar",
+        account=str(row_id),
+        state="good",
+        sealed=sealed,
+        updated_at=LONG_AGO,
+    )
+
+
 def written(database: Database, numbers: range) -> dict[UUID, int]:
     """Keep tokens of five people, each sealed long ago; return their rows with the number in each."""
     rows = {new_id(): number for number in numbers}
@@ -55,16 +67,7 @@ def written(database: Database, numbers: range) -> dict[UUID, int]:
         for row_id, number in rows.items():
             plain, owner = f"token {number}".encode(), owner_of(number)
             sealed = VAULT.encrypt(session, owner, place_of(row_id), plain, LONG_AGO)  # type: ignore[arg-type]
-            session.add(  # type: ignore[attr-defined]
-                VehicleToken(
-                    id=row_id,
-                    provider="smartcar",
-                    account=str(number),
-                    state="good",
-                    sealed=sealed,
-                    updated_at=LONG_AGO,
-                )
-            )
+            session.add(token_in(row_id, sealed))  # type: ignore[attr-defined]
 
     database.run(unit)
     return rows
@@ -329,16 +332,7 @@ def test_a_transaction_that_took_an_old_key_is_waited_for(database_url: Callable
             value = VAULT.encrypt(session, "user:1", place_of(late), b"token 1", CLOCK.now())  # type: ignore[arg-type]
             sealed.set()
             may_end.wait(30)
-            session.add(  # type: ignore[attr-defined]
-                VehicleToken(
-                    id=late,
-                    provider="smartcar",
-                    account="late",
-                    state="good",
-                    sealed=value,
-                    updated_at=LONG_AGO,
-                )
-            )
+            session.add(token_in(late, value))  # type: ignore[attr-defined]
 
         writer = threading.Thread(target=lambda: database.run(unit))
         writer.start()
@@ -350,6 +344,39 @@ def test_a_transaction_that_took_an_old_key_is_waited_for(database_url: Callable
         again = rotator(database).run()
         assert (again.goes_on, again.renewed) == (True, 0)
         assert_over(database, again, {**rows, late: 1})
+        database.close()
+
+
+def test_a_transaction_that_holds_a_value_under_an_old_key_is_waited_for(
+    database_url: Callable[[str], object],
+) -> None:
+    with database_url("postgresql") as url:  # type: ignore[attr-defined]
+        database = Database(url)
+        rows = written(database, range(10))
+        mine = next(iter(rows))
+        held, may_end, read = threading.Event(), threading.Event(), list[bytes]()
+
+        def unit(session: object) -> None:
+            value = session.scalar(select(VehicleToken.sealed).where(VehicleToken.id == mine))  # type: ignore[attr-defined]
+            held.set()
+            may_end.wait(30)
+            # A vault that has not seen the key: it is still in the database.
+            reader = keyed("kek_2026_01")
+            read.append(reader.decrypt(session, owner_of(rows[mine]), place_of(mine), value))  # type: ignore[arg-type]
+
+        holder = threading.Thread(target=lambda: database.run(unit))
+
+        def tell(step: str) -> None:
+            if step == "sealing values again":  # The first wait is over.
+                holder.start()
+                held.wait(30)
+
+        done = rotator(database, patience_s=0.2).run(tell)
+        assert (done.is_over, done.destroyed, done.sealed[TOKENS]) == (False, 0, len(rows))
+        may_end.set()
+        holder.join()
+        assert read == [expected(rows)[mine]]
+        assert_over(database, rotator(database).run(), rows)
         database.close()
 
 
