@@ -49,14 +49,8 @@ def owner_of(number: int) -> str:
 
 def token_in(row_id: UUID, sealed: bytes) -> VehicleToken:
     """Return the row of a token."""
-    return VehicleToken(
-        id=row_id,
-        provider="smartcar",
-        account=str(row_id),
-        state="good",
-        sealed=sealed,
-        updated_at=LONG_AGO,
-    )
+    known = {"provider": "smartcar", "state": "good", "updated_at": LONG_AGO}
+    return VehicleToken(id=row_id, account=str(row_id), sealed=sealed, **known)
 
 
 def written(database: Database, numbers: range) -> dict[UUID, int]:
