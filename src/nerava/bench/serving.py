@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 
 END_S: Final = 30
 
+_WATCHED: Final = """
+import os, signal, threading
+
+def end_with_who_wanted_it():
+    os.read(0, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_who_wanted_it, daemon=True).start()
+"""
+"""What a server begins with. Its standard input ends with the bench, even where that is killed outright."""
+
+_SERVE: Final = """
+import runpy, sys
+sys.argv[1:] = ["serve"]
+runpy.run_module("nerava", run_name="__main__", alter_sys=True)
+"""
+
 _HELLO: Final = """
 import socket
 from nerava.bench.hello import serve_hello
@@ -46,26 +63,27 @@ class Served:
 def served(environment: Mapping[str, str]) -> Iterator[Served]:
     """Run `nerava serve` under these settings and no others, until the block ends."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NERAVA_")}
-    with _running([sys.executable, "-m", "nerava", "serve"], {**kept, **environment}) as one:
+    with _running("serve", _SERVE, {**kept, **environment}) as one:
         yield one
 
 
 @contextmanager
 def hello_served() -> Iterator[Served]:
     """Run the bare application under the same server, until the block ends."""
-    with _running([sys.executable, "-c", _HELLO], dict(os.environ)) as one:
+    with _running("hello", _HELLO, dict(os.environ)) as one:
         yield one
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[Served]:
+def _running(name: str, program: str, environment: Mapping[str, str]) -> Iterator[Served]:
     # Standard error stays where the bench's own goes: a server that does not start says there why.
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    command, pipe = [sys.executable, "-c", _WATCHED + program], subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
     try:
         line = process.stdout.readline() if process.stdout else ""
         found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
         if found is None:
-            message = f"{' '.join(command[1:3])} did not start: {line}"
+            message = f"{name} did not start: {line}"
             raise RuntimeError(message)
         yield Served(process.pid, int(found[1]))
     finally:
@@ -75,5 +93,6 @@ def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[Ser
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for one in (process.stdin, process.stdout):
+            if one:
+                one.close()

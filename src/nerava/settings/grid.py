@@ -52,7 +52,9 @@ class EmapsSettings(Directory):
     )
     key: SecretStr | None = Field(default=None, description="The token for api.electricitymaps.com")
     base_url: str | None = Field(
-        default=None, pattern=TLS_OR_LOCAL, description="Where the API is; unset: https://api.electricitymaps.com"
+        default=None,
+        pattern=TLS_OR_LOCAL,
+        description="Where the API is; unset: https://api.electricitymaps.com",
     )
 
 
