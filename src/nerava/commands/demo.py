@@ -131,7 +131,7 @@ def _settings(folder: Path, port: int) -> Settings:
         message = "NERAVA_ENV is production or staging; the demo does not run beside real money"
         raise DemoRefused(message)
     try:
-        return Settings(
+        settings = Settings(
             env="development",
             database=DatabaseSettings(url=f"sqlite:///{folder.absolute() / DATABASE}"),
             server=ServerSettings(port=port, drain_s=0, grace_s=5),
@@ -139,6 +139,10 @@ def _settings(folder: Path, port: int) -> Settings:
         )
     except ValidationError as error:
         raise unreadable(error) from None
+    if "level" in settings.log.model_fields_set:
+        return settings
+    # The terminal is for what the demo has to say, and for what goes wrong.
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": "warning"})})
 
 
 def _city(out: Output, installation: Installation) -> list[Ground]:
