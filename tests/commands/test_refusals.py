@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import sqlite3
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +29,25 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture
+def asking() -> Iterator[tuple[int, list[str]]]:
+    """A server that asks for a password and then hangs up: its port, and the passwords it was told."""
+    told: list[str] = []
+
+    class Asking(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4_096)  # Who it is.
+            self.request.sendall(b"R" + struct.pack("!II", 8, 3))  # In clear, please.
+            told.append(self.request.recv(4_096)[5:-1].decode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Asking) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1], told
+        server.shutdown()
+        thread.join()
 
 
 def refusal(run: Run, *arguments: str | Path) -> str:
@@ -83,6 +105,20 @@ def test_a_second_server_of_one_sqlite_file_does_not_start(
         assert "another one has" in refusal(run, "serve", "--database", url)
     with sole_server(settings):
         pass
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("backup", "b"), ("ledger", "audit")])
+def test_a_password_that_is_kept_apart_is_used(
+    run: Run, monkeypatch: pytest.MonkeyPatch, asking: tuple[int, list[str]], command: tuple[str, ...]
+) -> None:
+    port, told = asking
+    monkeypatch.setenv("NERAVA_DATABASE__PASSWORD", "kept-apart")
+    address = f"postgresql+psycopg://someone@127.0.0.1:{port}/books?sslmode=disable&gssencmode=disable"
+
+    said = refusal(run, *command, "--database", address)
+
+    assert set(told) == {"kept-apart"}
+    assert "kept-apart" not in said
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def backup_command(
     """
     out = Output(as_json=as_json)
     with refusing(out):
-        url = settings_for(database).database.url
+        url = settings_for(database).database.address
         address = make_url(url)
         if address.get_backend_name() == "sqlite" and not Path(str(address.database)).is_file():
             message = f"there is no database {address.database} to copy"
@@ -74,7 +74,7 @@ def restore_command(
     """
     out = Output(as_json=as_json)
     with refusing(out):
-        url = settings_for(database).database.url
+        url = settings_for(database).database.address
         with _place(url, file, drill=drill) as place:
             backup = restore(file, place, programs=programs)
             done = "tried" if drill else "restored"

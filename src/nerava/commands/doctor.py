@@ -29,7 +29,7 @@ def doctor_command(database: DatabaseUrl = None, as_json: AsJson = False) -> Non
     """Say what can be lost when a process, the database or its machine is lost, as it is set up now."""
     out = Output(as_json=as_json)
     with refusing(out):
-        url = settings_for(database).database.url
+        url = settings_for(database).database.address
         with closing(Database(url, EngineOptions(pool_size=1))) as opened:
             found = _sqlite() if opened.is_sqlite else opened.read(_postgresql)
     out.table(

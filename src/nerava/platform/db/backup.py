@@ -135,7 +135,7 @@ def back_up(
         finally:
             part.unlink(missing_ok=True)
     except (OSError, *DRIVER_ERRORS) as error:
-        raise BackupFailed(f"{target}: {getattr(error, 'orig', None) or error}") from error
+        raise BackupFailed(f"{target}: {_reason(error)}") from error
     finally:
         engine.dispose()
     return backup
@@ -218,7 +218,14 @@ def _restore_sqlite(source: Path, target: Path) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise BackupFailed(f"{target}: {error}") from error
+        raise BackupFailed(f"{target}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, without what a library says around it."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(getattr(error, "orig", error)).strip()
 
 
 def _restore_postgresql(source: Path, url: str | URL, programs: Path | None) -> None:
