@@ -27,9 +27,10 @@ from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve, sole_server, write_log
 from nerava.demo.car import charge_told_by_car
 from nerava.demo.city import STATION, furnished
-from nerava.demo.provider import cars_of, running_provider, settings_of
+from nerava.demo.provider import cars_of, running_provider, sellers_of, settings_of
 from nerava.demo.scene import Scene, staged
-from nerava.demo.script import CURL, FIELD, Step, acts, drives, dry_run, looks, walks
+from nerava.demo.script import CURL, FIELD, Step, acts, drives, dry_run, looks, sells, walks
+from nerava.demo.till import till_of
 from nerava.identity.roles import Role
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
@@ -93,6 +94,7 @@ def demo_command(
             address = f"http://127.0.0.1:{port}"
             simulators = opened.enter_context(running_provider(folder, address))
             told = {"stripe": settings_of(simulators), "smartcar": cars_of(simulators)}
+            told |= {"square": sellers_of(simulators, address)}
             server = settings.server.model_copy(update={"port": port})
             settings = settings.model_copy(update={**told, "server": server})
         opened.enter_context(sole_server(settings))
@@ -111,12 +113,13 @@ def demo_command(
         scene = staged(
             installation, simulators, sponsor_id=cast.sponsor, driver_id=cast.driver, in_city=bool(grounds)
         )
+        till = till_of(installation, simulators, scene.merchant_id)
         charge = charge_told_by_car(installation, simulators, cast.driver, STATION) if grounds else None
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
         def announce() -> None:
             simulators.webhooks.by_hand(False)
-            _print_what_to_try(out, installation, cast, scene, base)
+            _print_what_to_try(out, installation, cast, scene, base, till=till)
             if grounds:
                 _say(out, walks())
             if charge is not None:
@@ -193,7 +196,9 @@ def _cast(installation: Installation) -> _Cast:
     )
 
 
-def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str) -> None:
+def _print_what_to_try(
+    out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str, *, till: str
+) -> None:
     tokens = _write_tokens(installation, cast, scene)
     out.say(f"\n[bold]Nerava serves on {base}[/bold]  (Ctrl-C ends it)\n")
     out.remark("in another terminal: tokens of a driver, a sponsor, a register and two of finance,")
@@ -205,7 +210,7 @@ def _print_what_to_try(out: Output, installation: Installation, cast: _Cast, sce
         *looks("SPONSOR", "DRIVER", cast.earned, cast.refused),
         dry_run(cast.campaign, cast.over_on, DRY_RUN_MINOR),
     ]
-    _say(out, [*looked, *acts(scene, fee_minor)])
+    _say(out, [*looked, *acts(scene, fee_minor), *sells(till)])
     link = proving_of(installation).ops_links.make(OPS, installation.clock.now())
     enter = f"""{CURL} -X POST -H "Content-Type: application/json" \\\n  -d '{{"token":"{link}"}}' \\\n"""
     enter += "  $NERAVA/v1/auth/ops-links/consume"

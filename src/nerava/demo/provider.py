@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from nerava.settings import SmartcarSettings, StripeSettings
+from nerava.settings import SmartcarSettings, SquareSettings, StripeSettings
 from nerava.simulators.serving import running_simulators
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def running_provider(folder: Path, address: str) -> Iterator[Simulators]:
         NotPossible: The file of an earlier demo is damaged (409).
     """
     hooks = dict.fromkeys(("stripe", "stripe_connect"), f"{address}/webhooks/stripe")
-    hooks["smartcar"] = f"{address}/webhooks/smartcar"
+    hooks |= {name: f"{address}/webhooks/{name}" for name in ("smartcar", "square")}
     # Another seed each time: what this run makes must not have the ids of what an earlier one made.
     with running_simulators(seed=secrets.randbits(63), webhooks_to=hooks, by_hand=True) as simulators:
         file = folder / FILE
@@ -72,6 +72,18 @@ def cars_of(simulators: Simulators) -> SmartcarSettings:
         client_secret=SecretStr(simulators.smartcar.client_secret),
         webhook_secrets=SecretStr(simulators.smartcar.management_token),
         base_url=simulators.base_url,
+    )
+
+
+def sellers_of(simulators: Simulators, address: str) -> SquareSettings:
+    """Return the settings that connect an installation at an address to a simulated Square."""
+    return SquareSettings(
+        mode="simulator",
+        client_id=simulators.square.application,
+        client_secret=SecretStr(simulators.square.application_secret),
+        webhook_secrets=SecretStr(simulators.webhooks.secret("square")),
+        webhook_url=f"{address}/webhooks/square",
+        base_url=simulators.url_of("square"),
     )
 
 

@@ -59,6 +59,21 @@ def walks() -> list[Step]:
     ]
 
 
+def sells(till: str) -> list[Step]:
+    """Return how the coffee that was redeemed is rung up at the merchant's till, and what that proves."""
+    rung_up = f'-d "code=$CODE" -d "name=Coffee&quantity=1&price=450&tip=50" \\\n  "{till}"'
+    return [
+        Step(
+            "ring the coffee up at the till of the merchant (a page for people, too), with the code …",
+            f"{CURL} -o /dev/null -X POST {rung_up}",
+        ),
+        Step(
+            "… and three minutes later the receipt names the order that proves it",
+            reading("DRIVER", "/v1/redemptions"),
+        ),
+    ]
+
+
 def drives(charge: UUID) -> list[Step]:
     """Return what a connected car has told, and what came of it."""
     return [

@@ -57,6 +57,11 @@ class SquareByHand(ByHand):
         return {"merchant_id": merchant, "location_id": location, **oauth.new_token(square, merchant)}
 
     @lets_happen
+    def agree(self, merchant: str) -> Json:
+        """Let a seller agree on the consent page; returns the `code` that it hands over."""
+        return {"code": oauth.new_code(self._square, self._square.seller_of(merchant).id)}
+
+    @lets_happen
     def ring_up(
         self,
         merchant: str,
