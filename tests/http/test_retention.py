@@ -18,8 +18,8 @@ from nerava.privacy.model import Erasure, ExportJob, RetentionRun
 from nerava.privacy.retention import KEPT, NOBODY, RULES, Retention, due_rows
 from nerava.rewards.model import RewardCap, RewardGrant
 from nerava.roaming.model import Module, ObjectState, RoamingObject, RoamingPeer
-from nerava.tills.model import TillWay
-from nerava.tills.states import WayState
+from nerava.tills.model import TillOrder, TillRefund, TillWay
+from nerava.tills.states import RefundState, SaleState, WayState
 from nerava.vehicles.connecting import CONSENT_TEXT
 from nerava.vehicles.model import Vehicle, VehicleConnect, VehicleLink
 from nerava.vehicles.states import ConnectState
@@ -78,7 +78,29 @@ def seed(house: House, address: str = "ann@example.org") -> datetime:
         created_at=now,
         expires_at=now,
     )
-    one.database.run(lambda session: session.add(way))
+    orders = [
+        TillOrder(
+            id=new_id(),
+            merchant_id=way.merchant_id,
+            provider="square",
+            account="a",
+            external_id=f"{way.merchant_id}-{number}",
+            state=SaleState.UNREAD.value,
+            # What is told of one with a refund goes on for a while.
+            told_at=now + number * timedelta(days=20),
+        )
+        for number in range(2)
+    ]
+    refund = TillRefund(
+        id=new_id(), order_id=orders[1].id, external_id="r", state=RefundState.FAILED.value, told_at=now
+    )
+
+    def sold(session: Session) -> None:
+        session.add_all([way, *orders])
+        session.flush()
+        session.add(refund)
+
+    one.database.run(sold)
     return one.clock.now()
 
 

@@ -22,7 +22,7 @@ from nerava.privacy.holds import held_contact, held_session, held_user, take_tur
 from nerava.privacy.model import Erasure, ErasureState, ExportJob, ExportState, RetentionRun
 from nerava.rewards.model import RewardGrant
 from nerava.roaming.model import Module, ObjectState, RoamingObject
-from nerava.tills.model import TillWay
+from nerava.tills.model import TillMatch, TillOrder, TillRefund, TillWay
 from nerava.vehicles.model import VehicleConnect
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 5_000
 _WEEK: Final = timedelta(days=7)
+_MONTH: Final = timedelta(days=30)
 _YEAR: Final = timedelta(days=365)
 KEPT: Final = 3 * _YEAR
 """How long a session is its driver's."""
@@ -148,6 +149,25 @@ RULES: Final = (
         held=held_user(VehicleConnect.user_id),
     ),
     Rule("ways to a point of sale", TillWay, _WEEK, TillWay.created_at, held=held_user(TillWay.user_id)),
+    # Before the refunds of such orders: an order that has some goes a day after them.
+    Rule(
+        "orders at tills that prove nothing",
+        TillOrder,
+        _MONTH,
+        TillOrder.told_at,
+        (
+            TillOrder.next_at.is_(None),
+            TillOrder.id.not_in(select(TillMatch.order_id)),
+            TillOrder.id.not_in(select(TillRefund.order_id)),
+        ),
+    ),
+    Rule(
+        "refunds at tills of orders that prove nothing",
+        TillRefund,
+        _MONTH,
+        TillRefund.told_at,
+        (TillRefund.next_at.is_(None), TillRefund.order_id.not_in(select(TillMatch.order_id))),
+    ),
     Rule("states of chargers", ChargerStatus, timedelta(days=90), ChargerStatus.at),
     Rule(
         "charges as cars told them",
