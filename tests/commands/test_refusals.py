@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nerava import migrations
+from nerava.commands.demo import DATABASE
 from nerava.commands.opening import settings_for
 from nerava.commands.running import sole_server
 from nerava.kernel.ids import new_id
@@ -105,6 +106,16 @@ def test_a_second_server_of_one_sqlite_file_does_not_start(
         assert "another one has" in refusal(run, "serve", "--database", url)
     with sole_server(settings):
         pass
+
+
+def test_a_second_demo_in_one_folder_does_not_start(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+
+    with sole_server(settings_for(f"sqlite:///{folder / DATABASE}")):
+        assert "another one has" in refusal(run, "demo", "--folder", folder, "--port", "0")
+
+    assert [one.name for one in folder.iterdir()] == [f"{DATABASE}-serving"]
 
 
 @pytest.mark.parametrize("command", [("doctor",), ("backup", "b"), ("ledger", "audit")])

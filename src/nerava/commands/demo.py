@@ -86,8 +86,9 @@ def demo_command(
     with refusing(out), ExitStack() as opened:
         settings = _settings(folder, port)
         write_log(settings)
-        listening = listen(settings) if serve_api else None
+        listening = opened.enter_context(listen(settings)) if serve_api else None
         folder.mkdir(parents=True, exist_ok=True)
+        opened.enter_context(sole_server(settings))
         simulators = None
         if listening is not None:
             port = listening.getsockname()[1]
@@ -97,7 +98,6 @@ def demo_command(
             told |= {"square": sellers_of(simulators, address)}
             server = settings.server.model_copy(update={"port": port})
             settings = settings.model_copy(update={**told, "server": server})
-        opened.enter_context(sole_server(settings))
         bring_up_to_date(settings)
         installation = open_installation(settings)
         opened.callback(installation.close)

@@ -38,11 +38,10 @@ log = logging.getLogger(__name__)
 
 def run_server(out: Output, settings: Settings) -> None:
     """Serve the HTTP API under settings that were checked, until Ctrl-C or SIGTERM."""
-    with refusing(out):
+    with refusing(out), sole_server(settings), listen(settings) as listening:
         write_log(settings)
-        listening = listen(settings)
         address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-        with sole_server(settings), recorded(settings, SystemClock(), "serve"):
+        with recorded(settings, SystemClock(), "serve"):
             serve(
                 create_app(settings),
                 settings,
