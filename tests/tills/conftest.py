@@ -11,7 +11,7 @@ from tests.helpers.databases import fresh_databases
 from tests.tills.market import Market, opened_market
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """A market for all tests that need none of their own."""
     folder = tmp_path_factory.mktemp("market")
