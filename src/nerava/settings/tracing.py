@@ -49,7 +49,7 @@ class TracingSettings(Group):
         description="How many of the traces that begin here are recorded; also `OTEL_TRACES_SAMPLER_ARG`",
     )
     queue_spans: int = Field(
-        default=4_096,
+        default=8_192,
         ge=16,
         le=1_000_000,
         description="Spans that may wait for the collector, more are dropped; also `OTEL_BSP_MAX_QUEUE_SIZE`",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH_MAX: Final = 2_048
+BATCH_MAX: Final = 4_096
 """So many spans are enough to be sent at once; a bunch goes whole, and may make it a few more."""
 
 PAUSE_S: Final = 2.0
