@@ -26,7 +26,7 @@ from nerava.kernel.clock import SystemClock
 from nerava.kernel.ids import new_id
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.platform import tracing
-from nerava.platform.otlp import Counts, Export, encoded
+from nerava.platform.otlp import Counts, Export, encoded, enveloped
 from nerava.platform.otlp.export import FLUSH_S
 from nerava.platform.outbound import CallPolicy, Outbound
 from nerava.platform.redaction import REDACTOR
@@ -340,6 +340,11 @@ def test_what_machines_ask_every_few_seconds_is_not_recorded() -> None:
 # The collector.
 
 
+def plain(bunch: tracing.Bunch) -> list[bytes]:
+    """Return the bytes of a bunch at a time of no meaning."""
+    return encoded(bunch, 0)
+
+
 def some_spans(count: int) -> Iterator[tracing.Bunch]:
     """Yield spans that have ended."""
     for number in range(count):
@@ -387,12 +392,12 @@ def test_a_slow_collector_keeps_nobody_waiting_and_the_queue_has_an_end(
 def test_what_has_no_room_is_dropped_and_counted() -> None:
     going, free = threading.Event(), threading.Event()
 
-    def send(_bunches: Sequence[tracing.Bunch]) -> int:
+    def send(_bunches: Sequence[list[bytes]]) -> int:
         going.set()
         free.wait(10)
         return 0
 
-    export = Export(send, room=10, pause_s=0.01)
+    export = Export(plain, send, room=10, pause_s=0.01)
     spans = some_spans(31)
     export.take(next(spans))
     assert going.wait(5)
@@ -407,12 +412,12 @@ def test_enough_spans_are_sent_before_the_pause_is_over() -> None:
     sent: list[int] = []
     gone = threading.Event()
 
-    def send(bunches: Sequence[tracing.Bunch]) -> int:
-        sent.append(sum(map(tracing.size_of, bunches)))
+    def send(bunches: Sequence[list[bytes]]) -> int:
+        sent.append(len(bunches))
         gone.set()
         return 0
 
-    export = Export(send, room=10, pause_s=600)
+    export = Export(plain, send, room=10, pause_s=600)
     one, two, three, four, five, six = some_spans(6)
     for bunch in (one, two, three, four):
         export.take(bunch)
@@ -439,10 +444,19 @@ def test_statements_by_the_hundred_and_those_after_the_end_of_a_span_are_sent_on
     finally:
         tracing.turn_off()
     receiver = Receiver(0)
-    receiver.take(encoded(taken, {}, ahead_ns=0))
+    receiver.take(enveloped([encoded(one, 0) for one in taken], {}))
     texts = [one.attributes["db.query.text"] for one in receiver.spans if one.kind == CLIENT]
     assert texts == [f"SELECT {number} FROM t" for number in range(150)] + ["SELECT late FROM t"]
     assert sorted(one.name for one in receiver.spans if one.kind != CLIENT) == ["GET", "job read a country"]
+
+
+def test_a_span_that_cannot_be_encoded_is_dropped_and_fails_nobody() -> None:
+    with collecting() as (receiver, end):
+        for number in (2**64, 1):
+            with tracing.serving(scope_of("/x"), TRACE, None) as root:
+                root.set("number", number)
+        end()
+    assert [one.attributes["number"] for one in receiver.spans] == [1]
 
 
 def test_what_the_collector_refuses_is_counted_too() -> None:
@@ -488,7 +502,7 @@ def test_what_is_put_together_from_pieces_is_read_back_whole() -> None:
     root.failure = "Broken"
     root.end()
     receiver = Receiver(0)
-    receiver.take(encoded(taken, {"service.name": "x"}, ahead_ns=1_000))
+    receiver.take(enveloped([encoded(one, 1_000) for one in taken], {"service.name": "x"}))
     leaf, read = receiver.spans
     assert (read.name, read.kind, read.trace, read.parent, read.error) == ("Ä" * 300, SERVER, TRACE, "", True)
     assert read.attributes == {"count": 2**40, "word": "ß" * 20_000, "error.type": "Broken"}

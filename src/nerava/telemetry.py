@@ -78,7 +78,7 @@ def recorded(settings: Settings, clock: Clock, process: str) -> Iterator[Export 
 def _begin(settings: Settings, clock: Clock, process: str, collector: _Collector) -> Export:
     try:
         # A process that does not record must not even load it.
-        from nerava.platform.otlp import Export, encoded, rejected_in  # noqa: PLC0415 - as said above
+        from nerava.platform.otlp import Export, encoded, enveloped, rejected_in  # noqa: PLC0415 - as said above
     except ModuleNotFoundError as missing:
         raise TracingNotInstalled from missing
     wanted = settings.tracing
@@ -91,11 +91,22 @@ def _begin(settings: Settings, clock: Clock, process: str, collector: _Collector
         **wanted.attributes,
     }
 
-    def send(bunches: Sequence[tracing.Bunch]) -> int:
-        ahead_ns = (clock.now() - EPOCH) // timedelta(microseconds=1) * 1_000 - time.monotonic_ns()
-        return rejected_in(collector.bring(encoded(bunches, resource, ahead_ns=ahead_ns)))
+    ahead_ns = _ahead_ns(clock)
 
-    return Export(send, room=wanted.queue_spans)
+    def encode(bunch: tracing.Bunch) -> list[bytes]:
+        return encoded(bunch, ahead_ns)
+
+    def send(bunches: Sequence[list[bytes]]) -> int:
+        nonlocal ahead_ns
+        ahead_ns = _ahead_ns(clock)
+        return rejected_in(collector.bring(enveloped(bunches, resource)))
+
+    return Export(encode, send, room=wanted.queue_spans)
+
+
+def _ahead_ns(clock: Clock) -> int:
+    """Return what has to be added to monotonic time to get Unix time; looked at anew with every batch."""
+    return (clock.now() - EPOCH) // timedelta(microseconds=1) * 1_000 - time.monotonic_ns()
 
 
 class _Collector:

@@ -9,8 +9,8 @@ kept of a statement stands first, and the length of the whole with it.
 from __future__ import annotations
 
 import struct
-import time
 from functools import lru_cache
+from itertools import chain
 from random import getrandbits
 from typing import TYPE_CHECKING, Final
 
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from nerava.platform.tracing.spans import Part, Value
 
 SCOPE: Final = "nerava"
-BREATH_EVERY: Final = 64
-BREATH_S: Final = 0.0005
-"""So long others get the interpreter after so many bunches: to encode all of them takes milliseconds."""
-
 PIECES_KEPT: Final = 4_096
 _SAMPLED: Final = 1
 _VARINT_MORE: Final = 0x80
@@ -67,24 +63,27 @@ _AROUND: Final = 18 + 10 + 10 + 18
 """How long ids and times of a span are that is a part of another: trace, span, parent, begin and end."""
 
 
-def encoded(bunches: Iterable[Bunch], resource: Mapping[str, str], *, ahead_ns: int) -> bytes:
-    """Return an `ExportTraceServiceRequest`.
+def encoded(bunch: Bunch, ahead_ns: int) -> list[bytes]:
+    """Return the bytes of a bunch in their order; what many have in common is the same object in all of them.
 
     Args:
-        bunches: Spans which have ended, and parts of others.
-        resource: What is said about the process.
+        bunch: A span which has ended, or parts of one.
         ahead_ns: What has to be added to monotonic time to get Unix time, in nanoseconds.
     """
-    pieces = [ScopeSpans(scope=InstrumentationScope(name=SCOPE)).SerializeToString()]
-    for number, (span, parts, is_over) in enumerate(bunches, 1):
-        if not number % BREATH_EVERY:
-            time.sleep(BREATH_S)
-        trace = _TRACE_ID + bytes.fromhex(span.trace_id)
-        if parts:
-            _add_parts(pieces, trace + _PARENT_ID + span.span_id.to_bytes(8, "big"), parts, ahead_ns)
-        if is_over:
-            _add_span(pieces, trace, span, ahead_ns)
-    scope = b"".join(pieces)
+    span, parts, is_over = bunch
+    pieces: list[bytes] = []
+    trace = _TRACE_ID + bytes.fromhex(span.trace_id)
+    if parts:
+        _add_parts(pieces, trace + _PARENT_ID + span.span_id.to_bytes(8, "big"), parts, ahead_ns)
+    if is_over:
+        _add_span(pieces, trace, span, ahead_ns)
+    return pieces
+
+
+def enveloped(bunches: Iterable[list[bytes]], resource: Mapping[str, str]) -> bytes:
+    """Return an `ExportTraceServiceRequest` of what was encoded; `resource` describes the process."""
+    opening = ScopeSpans(scope=InstrumentationScope(name=SCOPE)).SerializeToString()
+    scope = b"".join(chain((opening,), chain.from_iterable(bunches)))
     about = ResourceSpans(
         resource=Resource(attributes=[_attribute(name, value) for name, value in resource.items()])
     ).SerializeToString()

@@ -49,6 +49,7 @@ class Export:
     """Takes spans from any thread and sends them in batches.
 
     Args:
+        encode: Turns what has ended into bytes.
         send: Brings a batch to the collector and returns how many it refused; raises if none arrived.
             Takes a bounded time.
         room: How many spans may wait; more are dropped and counted.
@@ -56,13 +57,19 @@ class Export:
     """
 
     def __init__(
-        self, send: Callable[[Sequence[Bunch]], int], *, room: int, pause_s: float = PAUSE_S
+        self,
+        encode: Callable[[Bunch], list[bytes]],
+        send: Callable[[Sequence[list[bytes]]], int],
+        *,
+        room: int,
+        pause_s: float = PAUSE_S,
     ) -> None:
+        self._encode = encode
         self._send = send
         self._room = room
         self._enough = min(BATCH_MAX, max(1, room // 2))
         self._pause_s = pause_s
-        self._queue: deque[tuple[Bunch, int]] = deque()
+        self._queue: deque[tuple[list[bytes], int]] = deque()
         self._waiting = 0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -81,12 +88,20 @@ class Export:
         """Queue what has ended, or drop it. Neither waits nor fails."""
         size = size_of(bunch)
         with self._lock:
-            waiting = self._waiting
-            if waiting >= self._room:
+            if self._waiting >= self._room:
                 self._dropped += size
                 return
+        try:
+            # Here and not in the thread: what was just recorded is still in the processor's cache.
+            pieces = self._encode(bunch)
+        except Exception:  # noqa: BLE001 - whatever it is, it must end nothing but this bunch
+            with self._lock:
+                self._dropped += size
+            return
+        with self._lock:
+            waiting = self._waiting
             self._waiting = waiting + size
-            self._queue.append((bunch, size))
+            self._queue.append((pieces, size))
         if waiting < self._enough <= waiting + size:
             self._wake.set()
 
@@ -147,13 +162,13 @@ class Export:
                 self._changed.notify_all()
             self._tell()
 
-    def _next(self) -> tuple[list[Bunch], int]:
+    def _next(self) -> tuple[list[list[bytes]], int]:
         """Take a batch out of the queue; return it and how many spans it has."""
         batch, total = [], 0
         with self._lock:
             while self._queue and total < BATCH_MAX:
-                bunch, size = self._queue.popleft()
-                batch.append(bunch)
+                pieces, size = self._queue.popleft()
+                batch.append(pieces)
                 total += size
             self._waiting -= total
         return batch, total
