@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -15,33 +14,12 @@ from nerava.ledger import Ledger
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from tests.helpers.databases import DatabaseUrl, fresh_databases
-from tests.helpers.thrift import folder_in_memory, one_event_loop, share_compiled_statements
+from tests.helpers.thrift import one_event_loop, share_compiled_statements
 from tests.helpers.town import Town, living_town
 
 DIALECTS = ("sqlite", "postgresql")
-IN_MEMORY = pytest.StashKey[Path]()
 
 share_compiled_statements()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep the files of the quick form in memory."""
-    of_a_worker = hasattr(config, "workerinput")
-    if of_a_worker or config.option.basetemp or "chaos" in config.option.markexpr:
-        return
-    folder = folder_in_memory()
-    if folder is not None:
-        config.option.basetemp = folder
-        config.stash[IN_MEMORY] = folder
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Give the memory back; the files of failed tests stay until the next run."""
-    folder = session.config.stash.get(IN_MEMORY, None)
-    if folder is not None and exitstatus == 0:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -488,6 +488,9 @@ NOT_IDS: Final = {
     "payout.transfer_id",
     "pos_order.pos_order_id",
     "redemption.pos_order_id",
+    "till_location.external_id",
+    "till_order.external_id",
+    "till_refund.external_id",
     "vehicle_farewell.external_id",
     "vehicle_link.external_id",
     # Names in the roaming protocol.

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from nerava.__main__ import app
+from tests.helpers.logs import log_as_before
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Leave the log as it was: commands set it up anew, some of them for warnings alone."""
+    with log_as_before():
+        yield
 
 
 @pytest.fixture

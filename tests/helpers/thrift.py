@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
@@ -19,10 +15,6 @@ from nerava.platform.db import engine as engines
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-
-MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
-MEMORY_BYTES_MIN = 4 << 30
-PREFIX = "nerava-tests-"
 
 
 def share_compiled_statements() -> None:
@@ -57,23 +49,6 @@ def one_event_loop() -> Iterator[None]:
             yield
         finally:
             TestClient.portal = None
-
-
-def folder_in_memory() -> Path | None:
-    """Make a folder for a run's files in memory, where nobody waits for a disk; None where there is little.
-
-    What runs that were killed left behind is taken away first: folders carry the number of their process.
-    """
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
-        return None
-    for left in MEMORY.glob(f"{PREFIX}*"):
-        if not _is_running(left.name.removeprefix(PREFIX).partition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY))
-
-
-def _is_running(process: str) -> bool:
-    return Path(f"/proc/{process}").exists()
 
 
 def _same_kind(one: object, other: object) -> bool:

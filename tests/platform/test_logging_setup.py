@@ -21,6 +21,7 @@ from nerava.platform.edge import Edge
 from nerava.platform.log_context import begin_about, end_about
 from nerava.platform.logging_setup import set_up_logging
 from nerava.platform.metrics.rounds import Rounds
+from tests.helpers.logs import log_as_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,16 +32,8 @@ CANARY = "eve.canary@example.org"
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     """Put everything back that setting up the log of the process replaces."""
-    root, ours = logging.getLogger(), logging.getLogger("nerava")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    hooks = (sys.excepthook, sys.unraisablehook, threading.excepthook)
-    with warnings.catch_warnings():
+    with log_as_before():
         yield
-        logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
 
 
 def open_log() -> io.StringIO:
@@ -184,11 +177,12 @@ def test_what_a_request_logs_carries_the_trace_id_of_its_answer_and_nobody_elses
 
     client = TestClient(Edge(page), raise_server_exceptions=False)
     answers = [client.get(f"/{number}").json() for number in range(3)]
-    asked = client.get("/4", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}).json()
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    asked = client.get("/4", headers={"traceparent": f"00-{trace_id}-{'b' * 16}-01"}).json()
 
     served = [one for one in lines(stream) if one["message"].startswith("served")]
     assert [one["trace_id"] for one in served] == [one["trace_id"] for one in (*answers, asked)]
-    assert asked["trace_id"] == "a" * 32
+    assert asked["trace_id"] == trace_id
     assert [one["request_id"] for one in served] == [one["request_id"] for one in (*answers, asked)]
     assert len({one["request_id"] for one in served}) == 4
 

@@ -146,7 +146,7 @@ def test_elsewhere_it_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert first.weaknesses() == []
 
 
-ROUNDS = 20
+ROUNDS = 100
 
 
 def _make(folder: Path, _number: int) -> tuple[int, tuple[bytes, ...]]:
