@@ -249,7 +249,7 @@ def test_a_person_rings_up_an_order_with_a_code_at_the_till(seller: Seller) -> N
     till = f"{seller.simulators.url_of('square')}/till/{seller.location}"
     assert "Code that the customer shows" in httpx2.get(till).text
     form = {"name": "<b>Coffee</b>", "quantity": "2", "price": "450", "tip": "50", "code": "K7Q2"}
-    assert "950 USD" in httpx2.post(till, data=form).text
+    assert "950 minor units of USD with tip" in httpx2.post(till, data=form).text
     (order,) = seller.http.post("/v2/orders/search", json={"location_ids": [seller.location]}).json()[
         "orders"
     ]

@@ -158,9 +158,11 @@ def _city(out: Output, installation: Installation) -> list[Ground]:
         return []
     bring_extract(out, installation, file)
     grounds = furnished(installation, file)
-    out.say("Real behaviour on real streets of another city: the sessions were recorded in California and")
-    out.say("are settled onto chargers in central Helsinki (streets and places of 2019, some of the chargers")
-    out.say("invented), at the same hour of the same weekday, with dates moved up to the last days.\n")
+    out.say(
+        "Real behaviour on real streets of another city: the sessions were recorded in California and "
+        "are settled onto chargers in central Helsinki (streets and places of 2019, some of the chargers "
+        "invented), at the same hour of the same weekday, with dates moved up to the last days.\n"
+    )
     return grounds
 
 

@@ -120,11 +120,11 @@ def acts(scene: Scene, fee_minor: int) -> list[Step]:
         ),
         Step("ask for it …", _keeping("PAYOUT", "id", "DRIVER", "/v1/payouts", cashout)),
         Step(
-            "… one person of finance proposes it …",
+            "… one person of finance proposes it (their passkeys count for 5 minutes after the start) …",
             _keeping("BATCH", "id", "OPS", "/v1/ops/payout-batches", '{"payout_ids":["$PAYOUT"]}'),
         ),
         Step(
-            "… another one lets it go (a passkey counts for 5 minutes after the start)",
+            "… another one lets it go",
             _posting("FINANCE", "/v1/ops/payout-batches/$BATCH/approve", None),
         ),
         Step("… and within seconds it is paid", reading("DRIVER", "/v1/payouts/$PAYOUT")),

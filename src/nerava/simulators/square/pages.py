@@ -96,4 +96,5 @@ def _sell(square: SquareCore, merchant: str, location: str, form: dict[str, str]
 
 def _receipt(order: Json) -> str:
     total = order["total_money"]
-    return f"<p>Sold: order {html.escape(order['id'])}, {total['amount']} {total['currency']} with tip.</p>"
+    paid = f"{total['amount']} minor units of {total['currency']} with tip"
+    return f"<p>Sold: order {html.escape(order['id'])}, {paid}.</p>"
