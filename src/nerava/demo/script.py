@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 CURL: Final = "curl -sw '\\n'"
 """Without a word of its own, and with a line's end after each answer, which has none."""
 JSON: Final = '-H "Content-Type: application/json"'
-FIELD: Final = """field() { sed -n "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/p"; }"""
-"""A shell function that takes one field of text out of an answer."""
+FIELD: Final = """field() { sed -ne "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/p" -e t -e "w /dev/stderr"; }"""
+"""A shell function that takes one field of text out of an answer; without it, the whole answer is shown."""
 
 CASHED_MINOR: Final = 100
 
