@@ -14,7 +14,7 @@ from nerava.platform.provider_calls import SQUARE_READ
 from nerava.tills.ports import NOT_THERE, TOKEN_REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from nerava.platform.outbound import CallPolicy, Result, Surroundings
     from nerava.tills.ports import Seller
@@ -43,7 +43,6 @@ class SquareApi:
         method: str,
         path: str,
         *,
-        query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
     ) -> Outcome[dict[str, Any]]:
         """Ask for something of a seller; asking changes nothing, whatever the method."""
@@ -52,7 +51,6 @@ class SquareApi:
             path,
             SQUARE_READ.call,
             f"Bearer {seller.token}",
-            query=query,
             body=body,
             partition=seller.account,
         )
@@ -71,7 +69,6 @@ class SquareApi:
         policy: CallPolicy,
         authorization: str | None,
         *,
-        query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
         partition: str = "",
     ) -> Result:
@@ -79,9 +76,7 @@ class SquareApi:
         headers |= {} if authorization is None else {"authorization": authorization}
         headers |= {} if body is None else {"content-type": "application/json"}
         sent = b"" if body is None else orjson.dumps(body)
-        return self._outbound.ask(
-            method, path, policy, query=query, headers=headers, body=sent, partition=partition
-        )
+        return self._outbound.ask(method, path, policy, headers=headers, body=sent, partition=partition)
 
     def _outcome(self, result: Result, policy: CallPolicy) -> Outcome[dict[str, Any]]:
         if isinstance(result, NotSent):
