@@ -16,6 +16,9 @@ JSON: Final = '-H "Content-Type: application/json"'
 FIELD: Final = """field() { sed -ne "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/p" -e t -e "w /dev/stderr"; }"""
 """A shell function that takes one field of text out of an answer; without it, the whole answer is shown."""
 
+PLAIN: Final = 'sed -n "s/<[^>]*>//g;/old:/p"'
+"""What a till's page says came of it: sold, or not sold and why."""
+
 CASHED_MINOR: Final = 100
 
 
@@ -65,7 +68,7 @@ def sells(till: str) -> list[Step]:
     return [
         Step(
             "ring the coffee up at the till of the merchant (a page for people, too), with the code …",
-            f"{CURL} -o /dev/null -X POST {rung_up}",
+            f"{CURL} -X POST {rung_up} | {PLAIN}",
         ),
         Step(
             "… and three minutes later the receipt names the order that proves it",

@@ -75,15 +75,15 @@ def _till(square: SquareCore, call: Call, location: str) -> Answer:
     seller = next((one for one in square.state.sellers.values() if location in one.locations), None)
     if seller is None:
         return as_page(_FRAME.format(title="No till", body="<p>There is no such place.</p>"), 404)
-    done = ""
+    done, status = "", 200
     if call.method == "POST":
         try:
             done = _receipt(_sell(square, seller.id, location, _form(call.body.decode())))
         except (SquareProblem, ValueError) as problem:
             why = problem.detail if isinstance(problem, SquareProblem) else "an amount is a whole number"
-            done = f"<p><strong>Not sold:</strong> {html.escape(why)}</p>"
+            done, status = f"<p><strong>Not sold:</strong> {html.escape(why)}</p>", 422
     name = html.escape(seller.locations[location]["name"])
-    return as_page(_FRAME.format(title=f"Till of {name}", body=done + _TILL))
+    return as_page(_FRAME.format(title=f"Till of {name}", body=done + _TILL), status)
 
 
 def _sell(square: SquareCore, merchant: str, location: str, form: dict[str, str]) -> Json:
