@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from nerava import migrations
+from nerava.integrations.delimited_places import COLUMNS
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from tests.commands.conftest import Run
 
@@ -71,10 +72,18 @@ def test_migrating_for_a_role_gives_it_what_it_needs_and_no_more(
 
 
 def test_sqlite_has_no_roles_to_grant_to(run: Run, tmp_path: Path) -> None:
-    done = run("migrate", "--role", ROLE, "--database", f"sqlite:///{tmp_path / 'n.sqlite3'}")
+    file = tmp_path / "n.sqlite3"
+    done = run("migrate", "--role", ROLE, "--database", f"sqlite:///{file}")
 
     assert done.exit_code == 2
     assert "SQLite knows no roles" in " ".join(done.stderr.split())
+    assert not file.exists(), "a command that is refused has done nothing"
+
+
+def test_the_help_of_importing_a_list_names_its_columns(run: Run) -> None:
+    told = " ".join(run("import", "csv", "--help").stdout.replace("│", " ").split())
+
+    assert all(name in told for name in COLUMNS)
 
 
 def test_every_command_loads_and_says_what_it_does(run: Run) -> None:

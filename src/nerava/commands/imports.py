@@ -15,7 +15,7 @@ from nerava.commands.output import AsJson, Output
 from nerava.commands.stations import nlr_command, ocm_command
 from nerava.discovery.feeds import Attribution
 from nerava.discovery.map_files import SUFFIX
-from nerava.integrations.delimited_places import ListFeed
+from nerava.integrations.delimited_places import COLUMNS, NEEDED, ListFeed
 
 if TYPE_CHECKING:
     from nerava.installation import Installation
@@ -79,7 +79,15 @@ def _drawn(out: Output, file: Path, data_dir: Path | None) -> dict[str, object]:
 
 @app.command("csv")
 def csv_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.csv",
+            exists=True,
+            dir_okay=False,
+            help=f"CSV in UTF-8; it needs the columns {', '.join(NEEDED)}. All: {', '.join(COLUMNS)}.",
+        ),
+    ],
     name: Annotated[str, typer.Option(help="What this list is called; rows of it replace its older ones.")],
     attribution: Annotated[str, typer.Option(help="What has to be shown beside its rows.")] = "own data",
     url: Annotated[str, typer.Option(help="Where that links to.")] = "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from sqlalchemy import make_url
 
 from nerava import __version__, migrations
 from nerava.audit import rights as audit_rights
@@ -38,6 +39,9 @@ def migrate_command(
     out = Output(as_json=as_json)
     with refusing(out):
         settings = settings_for(database)
+        if role is not None and make_url(settings.database.address).get_backend_name() == "sqlite":
+            message = "SQLite knows no roles; its triggers keep history from everybody; leave --role out"
+            raise NoRolesThere(message)
         before, after = bring_up_to_date(settings), migrations.head()
         if role is not None:
             _grant(settings.database.address, role)
@@ -57,9 +61,6 @@ def version_command(as_json: AsJson = False) -> None:
 def _grant(url: str, role: str) -> None:
     database = Database(url, EngineOptions(pool_size=1))
     try:
-        if database.is_sqlite:
-            message = "SQLite knows no roles; its triggers keep history from everybody"
-            raise NoRolesThere(message)
         guarded = (
             *ledger_rights.RIGHTS,
             *alarm_store.RIGHTS,
