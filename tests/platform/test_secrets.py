@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import pickle
+import secrets as csprng
 import stat
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -167,8 +169,16 @@ def test_processes_that_make_it_at_once_end_with_one(tmp_path: Path) -> None:
     assert {file.name for folder in tmp_path.iterdir() for file in folder.iterdir()} == {"secret-seal"}
 
 
-def test_threads_share_one_reading(tmp_path: Path) -> None:
+def test_threads_share_one_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Secrets({}, FixedClock(NOON), made_in=tmp_path)
+    # Slow enough that every thread comes while the first one still makes it.
+    of_chance = csprng.token_bytes
+
+    def slowly(count: int) -> bytes:
+        time.sleep(0.05)
+        return of_chance(count)
+
+    monkeypatch.setattr(csprng, "token_bytes", slowly)
     values = in_parallel(64, lambda _: found.get(SecretKind.SEAL).reveal())
     assert len(set(values)) == 1
 

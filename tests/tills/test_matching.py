@@ -119,6 +119,17 @@ def test_a_code_that_was_taken_back_is_not_looked_for(market: Market) -> None:
     assert judged(market, stall, again) == ("proved", None)
 
 
+def test_an_order_in_another_currency_proves_nothing(market: Market) -> None:
+    stall = market.stall()
+    taken = market.taken(stall, 1_000)
+    name, _ = market.sold(stall, 1_000)
+    market.told()
+    elsewhere = update(TillOrder).where(TillOrder.external_id == name).values(currency="CAD")
+    market.house.installation.database.run(lambda session: session.execute(elsewhere))
+    market.look()
+    assert judged(market, stall, taken) == ("waiting", "amount-differs")
+
+
 def test_an_order_of_another_place_proves_nothing(market: Market) -> None:
     stall = market.stall()
     elsewhere = market.stall()
