@@ -14,7 +14,7 @@ from nerava.ledger import Ledger
 from nerava.platform.db import Database, EngineOptions
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from tests.helpers.databases import DatabaseUrl, fresh_databases
-from tests.helpers.thrift import one_event_loop, share_compiled_statements
+from tests.helpers.thrift import leave_what_is_loaded_alone, one_event_loop, share_compiled_statements
 from tests.helpers.town import Town, living_town
 
 DIALECTS = ("sqlite", "postgresql")
@@ -49,6 +49,11 @@ def _is_its_turn(item: pytest.Function) -> bool:
     dialect = next((one for one in item.callspec.params.values() if one in DIALECTS), None)
     case = f"{item.originalname} {item.callspec.id.replace(dialect or '', '', 1)}"
     return dialect in {None, DIALECTS[crc32(case.encode()) % 2]}
+
+
+def pytest_collection_finish() -> None:
+    """Let the tests begin with nothing in which garbage is looked for."""
+    leave_what_is_loaded_alone()
 
 
 @pytest.fixture(scope="session", autouse=True)

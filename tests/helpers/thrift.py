@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from starlette.testclient import TestClient
 
+from nerava.__main__ import YOUNG_OBJECTS
 from nerava.platform.db import engine as engines
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ def share_compiled_statements() -> None:
     engines.create_engine = create_engine  # type: ignore[assignment]
     DefaultDialect.__eq__ = _same_kind  # type: ignore[method-assign]
     DefaultDialect.__hash__ = _hash_of_kind  # type: ignore[method-assign]
+
+
+def leave_what_is_loaded_alone() -> None:
+    """Never look for garbage in what is loaded, and else as seldom as the product does: a twelfth of everything.
+
+    Modules and collected tests are millions of objects, and none of them is garbage before the end.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
 
 
 @contextmanager
