@@ -63,6 +63,8 @@ def cells_of(session: RecordedSession, *, user: str | None = None) -> Cells:
         "energy_wh": str(session.energy_wh),
         "user": session.user or user or "",
         "power_w_max": str(session.power_w_max or ""),
+        "price": "",
+        "currency": "",
     }
 
 
@@ -203,6 +205,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("in the far future", _ahead, Reason.WRONG_YEAR),
     Fault("no such day", _set(started_at="2025-02-30T10:00:00+00:00"), Reason.BAD_TIME),
     Fault("a day without time", _set(ended_at="2025-02-28"), Reason.BAD_TIME),
+    Fault("a sign for a currency", _set(price="12.34", currency="$"), Reason.BAD_CURRENCY),
     Fault("no such zone", _set(timezone="Mars/Olympus"), Reason.BAD_TIMEZONE),
     Fault("watt-hours for kilowatt-hours", _thousandfold, Reason.IMPOSSIBLE_POWER),
     Fault("seen before", lambda cells, _rng: cells, Reason.DUPLICATE_REFERENCE),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nerava.charging.evidence import SessionPrice
 from nerava.charging.recordings import (
     ACN,
     EPFL,
@@ -42,6 +43,8 @@ CLEAN: dict[str, object] = {
     "energy_wh": "21500",
     "user": "card-7",
     "power_w_max": "11000",
+    "price": "12.34",
+    "currency": "USD",
 }
 KWH = ColumnMapping(
     name="kwh",
@@ -90,6 +93,7 @@ def test_a_clean_row_becomes_a_session_with_every_field() -> None:
         timezone="America/Chicago",
         user="card-7",
         power_w_max=11_000,
+        price=SessionPrice(1_234, "USD"),
     )
 
 
@@ -148,6 +152,11 @@ def test_a_clean_row_becomes_a_session_with_every_field() -> None:
         ({"site": b"Z\xfcrich".decode(errors="surrogateescape")}, Reason.BAD_ENCODING),
         ({"user": "a\x1bb"}, Reason.BAD_TEXT),
         ({"power_w_max": "much"}, Reason.BAD_NUMBER),
+        ({"price": "dear"}, Reason.BAD_NUMBER),
+        ({"price": "-0.01"}, Reason.BAD_NUMBER),
+        ({"price": "10000001"}, Reason.BAD_NUMBER),
+        ({"currency": "$"}, Reason.BAD_CURRENCY),
+        ({"currency": ""}, Reason.BAD_CURRENCY),
         ({"power_w_max": "0"}, Reason.BAD_NUMBER),
         ({"power_w_max": "-11000"}, Reason.BAD_NUMBER),
     ],
@@ -511,6 +520,19 @@ def test_an_operators_export_is_read_by_a_mapping() -> None:
     assert session.started_at == datetime(2026, 6, 2, 3, 0, tzinfo=UTC)
 
 
+def test_a_price_is_read_in_the_minor_units_of_its_currency() -> None:
+    priced = {**DOCUMENT["columns"], "price": "Total"}
+    for currency, minor in (("USD", 1_050), ("jpy", 10), ("KWD", 10_500)):
+        constants = {**DOCUMENT["constants"], "currency": currency}
+        mapping = mapping_from({"columns": priced, "constants": constants}, name="depot")
+        (session,) = parse([Row(2, EXPORT | {"Total": "10.5"})], mapping, LIMITS)
+        assert isinstance(session, RecordedSession)
+        assert session.price == SessionPrice(minor, currency.upper())
+    assert session_of(price="").price is None
+    with pytest.raises(MappingInvalid):
+        mapping_from({"columns": priced, "constants": {**constants, "currency": "dollars"}}, name="depot")
+
+
 def test_a_decimal_comma_is_read_where_the_mapping_says_so() -> None:
     mapping = mapping_from(DOCUMENT | {"units": {"decimal": ","}}, name="comma")
     (good,) = parse([Row(2, EXPORT | {"kWh": "21,5"})], mapping, LIMITS)
@@ -537,6 +559,8 @@ def test_a_decimal_comma_is_read_where_the_mapping_says_so() -> None:
         ({"constants": DOCUMENT["constants"] | {"site": "a\x00"}}, "control characters"),
         ({"constants": DOCUMENT["constants"] | {"power_max": "strong"}}, "not a number: 'strong'"),
         ({"constants": DOCUMENT["constants"] | {"energy": "1"}}, "'energy' is no field in [constants]"),
+        ({"columns": DOCUMENT["columns"] | {"price": "Total"}}, "a price has its currency"),
+        ({"constants": DOCUMENT["constants"] | {"currency": "USD"}}, "and a currency its price"),
         ({"units": {"energy": "MJ"}}, "units.energy is Wh or kWh or a number, not 'MJ'"),
         ({"units": {"energy": "0"}}, "a unit is a number between 0 and a billion"),
         ({"units": {"power": "-1"}}, "a unit is a number between 0 and a billion"),
@@ -596,6 +620,9 @@ def test_the_heading_decides_which_ready_mapping_fits() -> None:
     assert mapping_for(list(CLEAN)) == NERAVA
     assert mapping_for([name for name in CLEAN if name != "user"]).user is None
     assert mapping_for([name for name in CLEAN if name != "power_w_max"]).power_max is None
+    for missing in ("price", "currency"):
+        unpriced = mapping_for([name for name in CLEAN if name != missing])
+        assert (unpriced.price, unpriced.currency) == (None, None)
     with pytest.raises(ColumnsMissing) as raised:
         mapping_for(["a", "b"])
     assert "'a', 'b'" in raised.value.detail

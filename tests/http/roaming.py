@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from tests.http.conftest import Caller, House, opened_house
 from tests.http.flows import campaign, sponsor
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PER_KWH = {"kind": "per_kwh", "points_per_kwh": 10}
 OCPI = OcpiSettings(mode="simulator", country_code="US", party_id="NRV", name="Nerava")
 
 
@@ -184,8 +185,10 @@ def invitation(house: House, **changes: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def opened_network(url: str, folder: Path, **operator: Any) -> Iterator[Network]:
-    """Open a house with a campaign of 10 points per kilowatt-hour, and an operator who is registered."""
+def opened_network(
+    url: str, folder: Path, *, rule: Mapping[str, Any] = PER_KWH, **operator: Any
+) -> Iterator[Network]:
+    """Open a house with a campaign, of 10 points per kilowatt-hour unless said, and a registered operator."""
     clock = FixedClock(NOW)
     with opened_house(url, folder, clock, ocpi=OCPI) as house:
         invited = invitation(house)
@@ -196,5 +199,5 @@ def opened_network(url: str, folder: Path, **operator: Any) -> Iterator[Network]
             made = driver.post("/v1/me/charging-tokens")
             assert made.status_code == 201, made.text
             owner = sponsor(house, 100_000)
-            campaign(owner, 50_000, rules=[{"kind": "per_kwh", "points_per_kwh": 10}])
+            campaign(owner, 50_000, rules=[rule])
             yield Network(house, cpo, clock, UUID(invited["peer_id"]), driver, made.json())

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from nerava.charging.evidence import EvidencedSession
+from nerava.charging.evidence import EvidencedSession, SessionPrice
 from nerava.grid.carbon import CarbonFacts, Signal, Stretch
 from nerava.grid.facts import GridFacts
 from nerava.grid.tariffs import PeriodSpan, TariffFacts, TariffName
@@ -129,6 +129,9 @@ def sessions(draw: st.DrawFn) -> EvidencedSession:
         evidence_level=draw(st.integers(0, 5)),
         score=draw(st.integers(0, 100)),
         under_review=draw(st.booleans()),
+        price=draw(
+            st.none() | st.builds(SessionPrice, st.integers(0, 10**9), st.sampled_from(("USD", "JPY")))
+        ),
         latitude=(latitude := draw(st.none() | st.floats(-90, 90))),
         longitude=None if latitude is None else draw(st.floats(-180, 180)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
-from nerava.charging.evidence import EvidencedSession
+from nerava.charging.evidence import EvidencedSession, SessionPrice
 from nerava.grid.carbon import CarbonFacts, Signal, Stretch
 from nerava.grid.facts import GridFacts
 from nerava.grid.tariffs import PeriodSpan, TariffFacts
@@ -26,6 +26,7 @@ from nerava.rewards.rules import (
     OffPeak,
     OffPeakBonus,
     PastRule,
+    PercentOfPrice,
     PerKwh,
     PurchaseMatch,
     Streak,
@@ -41,6 +42,7 @@ NIGHT = {"from_time": time(22), "until_time": time(6)}
 NIGHT_OUT = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 
 CLEAN = GridCarbon(below_g_per_kwh=200, points_per_kwh=10)
+BACK = PercentOfPrice(price_bps=250, points_max=50)
 CHEAP = TariffPeriod(utility="Edison", tariff="EV", periods=frozenset({0, 2}), points_per_kwh=5)
 
 
@@ -87,6 +89,13 @@ EXAMPLES: list[tuple[AnyRule, EvidencedSession, Answer, str, int]] = [
         50,
     ),
     (OffPeak(points_per_kwh=5, **NIGHT), session(), Answer.REFUSED, "off_peak.outside", 0),
+    (BACK, session(price=SessionPrice(1_239, "USD")), Answer.EARNED, "percent_of_price.share", 30),
+    (BACK, session(price=SessionPrice(2_000, "USD")), Answer.EARNED, "percent_of_price.share", 50),
+    (BACK, session(price=SessionPrice(2_040, "USD")), Answer.EARNED, "percent_of_price.most", 50),
+    (BACK, session(price=SessionPrice(39, "USD")), Answer.REFUSED, "percent_of_price.too_little", 0),
+    (BACK, session(price=SessionPrice(0, "USD")), Answer.REFUSED, "percent_of_price.free", 0),
+    (BACK, session(), Answer.REFUSED, "percent_of_price.not_known", 0),
+    (BACK, session(price=SessionPrice(1_239, "EUR")), Answer.REFUSED, "percent_of_price.other_currency", 0),
     (
         OffPeak(points_per_kwh=5, **NIGHT),
         session(started_at=NIGHT_OUT, energy_wh=199),

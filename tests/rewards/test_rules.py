@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nerava.charging.evidence import EvidencedSession
+from nerava.charging.evidence import EvidencedSession, SessionPrice
 from nerava.rewards.past import Past
 from nerava.rewards.reasons import TEXTS, placeholders, sentence
 from nerava.rewards.rules import (
@@ -20,8 +20,10 @@ from nerava.rewards.rules import (
     Judgement,
     OffPeak,
     PastRule,
+    PercentOfPrice,
     read_rules,
 )
+from nerava.rewards.rules.base import POINTS_MAX
 from tests.rewards.examples import pasts, session, sessions
 from tests.rewards.rule_examples import EXAMPLES, PAST_EXAMPLES, RULES, answer_of
 
@@ -134,6 +136,12 @@ def test_off_peak_never_pays_for_more_energy_than_was_delivered(drawn: Evidenced
             "points_per_kwh": 1,
             "weekdays": [1, 1],
         },
+        {"kind": "percent_of_price", "price_bps": 0, "points_max": 1},
+        {"kind": "percent_of_price", "price_bps": 10_001, "points_max": 1},
+        {"kind": "percent_of_price", "price_bps": 2.5, "points_max": 1},
+        {"kind": "percent_of_price", "price_bps": 1},
+        {"kind": "percent_of_price", "price_bps": 1, "points_max": 0},
+        {"kind": "percent_of_price", "price_bps": 1, "points_max": 1, "currency": "usd"},
         {"kind": "grid_carbon", "below_g_per_kwh": 0, "points_per_kwh": 1},
         {"kind": "grid_carbon", "below_g_per_kwh": 2_001, "points_per_kwh": 1},
         {"kind": "grid_carbon", "below_g_per_kwh": 1, "points_per_kwh": 1, "signal": "both"},
@@ -179,6 +187,25 @@ def test_numbers_are_read_as_people_write_them() -> None:
         "7.43 kWh are at least 0.5 kWh."
     )
     assert sentence("connector_power.right", {"power_w": 22_000}) == "The connector delivers up to 22 kW."
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [
+        (1_239, "USD", "12.39 USD"),
+        (7, "EUR", "0.07 EUR"),
+        (0, "EUR", "0.00 EUR"),
+        (500, "JPY", "500 JPY"),
+        (1_005, "KWD", "1.005 KWD"),
+    ],
+)
+def test_a_price_is_written_with_the_decimals_of_its_currency(minor: int, currency: str, text: str) -> None:
+    rule = PercentOfPrice(price_bps=1_000, points_max=POINTS_MAX, currency=currency)
+
+    judgement = rule.judge(session(price=SessionPrice(minor, currency)))
+
+    assert judgement.facts["price"] == text
+    assert rule.promise.startswith("10 % of what the operator's record says it cost")
 
 
 def test_a_code_from_a_later_version_is_shown_as_it_is() -> None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 SECOND_US: Final = 1_000_000
+PRICE_MINOR_MAX: Final = 10**9
+"""The most minor units that a session can have cost; what is above was mistyped."""
 
 
 class EvidenceLevel(IntEnum):
@@ -41,6 +43,17 @@ class EvidenceLevel(IntEnum):
     """A charge detail record with valid signed meter values."""
 
 
+class SessionPrice(NamedTuple):
+    """What the operator asks for a session, in minor units of an ISO 4217 currency, in capitals.
+
+    With tax where the source tells the tax, and otherwise the amount as it is told. What another
+    company then bills the driver for it is not known here.
+    """
+
+    minor: int
+    currency: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencedSession:
     """A closed charging session as its best evidence shows it: what verification and rules read.
@@ -52,6 +65,7 @@ class EvidencedSession:
         power_w_max: What the connector can deliver, in watts; None where nobody knows.
         evidence_level: The best `EvidenceLevel` there is.
         latitude, longitude: Of the location, WGS 84; None where nobody knows.
+        price: What the operator asks for it; None where nobody told.
         score: 0 to 100, from verification; 0 before it.
         under_review: Whether a person has yet to decide; then rewards are held, not given.
         evaluations: How many decisions about it exist already.
@@ -74,6 +88,7 @@ class EvidencedSession:
     is_test: bool = False
     latitude: float | None = None
     longitude: float | None = None
+    price: SessionPrice | None = None
     score: int = 0
     under_review: bool = False
     evaluations: int = 0
@@ -82,6 +97,10 @@ class EvidencedSession:
     def __post_init__(self) -> None:
         """Derive the duration."""
         object.__setattr__(self, "duration_us", max(0, (self.ended_at - self.started_at) // MICROSECOND))
+
+    def costing(self, price: SessionPrice | None) -> EvidencedSession:
+        """Return the session with another price."""
+        return self if price == self.price else replace(self, price=price)
 
     def judged(self, *, score: int, under_review: bool) -> EvidencedSession:
         """Return the session with what verification found."""
@@ -95,6 +114,7 @@ class NewEvidence:
     Attributes:
         at: When it happened; `received_at` is when it is attested.
         energy_wh, started_at, ended_at: What it measured; None where it says nothing.
+        price: What the session cost; None where it says nothing.
         connector_id: Where it was, for a session of which only the place is known.
         is_credit: Whether it takes back what a detail record of its own level said before.
     """
@@ -109,18 +129,38 @@ class NewEvidence:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     connector_id: UUID | None = None
+    price: SessionPrice | None = None
     is_credit: bool = False
 
-    def replaces(self, level: int, energy_wh: int) -> bool:
-        """Return whether it says more than evidence of this level that measured so much.
+    def replaces(self, level: int, energy_wh: int, price: SessionPrice | None) -> bool:
+        """Return whether it says more than evidence of this level, that measured so much and told this price.
 
-        A credit counts at its own level too, from charge detail records on, and only downwards: so
-        the same one again changes nothing.
+        A credit counts at its own level too, from charge detail records on, and only downwards, in
+        energy, in price or in both: so the same one again changes nothing.
         """
         if self.level > level:
             return True
-        less = self.energy_wh is not None and self.energy_wh < energy_wh
-        return self.is_credit and self.level == level and level >= EvidenceLevel.CDR and less
+        if not self.is_credit or self.level != level or level < EvidenceLevel.CDR:
+            return False
+        pairs = [(self.energy_wh, energy_wh)]
+        if price is not None and self.price is not None:
+            if self.price.currency != price.currency:
+                return False
+            pairs.append((self.price.minor, price.minor))
+        told = [(new, old) for new, old in pairs if new is not None]
+        return all(new <= old for new, old in told) and any(new < old for new, old in told)
+
+    def price_after(self, level: int, price: SessionPrice | None) -> SessionPrice | None:
+        """Return the price of a session of this level and price once this piece counts.
+
+        A record that names none ends what a mere word named before; a credit of the whole session
+        leaves nothing to pay.
+        """
+        if self.price is not None:
+            return self.price
+        if self.is_credit and self.energy_wh == 0:
+            return None if price is None else SessionPrice(0, price.currency)
+        return None if level < EvidenceLevel.CDR <= self.level else price
 
 
 def body_sha256(body: Mapping[str, object]) -> str:

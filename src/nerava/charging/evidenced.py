@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import func, select
 
 from nerava.charging.evidence import EvidencedSession
-from nerava.charging.model import ChargingLocation, ChargingSession, Connector, Evse
+from nerava.charging.model import ChargingLocation, ChargingSession, Connector, Evse, SessionPriceRow
+from nerava.charging.prices import price_of_row
 from nerava.charging.queries import decisive_finding
 from nerava.charging.states import SessionState
 
@@ -22,6 +23,7 @@ PAGE: Final = 2_000
 _S: Final[Any] = ChargingSession.__table__.c
 _LOCATION: Final[Any] = ChargingLocation.__table__
 _CONNECTOR: Final[Any] = Connector.__table__
+_PRICE: Final[Any] = SessionPriceRow.__table__
 _DECIDED: Final = (SessionState.VERIFIED.value, SessionState.REVIEW.value, SessionState.REJECTED.value)
 
 
@@ -50,12 +52,15 @@ def evidenced_query() -> Select[Any]:
             func.coalesce(_CONNECTOR.c.power_w_max, _best_there()).label("power_w_max"),
             _S.evidence_level,
             *(_LOCATION.c[name] for name in ("is_test", "latitude", "longitude")),
+            _PRICE.c.price_minor,
+            _PRICE.c.currency,
             _S.score,
             _S.evaluations,
             _S.state,
         )
         .join(_LOCATION, _LOCATION.c.id == _S.location_id)
         .outerjoin(_CONNECTOR, _CONNECTOR.c.id == _S.connector_id)
+        .outerjoin(_PRICE, _PRICE.c.session_id == _S.id)
     )
 
 
@@ -84,6 +89,7 @@ def session_of(row: Row[Any]) -> EvidencedSession:
         is_test=row.is_test,
         latitude=row.latitude,
         longitude=row.longitude,
+        price=price_of_row(row),
         score=row.score or 0,
         under_review=row.state == SessionState.REVIEW,
         evaluations=row.evaluations,

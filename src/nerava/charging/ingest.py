@@ -9,8 +9,9 @@ import orjson
 from sqlalchemy import select, tuple_
 
 from nerava.charging.errors import LocationInvalid, SessionInvalid
-from nerava.charging.evidence import EvidenceLevel, body_sha256
+from nerava.charging.evidence import EvidenceLevel, SessionPrice, body_sha256
 from nerava.charging.model import ChargingLocation, ChargingSession, Connector, Evse, SessionEvidence
+from nerava.charging.prices import keep_prices
 from nerava.charging.states import SessionState
 from nerava.charging.zones import zone
 from nerava.kernel.ids import new_id
@@ -99,6 +100,7 @@ class NewSession:
         source: Who told us; with `reference` unique.
         body: What the source sent, values of JSON.
         evidence_reference: The source's name for the piece of evidence; None means `reference`.
+        price: What it cost; None where the source says nothing.
     """
 
     source: str
@@ -112,6 +114,7 @@ class NewSession:
     evidence_level: int = EvidenceLevel.CDR
     body: Mapping[str, object] = field(default_factory=dict)
     evidence_reference: str | None = None
+    price: SessionPrice | None = None
 
 
 class IngestCounts(NamedTuple):
@@ -198,6 +201,7 @@ def ingest(session: Session, sessions: Sequence[NewSession], now: datetime) -> I
         present = set(session.scalars(query))
         new = [(key, one) for key, one in new if key in present]
     NEW_EVIDENCE.run(session, [_evidence_row(key, one, now) for key, one in new])
+    keep_prices(session, {key: one.price for key, one in new if one.price is not None})
     return IngestCounts(new=stored, known=len(sessions) - stored)
 
 

@@ -148,6 +148,23 @@ class SessionPurchase(Base):
     bill_minor: Mapped[int] = mapped_column(BigInteger())
 
 
+class SessionPriceRow(Base):
+    """What a charging session cost, as its best evidence says; a session of which nobody told has none.
+
+    `price_minor` in minor units of `currency`. It goes when the session no longer names its driver.
+    """
+
+    __tablename__ = "session_price"
+    __table_args__ = (
+        CheckConstraint("price_minor >= 0", name="price_not_negative"),
+        CheckConstraint("length(currency) = 3", name="currency_is_a_code"),
+    )
+
+    session_id: Mapped[UUID] = mapped_column(UUIDType(), ForeignKey("charging_session.id"), primary_key=True)
+    price_minor: Mapped[int] = mapped_column(BigInteger())
+    currency: Mapped[str] = mapped_column(String(3))
+
+
 class SessionEvidence(Base):
     """One piece of evidence as it came; the product changes nothing of it but empties its body in time.
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select, tuple_
 
 from nerava.charging.errors import UnknownSession
-from nerava.charging.model import ChargingLocation, ChargingSession, SessionEvidence
+from nerava.charging.model import ChargingLocation, ChargingSession, SessionEvidence, SessionPriceRow
+from nerava.charging.prices import price_of_row
 from nerava.charging.states import SessionState
 from nerava.charging.verification import Finding, FindingCode, Severity
 
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
+    from nerava.charging.evidence import SessionPrice
+
 PAGE_MAX: Final = 200
 _S: Final[Any] = ChargingSession.__table__
 _LOCATION: Final[Any] = ChargingLocation.__table__
 _EVIDENCE: Final[Any] = SessionEvidence.__table__
+_PRICE: Final[Any] = SessionPriceRow.__table__.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,17 @@ class SessionView:
     score: int | None
     findings: tuple[FindingView, ...]
     evaluations: int
+    price: SessionPrice | None
+
+    @property
+    def price_minor(self) -> int | None:
+        """Return what it cost, in minor units of `currency`; None where nobody told."""
+        return None if self.price is None else self.price.minor
+
+    @property
+    def currency(self) -> str | None:
+        """Return the currency of the price, by its ISO 4217 code."""
+        return None if self.price is None else self.price.currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +135,9 @@ def decisive_finding(findings: Sequence[Sequence[Any]]) -> str | None:
 
 def _viewed() -> Select[Any]:
     location = _LOCATION.c.id == _S.c.location_id
-    return select(_S, _LOCATION.c.name.label("location_name"), _LOCATION.c.timezone).join(_LOCATION, location)
+    place = _LOCATION.c.name.label("location_name"), _LOCATION.c.timezone
+    query = select(_S, *place, _PRICE.price_minor, _PRICE.currency).join(_LOCATION, location)
+    return query.outerjoin(SessionPriceRow, _PRICE.session_id == _S.c.id)
 
 
 def _view(row: Any) -> SessionView:  # noqa: ANN401 - a row of `_viewed`
@@ -141,6 +158,7 @@ def _view(row: Any) -> SessionView:  # noqa: ANN401 - a row of `_viewed`
         row.score,
         tuple(_finding(stored) for stored in row.findings),
         row.evaluations,
+        price_of_row(row),
     )
 
 

@@ -30,6 +30,7 @@ _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re
 _NUMBER_LENGTH_MAX: Final = 40
 _INTEGER_BITS_MAX: Final = 128
 _SHOWN_LENGTH_MAX: Final = 40
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _ZONE: Final = re.compile(r"UTC|[A-Z][A-Za-z_]*(?:/[A-Z][A-Za-z0-9_+\-]*){1,2}", re.ASCII)
 # 40 digits with an exponent of two more places, times a factor: 200 digits make every product exact.
 _EXACT: Final = Context(prec=200)
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     BAD_NUMBER = "bad-number"
     BAD_TIME = "bad-time"
     BAD_TIMEZONE = "bad-timezone"
+    BAD_CURRENCY = "bad-currency"
     WRONG_YEAR = "wrong-year"
     ZERO_DURATION = "zero-duration"
     NEGATIVE_DURATION = "negative-duration"
@@ -163,6 +165,18 @@ def whole_units(amount: Decimal, units_each: Decimal) -> int:
     The product is exact before it is rounded, so nothing is rounded twice.
     """
     return int(_EXACT.multiply(amount, units_each).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def currency_of(value: object, column: str) -> str:
+    """Return the ISO 4217 code in a cell, in capitals.
+
+    Raises:
+        CellRefused: It is not three letters (422).
+    """
+    text = text_of(value, column).upper()
+    if _CURRENCY.fullmatch(text) is None:
+        raise CellRefused(Reason.BAD_CURRENCY, f"{column} is not the code of a currency: {shown(value)}")
+    return text
 
 
 @lru_cache(maxsize=1024)

@@ -12,9 +12,11 @@ A mapping for another export is a small TOML or JSON document:
     energy = "Energy (kWh)"
     user = "Card"                        # optional
     power_max = "Connector (kW)"         # optional
+    price = "Total"                      # optional, 12.34 for 12 dollars and 34 cents; needs a currency
 
     [constants]                          # the same value in every row, instead of a column
     site = "Depot North"
+    currency = "USD"
     timezone = "America/Chicago"
 
     [units]                              # each is optional; these are the defaults
@@ -39,6 +41,7 @@ from nerava.charging.recording_cells import (
     EPOCH_SECONDS,
     ISO,
     CellRefused,
+    currency_of,
     decimal_of,
     shown,
     text_of,
@@ -56,9 +59,11 @@ _COLUMNS: Final = (
     "energy",
     "user",
     "power_max",
+    "price",
+    "currency",
 )
-_OPTIONAL: Final = frozenset({"user", "power_max"})
-_CONSTANTS: Final = ("site", "station", "timezone", "power_max")
+_OPTIONAL: Final = frozenset({"user", "power_max", "price", "currency"})
+_CONSTANTS: Final = ("site", "station", "timezone", "power_max", "currency")
 _SECTIONS: Final = ("name", "columns", "constants", "units")
 # The last of each is what a mapping means that says nothing.
 _WH_EACH: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
@@ -110,7 +115,8 @@ class ColumnMapping:
     """Which column holds what. Headings are compared exactly, after blanks around them are cut off.
 
     `reference` names one or more columns that identify a session together. `energy_wh_each` and
-    `power_w_each` are the watt-hours and watts of one unit. `times` is `iso`, `epoch_s`,
+    `power_w_each` are the watt-hours and watts of one unit. `price` is an amount with decimals, of
+    `currency`. `times` is `iso`, `epoch_s`,
     `epoch_ms` or a pattern for `strptime`; a time without offset is wall time in `timezone`.
 
     Raises:
@@ -127,6 +133,8 @@ class ColumnMapping:
     energy: str
     user: str | None = None
     power_max: str | Constant | None = None
+    price: str | None = None
+    currency: str | Constant | None = None
     energy_wh_each: Decimal = Decimal(1000)
     power_w_each: Decimal = Decimal(1000)
     times: str = ISO
@@ -136,6 +144,8 @@ class ColumnMapping:
         """Refuse what could only fail later, row by row."""
         if not self.reference or not all(self.required_columns):
             raise MappingInvalid(f"mapping {self.name!r}: every needed field takes a column")
+        if (self.price is None) != (self.currency is None):
+            raise MappingInvalid(f"mapping {self.name!r}: a price has its currency, and a currency its price")
         self._check_constants()
         if isinstance(self.timezone, Constant) and zone_named(self.timezone.value) is None:
             raise MappingInvalid(f"mapping {self.name!r}: no IANA time zone {shown(self.timezone.value)}")
@@ -152,6 +162,8 @@ class ColumnMapping:
             for field in (self.site, self.station):
                 if isinstance(field, Constant):
                     text_of(field.value, "a constant")
+            if isinstance(self.currency, Constant):
+                currency_of(self.currency.value, "currency")
             if isinstance(self.power_max, Constant):
                 decimal_of(self.power_max.value, "power_max")
         except CellRefused as refused:
@@ -166,7 +178,7 @@ class ColumnMapping:
     @property
     def columns(self) -> tuple[str, ...]:
         """Return every column the mapping names, the optional ones last."""
-        optional = (self.user, self.power_max)
+        optional = (self.user, self.power_max, self.price, self.currency)
         return self.required_columns + tuple(field for field in optional if isinstance(field, str))
 
     def check(self, columns: Collection[str]) -> None:
@@ -184,9 +196,14 @@ class ColumnMapping:
             )
 
     def without_absent_options(self, columns: Collection[str]) -> ColumnMapping:
-        """Return the mapping for a source that has no column for the driver or the connector's power."""
+        """Return the mapping for a source without the driver, the connector's power or the price."""
+        is_priced = self.price in columns and (
+            isinstance(self.currency, Constant) or self.currency in columns
+        )
         return replace(
             self,
+            price=self.price if is_priced else None,
+            currency=self.currency if is_priced else None,
             user=self.user if self.user in columns else None,
             power_max=None
             if isinstance(self.power_max, str) and self.power_max not in columns
@@ -205,10 +222,14 @@ NERAVA: Final = ColumnMapping(
     energy="energy_wh",
     user="user",
     power_max="power_w_max",
+    price="price",
+    currency="currency",
     energy_wh_each=Decimal(1),
     power_w_each=Decimal(1),
 )
-"""Our own format: columns named like the fields they fill, energy in Wh, power in W, ISO times."""
+"""Our own format: columns named like the fields they fill, energy in Wh, power in W, ISO times.
+
+`price` and `currency` are there both or not at all."""
 
 ACN: Final = ColumnMapping(
     name="acn",
@@ -300,6 +321,8 @@ def mapping_from(document: object, *, name: str) -> ColumnMapping:
         energy=headings["energy"],
         user=headings.get("user"),
         power_max=either.get("power_max"),
+        price=headings.get("price"),
+        currency=either.get("currency"),
         energy_wh_each=energy_wh_each,
         power_w_each=power_w_each,
         times=str(units.get("times", ISO)),

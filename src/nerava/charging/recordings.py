@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
+from nerava.charging.evidence import PRICE_MINOR_MAX, SessionPrice
 from nerava.charging.recording_cells import (
     CellRefused,
     Reason,
     Row,
+    currency_of,
     decimal_of,
     instant_of,
     is_nothing,
@@ -37,6 +40,7 @@ from nerava.charging.recording_columns import (
     mapping_for,
     mapping_from,
 )
+from nerava.kernel.currencies import minor_digits
 
 __all__ = [
     "ACN",
@@ -81,6 +85,7 @@ class RecordedSession:
     timezone: str
     user: str | None
     power_w_max: int | None
+    price: SessionPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ def parse(
     times, the energy, the power, a reference that an accepted row had before. Only accepted rows
     count for that, so a fragment does not bar the complete row behind it.
 
-    Energy is rounded half to even to whole watt-hours. Memory grows by one reference per session.
+    Energy is rounded half to even to whole watt-hours, prices to minor units. Memory grows by one
+    reference per session.
     """
     judge = _Judge(mapping, limits)
     first_rows: dict[str, int] = {}
@@ -173,6 +179,7 @@ class _Judge:
             timezone,
             self._user(cells),
             self._power_w_max(cells),
+            self._price(cells),
         )
 
     def reference_if_readable(self, row: Row) -> str | None:
@@ -270,6 +277,17 @@ class _Judge:
         if not 0 < power_w < _CONNECTOR_W_BELOW:
             raise CellRefused(Reason.BAD_NUMBER, f"{column} is {amount}, not the power of a connector")
         return power_w
+
+    def _price(self, cells: Mapping[str, object]) -> SessionPrice | None:
+        column, named = self._mapping.price, self._mapping.currency
+        if column is None or named is None or is_nothing(cells.get(column)):
+            return None
+        amount = decimal_of(cells[column], column, decimal_comma=self._mapping.decimal_comma)
+        currency = currency_of(_text(cells, named, Reason.BAD_CURRENCY), "currency")
+        minor = whole_units(amount, Decimal(10 ** minor_digits(currency)))
+        if amount < 0 or minor > PRICE_MINOR_MAX:
+            raise CellRefused(Reason.BAD_NUMBER, f"{column} is {amount}, not the price of a session")
+        return SessionPrice(minor, currency)
 
 
 def _present(cells: Mapping[str, object], column: str, absent: Reason) -> object:

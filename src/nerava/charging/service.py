@@ -16,6 +16,7 @@ from nerava.charging.evidenced import evidenced_query, session_of
 from nerava.charging.ingest import NEW_EVIDENCE, check_names
 from nerava.charging.model import ChargingSession
 from nerava.charging.neighbours import contexts_of
+from nerava.charging.prices import keep_prices, prices_of
 from nerava.charging.states import SessionEvent, SessionState, transition
 from nerava.charging.telling import Found
 from nerava.charging.verification import NOTHING_AROUND, SCORE_OF_LEVEL, Verification, verify
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Select
     from sqlalchemy.orm import Session
 
-    from nerava.charging.evidence import EvidencedSession, NewEvidence
+    from nerava.charging.evidence import EvidencedSession, NewEvidence, SessionPrice
 
 _T: Final[Any] = ChargingSession.__table__
 _S: Final[Any] = _T.c
@@ -169,8 +170,8 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
 
     A piece of a higher level than the session had replaces what was measured so far, and a
     session that was decided is decided once more with it. A piece of the same or a lower level
-    is only kept, unless it is a credit, which lowers what a detail record measured. The same piece
-    again changes nothing.
+    is only kept, unless it is a credit, which lowers what a detail record measured or what it cost. The
+    same piece again changes nothing.
 
     Raises:
         UnknownSession: A piece is about a session that nobody knows (404).
@@ -203,12 +204,16 @@ def attest(session: Session, evidence: Sequence[NewEvidence], now: datetime) -> 
         ],
     )
     best: dict[UUID, NewEvidence] = {}
+    prices: dict[UUID, SessionPrice | None] = {**dict.fromkeys(ids), **prices_of(session, ids)}
+    before = dict(prices)
     for one in evidence:
-        standing, row = best.get(one.session_id), stored[one.session_id]
+        key = one.session_id
+        standing, row = best.get(key), stored[key]
         level = row.evidence_level if standing is None else standing.level
         measured = None if standing is None else standing.energy_wh
-        if one.replaces(level, row.energy_wh if measured is None else measured):
-            best[one.session_id] = one
+        if one.replaces(level, row.energy_wh if measured is None else measured, prices[key]):
+            best[key], prices[key] = one, one.price_after(level, prices[key])
+    keep_prices(session, {key: price for key, price in prices.items() if price != before[key]})
     return _ATTEST.run(session, [_better(stored[key], one) for key, one in best.items()])
 
 
@@ -223,7 +228,11 @@ def claim_closed(session: Session, limit: int, *, without: Collection[UUID] = ()
     if without:
         query = query.where(_S.driver_id.not_in(list(without)))
     claim = drivers.taking_turns(query, _S.driver_id, _T).order_by(_S.started_at, _S.id).limit(limit)
-    return [session_of(row) for row in session.execute(claim)]
+    claimed = [session_of(row) for row in session.execute(claim)]
+    # Under a lock that was waited for PostgreSQL shows the newest session beside what was joined to it
+    # before: a record that came meanwhile would be judged without its price.
+    prices = prices_of(session, [one.id for one in claimed])
+    return [one.costing(prices.get(one.id)) for one in claimed]
 
 
 def lock_decided(session: Session, ids: Sequence[UUID]) -> dict[UUID, EvidencedSession]:

@@ -323,6 +323,7 @@ HOLDINGS: Final = (
     Holding("charging_session", _by_driver("driver_id")),
     Holding("charging_location", _places),
     Holding("session_evidence", _by_charging("session_id")),
+    Holding("session_price", _by_charging("session_id")),
     Holding("session_purchase", _by_charging("session_id")),
     Holding("reward_decision", _by_charging("session_id")),
     Holding("reward_decision_grid", _by_charging("session_id")),

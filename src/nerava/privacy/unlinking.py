@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, or_, select, update
 
-from nerava.charging.model import SessionPurchase
+from nerava.charging.model import SessionPriceRow, SessionPurchase
 from nerava.drivers.nobody import NOBODY
 from nerava.platform.db.bulk import BulkUpdate
 from nerava.rewards.model import Campaign, RewardCap, RewardGrant
@@ -24,18 +24,20 @@ CAPS: Final = "caps that count nobody's points"
 """How the report names what `forget_caps` removes."""
 
 _PURCHASE: Final[Any] = SessionPurchase.__table__
+_PRICE: Final[Any] = SessionPriceRow.__table__
 _CAP: Final[Any] = RewardCap.__table__
 _COUNTED: Final = BulkUpdate(_CAP, match=("driver_id", "campaign_id", "period"), add=("points_unlinked",))
 
 
 def unlink_grants(session: Session, session_ids: Sequence[UUID]) -> None:
-    """Let the grants of these sessions be nobody's, and forget what was bought near them, in one transaction.
+    """Let the grants of these sessions be nobody's, and forget what they cost and what was bought near them.
 
-    Their caps go on counting them, so that nobody earns twice in a campaign that still runs. The
-    ledger names an account by an opaque id and stays.
+    In the caller's transaction. Their caps go on counting them, so that nobody earns twice in a campaign
+    that still runs. The ledger names an account by an opaque id and stays.
     """
     # A purchase names its driver for longer, and would name whose session it was.
     session.execute(delete(_PURCHASE).where(_PURCHASE.c.session_id.in_(session_ids)))
+    session.execute(delete(_PRICE).where(_PRICE.c.session_id.in_(session_ids)))
     mine = RewardGrant.session_id.in_(session_ids), RewardGrant.driver_id != NOBODY
     wanted = select(
         RewardGrant.driver_id, RewardGrant.campaign_id, RewardGrant.local_date, RewardGrant.points

@@ -190,6 +190,7 @@ class Replay:
             energy_wh=energy_wh,
             evidence_level=EvidenceLevel.TELEMETRY if provisional else EvidenceLevel.CDR,
             body={"row": one.row, "energy_wh": energy_wh},
+            price=one.price,
         )
 
     def _attest(self, session: Session, late: Sequence[RecordedSession]) -> int:
@@ -203,6 +204,7 @@ class Replay:
                 at=one.ended_at,
                 body={"row": one.row, "energy_wh": one.energy_wh},
                 energy_wh=one.energy_wh,
+                price=one.price,
             )
             for one in late
         ]

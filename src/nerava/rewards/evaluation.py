@@ -14,7 +14,15 @@ from nerava.kernel.money import FeeRate
 from nerava.rewards.holdout import REASON as HELD_OUT
 from nerava.rewards.holdout import in_holdout
 from nerava.rewards.past import SOMEBODY_NEW, Ask, Past
-from nerava.rewards.rules import Answer, GridCarbon, Judgement, Multiplier, PastRule, TariffPeriod
+from nerava.rewards.rules import (
+    Answer,
+    GridCarbon,
+    Judgement,
+    Multiplier,
+    PastRule,
+    PercentOfPrice,
+    TariffPeriod,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,6 +33,9 @@ if TYPE_CHECKING:
 
 GRID_WAITING: Final = "grid.waiting"
 """Why a campaign says nothing yet: what its rules ask of the grid is not settled."""
+
+PRICE_WAITING: Final = "price.waiting"
+"""Why a campaign says nothing yet: a record, which it waits for anyway, may still tell the price."""
 
 Afford = Callable[["RunningCampaign", int], bool]
 """Whether a campaign can still pay so many points."""
@@ -108,6 +119,7 @@ class RunningCampaign:
     __slots__ = (
         "asks",
         "asks_grid",
+        "asks_price",
         "conditions",
         "day_max",
         "driver_max",
@@ -120,6 +132,7 @@ class RunningCampaign:
         "has_caps",
         "holdout_percent",
         "id",
+        "may_wait",
         "multipliers",
         "score_min",
         "session_max",
@@ -147,6 +160,8 @@ class RunningCampaign:
         self.holdout_percent = terms.holdout_percent
         self.asks = frozenset(rule.asks for rule in terms.rules if isinstance(rule, PastRule))
         self.asks_grid = Ask.GRID in self.asks
+        self.asks_price = any(isinstance(rule, PercentOfPrice) for rule in terms.rules)
+        self.may_wait = self.asks_grid or self.asks_price
         self.conditions = tuple(rule.judge for rule in terms.rules if rule.is_condition)
         self.multipliers = tuple(rule for rule in terms.rules if isinstance(rule, Multiplier))
         self.earners = tuple(
@@ -189,8 +204,9 @@ class RunningCampaign:
         for judgement in judgements:
             if judgement.answer is Answer.REFUSED:
                 return self._refused("rules.condition_not_met", {}, tuple(judgements))
-        if past is not None and past.grid.waits_for(self.grid_wanted.signals):
-            return self._refused(GRID_WAITING, {}, tuple(judgements))
+        waiting = self._waits_for(session, past) if self.may_wait else None
+        if waiting is not None:
+            return self._refused(waiting, {}, tuple(judgements))
         points = 0
         earners = self.earners if past is None or not self.asks_grid else self._asking(past, conditions=False)
         for judge in earners:
@@ -209,6 +225,13 @@ class RunningCampaign:
             return decision
         # Better evidence, and a credit after it, is judged by the same past.
         return decision._replace(facts={**decision.facts, **past.facts()})
+
+    def _waits_for(self, session: EvidencedSession, past: Past | None) -> str | None:
+        if past is not None and past.grid.waits_for(self.grid_wanted.signals):
+            return GRID_WAITING
+        # A hold never grows: made now, it would lose what the record's price adds.
+        is_open = session.price is None and session.evidence_level < self.settle_level
+        return PRICE_WAITING if self.asks_price and is_open else None
 
     def _asking(self, past: Past, *, conditions: bool) -> list[Callable[[EvidencedSession], Judgement]]:
         """Return the conditions, or the rules that give points; those that ask are told the past."""

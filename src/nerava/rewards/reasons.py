@@ -25,6 +25,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "grid.waiting": (
         "What the grid did meanwhile is not settled yet; the session is decided once more when it is."
     ),
+    "price.waiting": (
+        "What the session cost is not known yet; it is decided once more when the operator's record comes."
+    ),
     "campaign.exhausted": "The budget cannot pay {points} points any more.",
     "evidence.below_minimum": "Evidence of level {level} is weaker than the level {least} asked for.",
     "score.below_minimum": "The verification score of {score} is below {least}.",
@@ -52,6 +55,14 @@ TEXTS: Final[Mapping[str, str]] = {
     "off_peak_bonus.too_little_inside": (
         "Only {energy_wh:kwh} of {of_wh:kwh} were charged between {window} local time; "
         "{share_percent_min} % were needed."
+    ),
+    "percent_of_price.share": "{percent} % of {price}, rounded down.",
+    "percent_of_price.most": "{percent} % of {price} are more than the {most} points of a session.",
+    "percent_of_price.too_little": "{percent} % of {price} are less than one point.",
+    "percent_of_price.free": "The session cost nothing.",
+    "percent_of_price.not_known": "The operator's record does not say what the session cost.",
+    "percent_of_price.other_currency": (
+        "The session cost {price}; the campaign counts prices in {currency} and converts none."
     ),
     "grid_carbon.energy": (
         "{energy_wh:kwh} while the grid of {region} emitted less than {below_g} g CO2 per kWh ({signal}), "
@@ -169,6 +180,7 @@ _CLOSENESS: Final = (
     "campaign.kept",
     "campaign.holdout",
     "grid.waiting",
+    "price.waiting",
     "stacking.another_won",
     "ledger.refused",
     "campaign.exhausted",

@@ -6,9 +6,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from nerava.charging.evidence import EvidenceLevel
 from nerava.grid.facts import PATIENCE
 from nerava.rewards.holdout import HOLDOUT_PERCENT_MAX
-from nerava.rewards.rules import GridCarbon, Multiplier, Rules
+from nerava.rewards.rules import GridCarbon, Multiplier, PercentOfPrice, Rules
 
 FEE_BPS_MAX: Final = 9_000
 
@@ -82,4 +83,18 @@ class CampaignTerms(BaseModel):
                 f"{PATIENCE.days} days"
             )
             raise ValueError(message)
+        self._check_prices()
         return self
+
+    def _check_prices(self) -> None:
+        priced = [rule for rule in self.rules if isinstance(rule, PercentOfPrice)]
+        other = next((rule.currency for rule in priced if rule.currency != self.currency), None)
+        if other is not None:
+            message = f"a share of prices in {other} cannot be paid in {self.currency}: nothing is converted"
+            raise ValueError(message)
+        if priced and self.settle_level < EvidenceLevel.CDR:
+            message = (
+                "a price is proven by the operator's record alone, so a campaign that gives a share of it "
+                f"settles at level {EvidenceLevel.CDR:d} or above"
+            )
+            raise ValueError(message)

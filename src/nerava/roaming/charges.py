@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from nerava.charging.evidence import SessionPrice
     from nerava.charging.queries import SessionView
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
@@ -49,6 +50,7 @@ class Charge:
             the name of the object that describes it.
         ended_at: When it stopped charging; None while it goes on.
         level: What it proves; `PARTNER` where something speaks against it, and `doubt` says what.
+        price: What the operator asks for it; None where it says nothing.
         body: What the operator sent, and what we read in it.
     """
 
@@ -67,6 +69,7 @@ class Charge:
     energy_wh: int
     level: EvidenceLevel
     body: Mapping[str, object]
+    price: SessionPrice | None = None
     doubt: str | None = None
 
 
@@ -241,6 +244,7 @@ def _attested(
         started_at=charge.started_at,
         ended_at=ended_at,
         connector_id=setting.connector_id,
+        price=charge.price,
     )
     try:
         if known.state is SessionState.OPEN:
@@ -265,6 +269,7 @@ def _new_session(charge: Charge, setting: _Setting, ended_at: datetime) -> NewSe
         evidence_level=charge.level,
         evidence_reference=charge.record,
         body=charge.body,
+        price=charge.price,
     )
 
 

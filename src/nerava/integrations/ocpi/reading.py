@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from nerava.charging.evidence import EvidenceLevel
+from nerava.charging.evidence import PRICE_MINOR_MAX, EvidenceLevel, SessionPrice
 from nerava.integrations.ocpi.listing import is_shown, listed, states_of, terms_of
 from nerava.integrations.ocpi.signed_values import signed_energy_wh
+from nerava.kernel.currencies import minor_digits
 from nerava.kernel.geography import Point
 from nerava.roaming.charges import Charge
 from nerava.roaming.model import Module, key_of
@@ -44,9 +45,6 @@ _THOUSAND: Final = Decimal(1_000)
 _HOUR_US: Final = Decimal(3_600_000_000)
 _HOURS_MAX: Final = Decimal(10_000)
 _PHASES: Final = {"AC_3_PHASE": 3, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2}
-_DIGITS: Final = {
-    "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0,
-}  # fmt: skip
 _LATITUDE_MAX: Final = Decimal(90)
 _LONGITUDE_MAX: Final = Decimal(180)
 POWER_W_MAX: Final = 10_000_000
@@ -115,6 +113,7 @@ def charge_of_session(session: SessionIn, text: str, own: tuple[str, str]) -> Ch
         told_at=session.last_updated,
         energy_wh=energy_wh,
         level=EvidenceLevel.PARTNER,
+        price=price_of(session.total_cost, session.currency),
         body=_body(text, energy_wh, session.total_cost, session.currency),
     )
 
@@ -144,6 +143,7 @@ def charge_of_cdr(cdr: CdrIn, text: str, own: tuple[str, str]) -> Charge:
         told_at=cdr.last_updated,
         energy_wh=energy_wh,
         level=EvidenceLevel.PARTNER if doubt else level,
+        price=price_of(cdr.total_cost, cdr.currency),
         body=_body(text, energy_wh, cdr.total_cost, cdr.currency),
         doubt=doubt,
     )
@@ -154,8 +154,19 @@ def minor_units(price: Price | None, currency: str) -> int | None:
     paid = None if price is None else price.paid
     if paid is None:
         return None
-    scaled = paid.scaleb(_DIGITS.get(currency.upper(), 2))
+    scaled = paid.scaleb(minor_digits(currency))
     return int(scaled.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def price_of(price: Price | None, currency: str) -> SessionPrice | None:
+    """Return what the operator asks for a charge, taxes that it names included; None where it says nothing.
+
+    A negative cost is no price of a charge, and an absurd one is none that anybody pays.
+    """
+    minor = minor_units(price, currency)
+    if minor is None or not 0 <= minor <= PRICE_MINOR_MAX:
+        return None
+    return SessionPrice(minor, currency.upper())
 
 
 def _believed_kwh(cdr: CdrIn) -> tuple[Decimal, str | None]:

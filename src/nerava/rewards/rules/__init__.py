@@ -30,6 +30,7 @@ from nerava.rewards.rules.new_driver import NewDriver
 from nerava.rewards.rules.off_peak import OffPeak
 from nerava.rewards.rules.off_peak_bonus import OffPeakBonus
 from nerava.rewards.rules.per_kwh import PerKwh
+from nerava.rewards.rules.percent_of_price import PercentOfPrice
 from nerava.rewards.rules.purchase_match import PurchaseMatch
 from nerava.rewards.rules.streak import Streak
 from nerava.rewards.rules.tariff_period import TariffPeriod
@@ -56,6 +57,7 @@ __all__ = [
     "OffPeakBonus",
     "PastRule",
     "PerKwh",
+    "PercentOfPrice",
     "PurchaseMatch",
     "Rule",
     "Rules",
@@ -75,6 +77,7 @@ AnyRule = Annotated[
     | PerKwh
     | OffPeak
     | OffPeakBonus
+    | PercentOfPrice
     | GridCarbon
     | TariffPeriod
     | Multiplier
@@ -97,6 +100,7 @@ ALL_RULES: Final[tuple[type[Rule], ...]] = (
     PerKwh,
     OffPeak,
     OffPeakBonus,
+    PercentOfPrice,
     GridCarbon,
     TariffPeriod,
     Multiplier,

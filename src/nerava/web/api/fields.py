@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from nerava.charging.evidence import PRICE_MINOR_MAX
 from nerava.ledger.values import AMOUNT_MAX
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -67,6 +68,12 @@ Day = Annotated[date, AfterValidator(possible_day)]
 
 EnergyWh = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Energy in watt-hours."""
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+"""A currency by its ISO 4217 code."""
+
+PriceMinor = Annotated[int, Field(strict=True, ge=0, le=PRICE_MINOR_MAX)]
+"""What a session cost in minor units; 0 where it was free."""
 
 Instant = Annotated[AwareDatetime, BeforeValidator(spelled), AfterValidator(possible)]
 """An instant with its offset, between the years 2000 and 2200."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from nerava.charging import ingest
 from nerava.charging.errors import LocationInvalid, SessionInvalid
-from nerava.charging.evidence import EvidenceLevel, NewEvidence
+from nerava.charging.evidence import EvidenceLevel, NewEvidence, SessionPrice
 from nerava.charging.lookup import session_known_as
 from nerava.charging.queries import SessionView
 from nerava.charging.service import attest
@@ -24,7 +24,7 @@ from nerava.ledger.switches import require_off
 from nerava.platform.idempotency import Answer
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
-from nerava.web.api.fields import Body, EnergyWh, Instant, Name, Reference
+from nerava.web.api.fields import Body, Currency, EnergyWh, Instant, Name, PriceMinor, Reference
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.wiring import Now, Wired, router
 
@@ -43,7 +43,7 @@ CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 
 
 class SessionDiffers(NeravaError):
-    """The reference belongs to a session that took place at another time or delivered other energy.
+    """The reference belongs to a session of another time, energy or price.
 
     A record that says more has a reference of its own, and comes after a credit of all that the first said.
     """
@@ -77,6 +77,19 @@ class PartnerSessionIn(Body):
     started_at: Instant
     ended_at: Instant
     energy_wh: EnergyWh
+    price_minor: PriceMinor | None = Field(
+        default=None,
+        description="What the driver is charged for it, tax included, in minor units of `currency`; "
+        "campaigns may give a share of it. Absent where you cannot say",
+    )
+    currency: Currency | None = Field(default=None, description="Of the price", examples=["USD"])
+
+    @property
+    def price(self) -> SessionPrice | None:
+        """Return the price, if there is one."""
+        if self.price_minor is None or self.currency is None:
+            return None
+        return SessionPrice(self.price_minor, self.currency)
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -86,6 +99,9 @@ class PartnerSessionIn(Body):
         if (self.location.latitude is None) != (self.location.longitude is None):
             message = "send both coordinates or none"
             raise ValueError(message)
+        if (self.price_minor is None) != (self.currency is None):
+            message = "a price has its currency: send both or none"
+            raise ValueError(message)
         return self
 
 
@@ -94,8 +110,8 @@ class CdrIn(PartnerSessionIn):
 
     credit_reference: Reference | None = Field(
         default=None,
-        description="Your name for the credit: `energy_wh` is what is left of it, and what that did not "
-        "earn is taken back",
+        description="Your name for the credit: `energy_wh` and `price_minor` are what is left of it, and "
+        "what that did not earn is taken back. Neither can grow",
     )
 
 
@@ -147,7 +163,7 @@ def _taken_in(
     known = session_known_as(session, source_of(partner_id), body.reference)
     if known is None:
         return _shown(_ingested(session, wired, partner_id, body, level=EvidenceLevel.PARTNER, now=now))
-    if known.evidence_level == EvidenceLevel.PARTNER and _measured(known) != _measured(body):
+    if known.evidence_level == EvidenceLevel.PARTNER and _differ(known, body):
         raise SessionDiffers
     return _shown(known)
 
@@ -159,7 +175,7 @@ def _recorded(session: Session, wired: Wiring, partner_id: UUID, body: CdrIn, no
     if known is None:
         return _shown(_ingested(session, wired, partner_id, body, level=EvidenceLevel.CDR, now=now))
     if known.evidence_level >= EvidenceLevel.CDR:
-        if _measured(known) != _measured(body) and not _credited(session, source, known, body, now):
+        if _differ(known, body) and not _credited(session, source, known, body, now):
             raise SessionDiffers
         return _shown(_known(session, source, body.reference))
     cdr = NewEvidence(
@@ -172,6 +188,7 @@ def _recorded(session: Session, wired: Wiring, partner_id: UUID, body: CdrIn, no
         energy_wh=body.energy_wh,
         started_at=body.started_at,
         ended_at=body.ended_at,
+        price=body.price,
     )
     attest(session, [cdr], now)
     return _shown(_known(session, source, body.reference))
@@ -181,6 +198,8 @@ def _credited(session: Session, source: str, known: SessionView, body: CdrIn, no
     """Take in a credit, and return whether it says less than what is known."""
     if body.credit_reference is None:
         return False
+    if known.price is not None and body.price is None and body.energy_wh > 0:
+        raise SessionInvalid("the record told a price: the credit has to tell what is left of it")
     credit = NewEvidence(
         session_id=known.id,
         level=known.evidence_level,
@@ -189,6 +208,7 @@ def _credited(session: Session, source: str, known: SessionView, body: CdrIn, no
         at=now,
         body=body.model_dump(mode="json"),
         energy_wh=body.energy_wh,
+        price=body.price,
         is_credit=True,
     )
     return attest(session, [credit], now) == 1
@@ -231,6 +251,7 @@ def _ingested(
         energy_wh=body.energy_wh,
         evidence_level=level,
         body=body.model_dump(mode="json"),
+        price=body.price,
     )
     ingest.ingest(session, [new], now)
     return _known(session, source, body.reference)
@@ -248,8 +269,12 @@ def _known(session: Session, source: str, reference: str) -> SessionView:
     return found
 
 
-def _measured(one: SessionView | PartnerSessionIn) -> tuple[datetime, datetime | None, int]:
-    return one.started_at, one.ended_at, one.energy_wh
+def _differ(known: SessionView, told: PartnerSessionIn) -> bool:
+    """Return whether two tell different things; who names no price says nothing of it."""
+    measured = known.started_at, known.ended_at, known.energy_wh
+    if measured != (told.started_at, told.ended_at, told.energy_wh):
+        return True
+    return told.price is not None and told.price != known.price
 
 
 def _shown(found: SessionView) -> Answer:

@@ -60,6 +60,10 @@ class SessionOut(_Shown):
     score: int | None = Field(description="0 to 100; null until it is verified")
     findings: list[FindingOut]
     evaluations: int
+    price_minor: int | None = Field(
+        description="What the operator asks for it, with the tax that it tells; null where it told nothing"
+    )
+    currency: str | None = Field(description="Of the price, ISO 4217")
 
 
 class RuleReasonOut(_Shown):
