@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from nerava.ledger.proving import BookProving
     from nerava.ledger.watching import Watching
     from nerava.platform.db import Database
     from nerava.platform.secrets import Secrets
 
 WATCH: Final = "watch"
-"""The share of the job that reads the books from end to end."""
+"""The share of the job that looks what is wrong now."""
+
+PROOF: Final = "proof"
+"""The share of the job that reads the books from end to end, which takes minutes."""
 
 
-def watch_jobs(watching: Watching) -> Sequence[Job]:
-    """Return the job that watches over the books; on large ones it takes minutes, so nobody waits for it."""
-    return (Job("look for broken invariants", MINUTELY, watching.run, WATCH),)
+def watch_jobs(watching: Watching, proving: BookProving) -> Sequence[Job]:
+    """Return the jobs that watch over the books; nobody waits for the one that reads all of them."""
+    return (
+        Job("look for broken invariants", MINUTELY, watching.run, WATCH),
+        Job("prove the books", SECONDLY, proving.run, PROOF),
+    )
 
 
 def audit_jobs(database: Database, secrets: Secrets) -> Sequence[Job]:

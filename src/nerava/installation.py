@@ -71,7 +71,7 @@ from nerava.selling import Selling, selling_of
 from nerava.settlements.closing import Closing
 from nerava.settlements.dunning import Reminding
 from nerava.settlements.paying import Paying
-from nerava.web.watching import watching_of
+from nerava.web.watching import book_proving_of, watching_of
 from nerava.worker import (
     MINUTELY,
     BackgroundWork,
@@ -341,7 +341,10 @@ def jobs_of(installation: Installation) -> Sequence[Job]:
         *roaming_jobs(installation.roaming),
         *installation.directories.jobs(),
         *audit_jobs(installation.database, installation.secrets),
-        *watch_jobs(watching_of(installation.database, installation.audit, installation.switches)),
+        *watch_jobs(
+            watching_of(installation.database, installation.audit, installation.switches),
+            book_proving_of(installation.database, installation.audit, installation.switches),
+        ),
     )
 
 

@@ -42,6 +42,7 @@ BEAT_MAX: Final = {
     "providers": timedelta(minutes=10),
     "directories": timedelta(hours=1),
     "watch": timedelta(hours=1),
+    "proof": timedelta(hours=6),
 }
 """For how long a share of the background work may show no sign of life; a large piece takes its time."""
 

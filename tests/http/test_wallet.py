@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nerava.identity.roles import Membership, Role
 from nerava.identity.service import grant_role, revoke_role
+from nerava.installation import jobs_of
 from nerava.kernel.ids import new_id
 from nerava.ledger import chain, transfer
 from nerava.ledger.chart import NOVA_ISSUANCE, NOVA_RESERVE, PLATFORM_PROMO, driver_nova
@@ -171,9 +172,28 @@ def test_ops_read_any_account_and_its_past(house: House) -> None:
     assert_problem(driver.get(f"/v1/ops/accounts/{code}"), 403, "role-not-allowed")
 
 
-def test_ops_can_run_the_audit(house: House) -> None:
+def test_ops_audit_the_books_and_see_how_far_they_are_proven(house: House) -> None:
     ops = house.caller(Role.OPS_ADMIN)
     fill(house, house.driver().tenant_id, 5)
-    answer = ops.get("/v1/ops/audit", params={"chain": "true"}).json()
-    assert answer["clean"] is True
-    assert answer["findings"] == []
+    [prove] = [job for job in jobs_of(house.installation) if job.name == "prove the books"]
+
+    def audit(**params: str) -> dict[str, Any]:
+        answer: dict[str, Any] = ops.get("/v1/ops/audit", params=params).json()
+        assert (answer["clean"], answer["findings"]) == (True, [])
+        assert answer["history_audited_at"] == answer["audited_at"]
+        return answer
+
+    assert audit()["chain"] is None
+    assert audit(chain="true")["chain"] == {"last": None, "coming": None}
+    asked = ops.post("/v1/ops/proofs")
+    assert (asked.status_code, asked.json()["ended_at"]) == (202, None)
+    assert ops.post("/v1/ops/proofs").json() == asked.json()
+    assert audit(chain="true")["chain"] == {"last": None, "coming": asked.json()}
+
+    assert prove.run(house.installation.clock.now()) == 1
+    [last] = ops.get("/v1/ops/proofs").json()["items"]
+    assert (last["id"], last["broken"], last["transfers"]) == (asked.json()["id"], 0, 4)
+    assert audit(chain="true")["chain"] == {"last": last, "coming": None}
+    told = ops.get("/v1/ops/audit-log", params={"action": "book_proof.ask"}).json()["items"]
+    assert [entry["object_id"] for entry in told] == [last["id"]]
+    assert_problem(house.driver().post("/v1/ops/proofs"), 403, "role-not-allowed")

@@ -31,6 +31,7 @@ class Role(StrEnum):
 
 _OPS: Final = (
     "ledger:read",
+    "ledger:prove",
     "audit:read",
     "switches:read",
     "switches:write",

@@ -1,8 +1,7 @@
 """Watches over the books: what an invariant forbids becomes an alarm within a quarter of an hour.
 
 Every look checks what is there now. As long as that is quick it checks all of history too; on books
-that have grown, history is read once a day. Once a day the hash chain is computed again. Nothing
-is corrected here.
+that have grown, a proof does that once a day (`nerava.ledger.proving`). Nothing is corrected here.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from nerava.ledger import model
 from nerava.ledger.alarm_store import alarm, watch
 from nerava.ledger.audit import CHECKS, audit
 from nerava.ledger.findings import Finding
-from nerava.ledger.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,10 +40,12 @@ CROSSING_MAX: Final = timedelta(minutes=10)
 
 _A: Final = alarm.c
 _W: Final[Any] = watch.c
-_HISTORY: Final = "history"
+HISTORY: Final = "history"
+CHAIN: Final = "chain"
 _NOW: Final = "now"
-_CHAIN: Final = "chain"
 _OURS: Final = frozenset(check.name for check in CHECKS)
+_EVERY_LOOK: Final = frozenset({"crossings-are-young", "work-is-done-in-time"})
+"""What every look finds by itself, without a check."""
 
 
 class Alarm(NamedTuple):
@@ -81,23 +81,28 @@ class Watching:
         if not scopes:
             return 0
         began = time.monotonic()
-        light = _HISTORY not in scopes
+        light = HISTORY not in scopes
         found = self.database.read(lambda session: self._look(session, scopes, now), patient=True)
         took_ms = int((time.monotonic() - began) * 1_000)
         names = {check.name for check in (*CHECKS, *self.checks) if check.is_light or not light}
-        new = self.database.run(
-            lambda session: note(session, found, now, looked_at=names, took_ms=took_ms), essential=True
-        )
-        broken = sorted({one.name for one in new} & _OURS)
-        if broken:
-            self.stop(f"the audit found: {', '.join(broken)}", now)
+
+        def work(session: Session) -> list[Alarm]:
+            took(session, scopes, now, took_ms)
+            return note(session, found, now, looked_at=names | _EVERY_LOOK)
+
+        stop_if_broken(self.database.run(work, essential=True), self.stop, now)
         return 1
 
     def _look(self, session: Session, scopes: Sequence[str], now: datetime) -> list[Finding]:
-        found = audit(session, self.checks, only_light=_HISTORY not in scopes)
-        if _CHAIN in scopes:
-            found += verify(session)
+        found = audit(session, self.checks, only_light=HISTORY not in scopes)
         return [*found, *late_crossings(session, now), *self.late(session, now)]
+
+
+def stop_if_broken(new: Iterable[Alarm], stop: Callable[[str, datetime], object], now: datetime) -> None:
+    """Stop all money if one of the new alarms is about an invariant of the ledger itself."""
+    broken = sorted({one.name for one in new} & _OURS)
+    if broken:
+        stop(f"the audit found: {', '.join(broken)}", now)
 
 
 def late_crossings(session: Session, now: datetime) -> list[Finding]:
@@ -118,8 +123,20 @@ def late_crossings(session: Session, now: datetime) -> list[Finding]:
     ]
 
 
+def begin(session: Session, now: datetime) -> None:
+    """Count from now when a look of each scope was: there was none yet."""
+    rows = [{"scope": scope, "looked_at": now, "took_ms": 0} for scope in (_NOW, HISTORY, CHAIN)]
+    session.execute(insert(watch), rows)
+
+
+def took(session: Session, scopes: Iterable[str], at: datetime, took_ms: int) -> None:
+    """Write down when a look of these scopes was, and how long it took."""
+    mine = update(watch).where(_W.scope.in_(scopes))
+    session.execute(mine.values(looked_at=at, took_ms=took_ms))
+
+
 def note(
-    session: Session, found: Iterable[Finding], now: datetime, *, looked_at: Iterable[str], took_ms: int = 0
+    session: Session, found: Iterable[Finding], now: datetime, *, looked_at: Iterable[str]
 ) -> list[Alarm]:
     """Write down what a look found and what it found no more; return the alarms that are new.
 
@@ -128,7 +145,6 @@ def note(
         found: What is broken.
         now: Aware UTC.
         looked_at: Names of the checks that ran; alarms of others stay as they are.
-        took_ms: How long the look took.
     """
     open_now = {
         (row.name, row.about): row
@@ -145,16 +161,11 @@ def note(
         session.execute(insert(alarm).values(dict(zip(_A.keys(), row, strict=True))))
         log.error("alarm: %s, %s: %s", one.check, one.subject, one.detail)
         new.append(row)
-    ran = {*looked_at, *(one.check for one in seen.values()), "crossings-are-young"}
-    gone = [row.id for place, row in open_now.items() if place not in seen and row.name in ran | _NOT_CHECKS]
+    ran = {*looked_at, *(one.check for one in seen.values())}
+    gone = [row.id for place, row in open_now.items() if place not in seen and row.name in ran]
     if gone:
         session.execute(update(alarm).where(_A.id.in_(gone)).values(over_at=now))
-    session.execute(update(watch).where(_W.looked_at == now).values(took_ms=took_ms))
     return new
-
-
-_NOT_CHECKS: Final = frozenset({"work-is-done-in-time"})
-"""What every look finds by itself."""
 
 
 def alarms(session: Session, *, is_open: bool, after: UUID | None, limit: int) -> list[Alarm]:
@@ -169,15 +180,10 @@ def _due(session: Session, now: datetime) -> list[str]:
     """Return what is looked at now and take it on; the look of an hour belongs to one process."""
     known = {row.scope: row for row in session.execute(select(watch).with_for_update())}
     if not known:
-        rows = [{"scope": scope, "looked_at": now, "took_ms": 0} for scope in (_NOW, _HISTORY, _CHAIN)]
-        session.execute(insert(watch), rows)
+        begin(session, now)
         return []
     if now - known[_NOW].looked_at < EVERY:
         return []
-    due = [_NOW]
-    if known[_HISTORY].took_ms <= QUICK_MS or known[_HISTORY].looked_at.date() < now.date():
-        due.append(_HISTORY)
-    if known[_CHAIN].looked_at.date() < now.date():
-        due.append(_CHAIN)
+    due = [_NOW, HISTORY] if known[HISTORY].took_ms <= QUICK_MS else [_NOW]
     session.execute(update(watch).where(_W.scope.in_(due)).values(looked_at=now))
     return due

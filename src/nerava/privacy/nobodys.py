@@ -31,6 +31,7 @@ NOBODYS: Final[dict[str, str]] = {
     "grid_tariff": "what electricity costs",
     "alarm": "what the audit found: accounts and transfers, by ids",
     "alarm_look": "when the books were audited",
+    "book_proof": "when all of the books were read, and how much that was",
     "key_rotation": "when keys were replaced",
     "ledger_asset": "a unit",
     "ledger_batch": "a hash over transfers",

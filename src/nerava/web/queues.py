@@ -11,6 +11,7 @@ from nerava.drivers.pass_store import WalletPass
 from nerava.grid.model import GridRegion, GridSession
 from nerava.identity.message_store import MessageJob, MessageState
 from nerava.inbound.model import WAITING, EventState, InboundEvent
+from nerava.ledger.alarm_store import BookProof
 from nerava.ledger.findings import Finding
 from nerava.merchants.model import PosOrder, Redemption
 from nerava.outbox.crm_store import CrmContact, CrmContactState, CrmEvent, CrmEventState
@@ -94,6 +95,7 @@ QUEUES: Final = (
     Line("sessions whose grid is not settled", GridSession.next_at, GridSession.next_at.is_not(None)),
     Line("regions of the grid to read", GridRegion.next_at, GridRegion.next_at.is_not(None)),
     Line("wallet passes", WalletPass.next_at, WalletPass.next_at.is_not(None)),
+    Line("proofs of the books", BookProof.next_at, BookProof.next_at.is_not(None)),
     Line("charging sites to read", AreaRefresh.due_at, AreaRefresh.due_at.is_not(None)),
     Line(
         "objects of charging networks",

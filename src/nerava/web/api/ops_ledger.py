@@ -1,24 +1,31 @@
-"""Ops look into the ledger: balances, statements, the audit."""
+"""Ops look into the ledger: balances, statements, the audit, proofs of all of it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from nerava.identity.roles import Role
 from nerava.ledger import UnknownAccount
-from nerava.ledger.audit import audit
-from nerava.ledger.verify import verify
-from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
-from nerava.platform.policy import Policy, guarded
+from nerava.ledger.proving import ask, look, proofs
+from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
+from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
+from nerava.web.api.audited import Acting
 from nerava.web.api.fields import Instant
+from nerava.web.api.places import after_id
 from nerava.web.api.statements import AccountLineOut, ops_page, page_of_lines
 from nerava.web.api.wiring import Now, Wired, router
 from nerava.web.checks import CHECKS
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 routes: Final = router("ops: ledger")
 
@@ -66,12 +73,36 @@ class FindingOut(BaseModel):
     detail: str
 
 
+class ProofOut(BaseModel):
+    """All of the books read from end to end: every invariant, and the hash chain computed again."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    asked_at: datetime
+    began_at: datetime | None = Field(description="Null while it waits for its turn")
+    ended_at: datetime | None = Field(description="Null while it goes on")
+    transfers: int | None = Field(description="How many were read: all that were posted when it began")
+    broken: int | None = Field(description="How much is wrong; what it is are findings and alarms")
+
+
+class ChainOut(BaseModel):
+    """How far the hash chain is proven: its end was looked at now, all of it by `last`."""
+
+    last: ProofOut | None = Field(description="The last proof that ended; null if there was none yet")
+    coming: ProofOut | None = Field(description="The proof that waits or goes on")
+
+
 class AuditOut(BaseModel):
     """The result of the audit; `clean` means every point is backed and every sum is right."""
 
     clean: bool
     audited_at: datetime
+    history_audited_at: datetime = Field(
+        description="When all of history was read: now, or on long books by the last proof"
+    )
     findings: list[FindingOut]
+    chain: ChainOut | None = Field(description="Null unless asked for")
 
 
 @routes.get("/ops/accounts/{code}", summary="Balance of an account", responses=problems(UnknownAccount))
@@ -117,17 +148,66 @@ def account_statement(
     )
 
 
-@routes.get("/ops/audit", summary="Run the ledger audit")
+@routes.get("/ops/audit", summary="Audit the ledger")
 @guarded(_READS)
 def run_audit(
     wired: Wired,
     now: Now,
     *,
-    chain: Annotated[bool, Query(description="Also recompute the hash chain over all of history")] = False,
+    chain: Annotated[bool, Query(description="Also say how far the hash chain is proven")] = False,
 ) -> AuditOut:
-    """Check every invariant of the money core, and that every grant has its posting, on one snapshot."""
-    findings = wired.database.read(
-        lambda session: [*audit(session, CHECKS), *(verify(session) if chain else [])], patient=True
-    )
-    shown = [FindingOut(check=one.check, subject=one.subject, detail=one.detail) for one in findings]
-    return AuditOut(clean=not shown, audited_at=now, findings=shown)
+    """Check the invariants of the books on one snapshot, and the end of the hash chain if asked.
+
+    What holds now is checked now. History is read, too, as long as that takes two seconds at most; on
+    longer books it counts what the last proof found. The hash chain is computed again by proofs alone,
+    once a day and when asked for (`POST /v1/ops/proofs`).
+    """
+
+    def work(session: Session) -> AuditOut:
+        looked = look(session, CHECKS, now, chain=chain)
+        shown = [FindingOut(check=one.check, subject=one.subject, detail=one.detail) for one in looked.found]
+        known = ChainOut.model_validate(looked, from_attributes=True) if chain else None
+        return AuditOut(
+            clean=not shown,
+            audited_at=now,
+            history_audited_at=looked.history_at,
+            findings=shown,
+            chain=known,
+        )
+
+    return wired.database.read(work, patient=True)
+
+
+@routes.post(
+    "/ops/proofs",
+    summary="Prove all of the books",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=ProofOut,
+)
+@guarded(Policy(roles=OPS, scope="ledger:prove", repeats=Repeats.BY_MEANING))
+def ask_for_proof(actor: Acting, wired: Wired, now: Now) -> Response:
+    """Have all of the books read from end to end, soon and in the background.
+
+    While a proof waits, that one is returned; while one goes on, another one follows it.
+    """
+
+    def work(session: Session) -> ProofOut:
+        asked = ask(session, now)
+        if asked.asked_at == now:
+            wired.audit.record(session, actor.entry("book_proof.ask", "book_proof", asked.id), now)
+        return ProofOut.model_validate(asked)
+
+    asked = wired.database.run(work, essential=True)
+    return Response(asked.model_dump_json(), HTTPStatus.ACCEPTED, media_type="application/json")
+
+
+@routes.get("/ops/proofs", summary="When the books were proven")
+@guarded(_READS)
+def list_proofs(wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT) -> Page[ProofOut]:
+    """Return proofs of all of the books, the newest first."""
+    after = after_id(cursor)
+
+    def work(session: Session) -> list[ProofOut]:
+        return [ProofOut.model_validate(one) for one in proofs(session, after=after, limit=limit)]
+
+    return page_by_id(wired.database.read(work), limit)
