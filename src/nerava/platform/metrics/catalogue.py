@@ -279,7 +279,7 @@ SWITCHES: Final = _fact(
 BEAT_AGE: Final = _fact(
     "nerava_work_beat_age_seconds",
     "Since when no process has worked on this share of the background work: `own`, `events`, `providers`, "
-    "`directories`, `watch`; the last two may take minutes over one piece",
+    "`directories`, `watch`, `proof`; the last three may take minutes over one piece",
     "share",
 )
 

@@ -9,8 +9,8 @@ from alembic import op
 
 from nerava.platform.db import UtcDateTime, UUIDType
 
-revision: Final = "0041"
-down_revision: Final = "0040"
+revision: Final = "0042"
+down_revision: Final = "0041"
 branch_labels: Final = None
 depends_on: Final = None
 
