@@ -25,8 +25,10 @@ from nerava.commands.opening import bring_up_to_date, refusing, unreadable
 from nerava.commands.output import Output
 from nerava.commands.replay import replay_into, show
 from nerava.commands.running import listen, serve, sole_server, write_log
+from nerava.demo.arrivals import apart, arriving
 from nerava.demo.car import charge_told_by_car
 from nerava.demo.city import STATION, furnished
+from nerava.demo.live_view import latest, live_view
 from nerava.demo.provider import cars_of, running_provider, sellers_of, settings_of
 from nerava.demo.scene import Scene, staged
 from nerava.demo.script import CURL, FIELD, Step, acts, drives, dry_run, looks, sells, walks
@@ -54,6 +56,9 @@ if TYPE_CHECKING:
 
 CAMPAIGNS: Final = 3
 SESSIONS: Final = 5_000
+LATER: Final = 1_200
+"""How many more come in, one after the other, while the demo serves: half an hour of them."""
+
 DRY_RUN_MINOR: Final = 1_000_00
 DATABASE: Final = "nerava.sqlite3"
 OPS: Final = fact_id("demo:ops")
@@ -104,7 +109,9 @@ def demo_command(
         installation.erasures.replay(installation.clock.now())
         grounds = _city(out, installation)
         source, recording = _recording(out, installation)
-        recording = settled(first(recording, sessions), grounds, installation.clock.now())
+        wanted = sessions + LATER if serve_api else sessions
+        moved = settled(first(recording, wanted), grounds, installation.clock.now())
+        recording, later = apart(moved, sessions)
         options = ReplayOptions(f"{source}:helsinki" if grounds else source, drivers=600)
         show(out, replay_into(out, installation, recording, options, CAMPAIGNS, grounds=grounds))
         if listening is None or simulators is None:
@@ -116,6 +123,10 @@ def demo_command(
         till = till_of(installation, simulators, scene.merchant_id)
         charge = charge_told_by_car(installation, simulators, cast.driver, STATION) if grounds else None
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        earlier = installation.database.read(latest)
+        arrivals = opened.enter_context(arriving(installation, later, options, grounds, earlier))
+        app = create_app(settings, installation)
+        app.router.routes.extend(live_view(arrivals, grounds, STATION).routes)
 
         def announce() -> None:
             simulators.webhooks.by_hand(False)
@@ -124,8 +135,9 @@ def demo_command(
                 _say(out, walks())
             if charge is not None:
                 _say(out, drives(charge))
+            out.say(f"\nWatch charging become backed points: [bold]{base}/[/bold]  (Ctrl-C ends the demo)")
 
-        serve(create_app(settings, installation), settings, listening, announce=announce)
+        serve(app, settings, listening, announce=announce)
         out.say("Stopped. `make demo` goes on from here.")
 
 
@@ -202,7 +214,7 @@ def _print_what_to_try(
     out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str, *, till: str
 ) -> None:
     tokens = _write_tokens(installation, cast, scene)
-    out.say(f"\n[bold]Nerava serves on {base}[/bold]  (Ctrl-C ends it)\n")
+    out.say(f"\n[bold]Nerava serves on {base}/[/bold]  (open it to watch; Ctrl-C ends it)\n")
     out.remark("in another terminal: tokens of a driver, a sponsor, a register and two of finance,")
     out.remark("good for 15 minutes; another start of the demo writes new ones")
     typer.echo(f". {shlex.quote(str(tokens.absolute()))}")

@@ -42,6 +42,7 @@ class ReplayOptions:
             charge record later, so that their reward is held before it is settled.
         overstated_per_mille: Share of those of which telemetry claimed 10 % more energy.
         unconfirmed_per_mille: Share of those of which the charge record never comes.
+        crowd: Sets its drivers apart from those of another replay of the same source.
     """
 
     source: str
@@ -50,6 +51,7 @@ class ReplayOptions:
     provisional_per_mille: int = 100
     overstated_per_mille: int = 100
     unconfirmed_per_mille: int = 20
+    crowd: str = ""
 
 
 @dataclass(slots=True)
@@ -211,10 +213,11 @@ class Replay:
         return charging.attest(session, evidence, self._clock.now())
 
     def _driver_of(self, one: RecordedSession) -> str:
+        crowd = f"{self._options.source}{self._options.crowd}"
         if one.user is not None:
-            name = hashlib.sha256(f"{self._options.source}:{one.user}".encode()).hexdigest()[:24]
-            return f"{self._options.source}:user:{name}"
-        return f"{self._options.source}:simulated:{self._draw(one, 'driver', self._options.drivers)}"
+            name = hashlib.sha256(f"{crowd}:{one.user}".encode()).hexdigest()[:24]
+            return f"{crowd}:user:{name}"
+        return f"{crowd}:simulated:{self._draw(one, 'driver', self._options.drivers)}"
 
     def _is_provisional(self, one: RecordedSession) -> bool:
         return self._draw(one, "provisional") < self._options.provisional_per_mille
