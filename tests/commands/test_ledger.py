@@ -75,6 +75,13 @@ def test_files_that_cannot_be_used_for_anchors_are_named(run: Run, books: str, t
     assert "holds no anchors" in " ".join(read.stderr.split())
 
 
+def test_books_in_which_nothing_happened_say_that_there_is_nothing_to_seal(run: Run, url: str) -> None:
+    assert run("migrate", "--database", url).exit_code == 0
+    told = run("ledger", "seal", "--database", url)
+    assert (told.exit_code, told.stdout.strip()) == (0, "Nothing was posted yet: there is nothing to seal")
+    assert json.loads(run("ledger", "seal", "--database", url, "--json").stdout) == []
+
+
 def test_a_statement_fits_a_screen_of_80_columns_with_its_amounts_whole(run: Run, books: str) -> None:
     shown = run("ledger", "statement", "nova:reserve", "--database", books).stdout
     statement = json.loads(run("ledger", "statement", "nova:reserve", "--database", books, "--json").stdout)

@@ -193,7 +193,7 @@ def test_the_demo_says_a_taken_port_before_anything_else(run: Run, tmp_path: Pat
         said = refusal(run, "demo", "--folder", tmp_path / "demo", "--port", str(port))
 
     assert f"something listens on 127.0.0.1:{port}" in said
-    assert "--port" in said
+    assert f'make demo ARGS="--port {port + 1}"' in said
     assert not (tmp_path / "demo").exists()
 
 

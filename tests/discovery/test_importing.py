@@ -168,6 +168,13 @@ def test_edits_by_hand_outlive_an_import_and_can_be_taken_back(database: Databas
     bring(database, replace(feed, records=[place(1, name="New name", phone="1")], fingerprint="two"))
     assert rows(database, Place, "name", "opening_hours", "phone") == [("Kahvila Lumo", "24/7", "1")]
 
+    for hidden in ("Caf\u200be", "\u202eefaC"):
+        with pytest.raises(EditInvalid, match="name has a sign"):
+            database.run(
+                lambda session, name=hidden: edits.edit(
+                    session, "place", "osm", "n1", {"name": name}, reason="seen there", now=NOON
+                )
+            )
     assert database.run(lambda session: edits.take_back(session, "place", "osm", "n1", "name"))
     assert rows(database, Place, "name", "opening_hours") == [("New name", "24/7")]
     with pytest.raises(EditInvalid):

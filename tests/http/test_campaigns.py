@@ -56,6 +56,11 @@ def test_a_campaign_is_drafted_funded_run_and_ended(house: House) -> None:
     assert house.findings() == []
 
 
+@pytest.mark.parametrize("name", ["Free \u202enet", "Au\u200btumn", "\u200d", " \u2003 "])
+def test_a_name_that_nobody_can_read_as_it_is_written_is_refused(house: House, name: str) -> None:
+    assert_problem(sponsor(house).post("/v1/campaigns", terms(name=name)), 422, "invalid-input")
+
+
 def test_funding_with_one_key_happens_once_and_answers_the_same_bytes(house: House) -> None:
     owner = sponsor(house, 1_000)
     campaign_id = owner.post("/v1/campaigns", terms()).json()["id"]

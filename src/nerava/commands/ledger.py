@@ -96,11 +96,14 @@ def seal_command(
         heads = installation.database.run(work, repeatable=True)
         if out_file is not None:
             _write_anchors(out_file, heads)
-    out.table(
-        "Head of the chain",
-        ("lane", "block", "transfers", "hash"),
-        [(h.lane, h.height, h.transfers, h.hash) for h in heads],
-    )
+    if heads:
+        out.table(
+            "Head of the chain",
+            ("lane", "block", "transfers", "hash"),
+            [(h.lane, h.height, h.transfers, h.hash) for h in heads],
+        )
+    else:
+        out.say("Nothing was posted yet: there is nothing to seal")
     out.document([anchor_document(one) for one in heads])
 
 

@@ -159,7 +159,7 @@ def listen(settings: Settings) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             message = (
                 f"something listens on {host}:{port} already; choose another port: NERAVA_SERVER__PORT for "
-                "`nerava serve`, --port for `nerava demo`"
+                f'`nerava serve`, --port for `nerava demo` (`make demo ARGS="--port {port + 1}"`)'
             )
             raise PortTaken(message) from None
         message = f"{host}:{port}: {error.strerror or error}"

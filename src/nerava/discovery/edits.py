@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from nerava.discovery.errors import EditInvalid, UnknownRow
 from nerava.discovery.model import ChargingSite, DiscoveryEdit, Place
 from nerava.discovery.records import Access, Category, SiteStatus, Wheelchair
+from nerava.kernel.wording import readable
 from nerava.platform.db.bulk import BulkUpdate
 
 if TYPE_CHECKING:
@@ -134,6 +135,11 @@ def _check(thing: str, table: Any, field: str, value: str | bool | None) -> None
         if field in _NEVER_NULL:
             raise EditInvalid(f"{field} cannot be nothing")
         return
+    if field == "name":
+        try:
+            readable(str(value))
+        except ValueError as error:
+            raise EditInvalid(f"name {error}") from None
     if field == "is_free":
         if not isinstance(value, bool):
             raise EditInvalid("is_free is true, false or nothing")

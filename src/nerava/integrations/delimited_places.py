@@ -20,6 +20,7 @@ from nerava.discovery.records import (
     SiteStatus,
 )
 from nerava.kernel.geography import Point
+from nerava.kernel.wording import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,7 +102,7 @@ def _read(row: Mapping[str, str | None], number: int) -> Record | Reject:
 def _site(told: Mapping[str, str]) -> SiteRecord:
     return SiteRecord(
         reference=told["reference"],
-        name=told["name"],
+        name=readable(told["name"]),
         position=_position(told),
         timezone=told.get("timezone"),
         operator=told.get("operator"),
@@ -120,7 +121,7 @@ def _site(told: Mapping[str, str]) -> SiteRecord:
 def _place(told: Mapping[str, str]) -> PlaceRecord:
     return PlaceRecord(
         reference=told["reference"],
-        name=told["name"],
+        name=readable(told["name"]),
         category=Category(told["category"]),
         position=_position(told),
         kind=told.get("kind"),

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from nerava.charging.evidence import PRICE_MINOR_MAX
+from nerava.kernel.wording import readable
 from nerava.ledger.values import AMOUNT_MAX
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -86,8 +87,9 @@ Name = Annotated[
         max_length=120,
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
     ),
+    AfterValidator(readable),
 ]
-"""One line for people, not blank."""
+"""One line for people, seen as it is written."""
 
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,99}$")]
 """How another system names a thing; opaque to us, and never personal data."""

@@ -7,9 +7,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from nerava.identity.guard import TenantId
+from nerava.kernel.wording import readable
 from nerava.merchants import service
 from nerava.merchants.errors import UnknownMerchant, UnknownRegister, UnknownSite
 from nerava.merchants.service import MerchantState, MerchantView, NewSite, RegisterState, SiteView
@@ -36,9 +37,11 @@ _ADDS: Final = Policy(roles=HOUSE, scope="merchant:write", repeats=Repeats.KEY_A
 _CHANGES: Final = Policy(roles=HOUSE, scope="merchant:write", repeats=Repeats.BY_MEANING)
 
 Line = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"),
+    AfterValidator(readable),
 ]
-"""One line for people, not blank."""
+"""One line for people, seen as it is written."""
 
 
 class MerchantOut(BaseModel):
