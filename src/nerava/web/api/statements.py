@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from nerava.ledger import reads
+from nerava.ledger.templates.adjustment import AdjustmentReason
 from nerava.platform.pagination import Page, decode_cursor, encode_cursor
 from nerava.rewards.reasons import sentence
 
@@ -38,17 +39,38 @@ WORDS: Final = {
     ("sponsor_deposit", "direct"): "Deposit",
     ("campaign_funding", "direct"): "Campaign funded",
     ("campaign_refund", "direct"): "Campaign refund",
+    ("campaign_refund", "hold"): "Campaign refund on its way",
+    ("campaign_refund", "capture"): "Campaign refund paid",
+    ("campaign_refund", "release"): "Campaign refund failed, the money is here again",
     ("sponsor_refund", "hold"): "Refund on its way",
     ("sponsor_refund", "capture"): "Refunded",
     ("sponsor_refund", "release"): "Refund failed, the money is here again",
     ("sponsor_refund", "direct"): "Refund came back",
     ("promo_funding", "direct"): "House budget funded",
     ("merchant_settlement", "direct"): "Settlement with a merchant",
+    ("merchant_payout", "hold"): "Set aside for a payout to a merchant",
+    ("merchant_payout", "capture"): "Payout to a merchant",
+    ("merchant_payout", "release"): "Payout to a merchant cancelled",
     ("merchant_payout", "direct"): "Payout to a merchant",
+    ("claim_fee", "direct"): "Fee for a claimed perk",
+    ("invoice_payment", "direct"): "Invoice paid by bank transfer",
+    ("receivable_netting", "direct"): "Invoice paid out of a settlement",
+    ("transit", "hold"): "On its way to another part of the books",
+    ("transit", "capture"): "Moved to another part of the books",
+    ("transit", "release"): "Stayed in this part of the books",
     ("adjustment", "direct"): "Correction",
     ("reversal", "direct"): "Reversal",
 }
 """What a template and a kind of transfer mean to somebody who never heard of either."""
+
+ADJUSTED: Final[dict[str, str]] = {
+    AdjustmentReason.CORRECTION: "Correction",
+    AdjustmentReason.RECONCILIATION: "Correction after a comparison with the provider's book",
+    AdjustmentReason.DISPUTE: "A payment that its payer took back",
+    AdjustmentReason.WRITE_OFF: "Written off",
+    AdjustmentReason.HOUSE_TRANSFER: "Moved between accounts of the house",
+}
+"""What an adjustment is called by its reason."""
 
 
 class StatementLineOut(BaseModel):
@@ -115,10 +137,12 @@ def ops_page(lines: list[StatementLine], next_cursor: str | None) -> Page[Accoun
 
 
 def _text(line: StatementLine) -> str:
-    """Return what a movement is called; one that was taken back says why, in its own words."""
+    """Return what a movement is called; what was taken back or adjusted says why."""
     reason = line.metadata.get("reason")
     if line.template == "clawback" and isinstance(reason, str):
         return sentence(reason, line.metadata.get("facts", {}))
+    if line.template == "adjustment" and reason in ADJUSTED:
+        return ADJUSTED[reason]
     return words(line.template, line.kind)
 
 
