@@ -7,7 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from statistics import quantiles
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from typing import NamedTuple
 import pytest
 
 from nerava import migrations
+from nerava.identity.roles import Role
+from nerava.kernel.errors import NeravaError
 from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from tests.chaos.fleet import Fleet, opened_fleet, spread_over
 from tests.chaos.test_r30_rolling import PRICE, Regular
@@ -26,6 +29,9 @@ SOAK_S = int(os.environ.get("SOAK_S", "90"))
 FAULTS = max(3, SOAK_S // 120)
 CLIENTS = 3
 REST_S = 0.15
+TOKEN_S = 240
+"""How long a caller uses a token of ten minutes."""
+
 FUNDS = 100_000 * PRICE
 WARM_SHARE = 0.3
 """A process that has just begun still fills its caches."""
@@ -61,11 +67,25 @@ class Patient(Regular):
         self.took: list[tuple[float, float]] = []
 
     def live_until(self, ended: threading.Event) -> None:
-        """Buy, rest, buy again."""
-        started = time.monotonic()
+        """Buy, rest, buy again, and sign in anew before a token is over, as apps do."""
+        started = signed_in = time.monotonic()
         while not ended.wait(REST_S) and self.buy():
             self.took.append((started, time.monotonic() - started - REST_S))
+            if time.monotonic() > signed_in + TOKEN_S:
+                self._sign_in(ended)
+                signed_in = time.monotonic()
             started = time.monotonic()
+
+    def _sign_in(self, ended: threading.Event) -> None:
+        house, driver, till = self.shop.house, self.driver, self.shop.till
+        while not ended.is_set():
+            # The database may just be away; the tokens of before are good for some minutes more.
+            with suppress(NeravaError):
+                self.driver = house.caller(Role.DRIVER, driver.tenant_id, driver.subject)
+                renewed = house.caller(Role.MERCHANT_REGISTER, till.tenant_id, till.subject)
+                self.shop = replace(self.shop, till=renewed)
+                return
+            time.sleep(1)
 
 
 def faults(fleet: Fleet, server: EmbeddedPostgres) -> list[Callable[[], None]]:
