@@ -85,6 +85,7 @@ def test_what_cannot_be_counted_costs_the_rest_nothing_and_says_why(
     assert (rule.code, rule.text) == (f"percent_of_price.{code}", text)
 
 
+@pytest.mark.in_turn
 def test_caps_of_rule_and_campaign_cut_and_a_multiplier_multiplies_what_the_rule_left(house: House) -> None:
     house.campaign(TENTH, Multiplier(percent=200), session_points_max=800)
     house.campaign(PercentOfPrice(price_bps=1_000, points_max=20))
@@ -95,6 +96,7 @@ def test_caps_of_rule_and_campaign_cut_and_a_multiplier_multiplies_what_the_rule
     assert reasons == {"cap.session", "campaign.earned"}
 
 
+@pytest.mark.in_turn
 def test_until_the_record_tells_the_price_the_campaign_waits_and_then_gives_all_of_it(house: House) -> None:
     house.campaign(Fixed(points=7), TENTH)
     session_id = house.charged(evidence_level=1)
@@ -142,6 +144,7 @@ def test_a_credit_of_a_part_takes_its_share_back_once_and_can_add_nothing(house:
     assert kept(house) == [usd(0)]
 
 
+@pytest.mark.in_turn
 def test_a_signed_record_names_the_price_anew_and_gives_no_second_share(house: House) -> None:
     house.campaign(TENTH, PerKwh(points_per_kwh=1))
     session_id = house.charged(evidence_level=1)
@@ -155,6 +158,7 @@ def test_a_signed_record_names_the_price_anew_and_gives_no_second_share(house: H
     assert house.points(house.driver()) == 110
 
 
+@pytest.mark.in_turn
 def test_the_price_goes_when_the_session_names_nobody(house: House) -> None:
     session_id = house.charged(price=usd(1_000))
     assert kept(house) == [usd(1_000)]
