@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nerava.identity.roles import Role
 from nerava.kernel.ids import new_id
-from nerava.tills.model import TillLink, TillLocation
+from nerava.tills.model import TillLink, TillLocation, TillOrder, TillRefund
 from nerava.tills.states import TillState
 from tests.http.example import Example
 from tests.http.shop import Shop, open_shop
@@ -13,6 +14,8 @@ from tests.http.shop import Shop, open_shop
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+
+    from sqlalchemy.orm import Session
 
     from tests.http.conftest import House
 
@@ -62,7 +65,42 @@ def _location(house: House) -> Example:
     return Example(shop.owner, names, missing, {"site_id": shop.site_id})
 
 
+def _refund(house: House) -> Example:
+    shop = open_shop(house)
+    now, order_id, refund_id = house.installation.clock.now(), new_id(), new_id()
+    order = TillOrder(
+        id=order_id,
+        merchant_id=shop.merchant_id,
+        provider="square",
+        account="a",
+        external_id=str(order_id),
+        state="unread",
+        told_at=now,
+    )
+    refund = TillRefund(
+        id=refund_id,
+        order_id=order_id,
+        external_id="r",
+        state="completed",
+        points=0,
+        trouble="already-settled",
+        told_at=now,
+    )
+
+    def unit(session: Session) -> None:
+        session.add(order)
+        session.flush()
+        session.add(refund)
+
+    house.installation.database.run(unit)
+    finance = house.caller(Role.OPS_FINANCE)
+    return Example(
+        finance, {"refund_id": str(refund_id)}, {"refund_id": str(new_id())}, {"reason": "seen to"}
+    )
+
+
 TILL_EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
     "DELETE /v1/merchant/tills/{till_id}": _till,
+    "POST /v1/ops/till-refunds/{refund_id}/close": _refund,
     "PUT /v1/merchant/tills/locations/{location_id}": _location,
 }

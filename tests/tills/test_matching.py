@@ -163,6 +163,21 @@ def test_what_is_settled_is_not_given_back_and_what_is_stopped_waits(both: Marke
     market.wait(seconds=1)
     market.told()
     assert sorted(refunds(market)) == [(0, "already-settled"), (300, None)]
+    assert_ops_see_to_it(market)
+
+
+def assert_ops_see_to_it(market: Market) -> None:
+    finance = market.house.caller(Role.OPS_FINANCE)
+
+    def given_up() -> int:
+        lines = finance.get("/v1/ops/queues").json()["queues"]
+        return next(int(one["given_up"]) for one in lines if one["name"] == "refunds at tills")
+
+    [waiting] = finance.get("/v1/ops/till-refunds").json()["items"]
+    assert given_up() == 1
+    path, body = f"/v1/ops/till-refunds/{waiting['id']}/close", {"reason": "the driver got a present"}
+    assert [finance.post(path, body).status_code for _ in range(2)] == [204, 404]
+    assert (given_up(), finance.get("/v1/ops/till-refunds").json()["items"]) == (0, [])
 
 
 def refunds(market: Market) -> list[tuple[int | None, str | None]]:

@@ -26,6 +26,7 @@ from nerava.rewards.return_store import RewardReceivable
 from nerava.roaming.model import ObjectState, RoamingObject, RoamingPull, RoamingTokenPush
 from nerava.settlements.model import Invoice, Settlement, SettlementPlan
 from nerava.tills.model import TillLink, TillOrder, TillProof, TillRefund
+from nerava.tills.owing import WAITS_FOR_A_PERSON
 from nerava.vehicles.model import VehicleConnect, VehicleFarewell, VehicleLink
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ QUEUES: Final = (
     Line("provisional rewards", RewardGrant.due_at, RewardGrant.due_at.is_not(None)),
     Line("purchases near sessions", PosOrder.next_at, PosOrder.next_at.is_not(None)),
     Line("orders at tills to read", TillOrder.next_at, TillOrder.next_at.is_not(None)),
-    Line("refunds at tills", TillRefund.next_at, TillRefund.next_at.is_not(None)),
+    Line("refunds at tills", TillRefund.next_at, TillRefund.next_at.is_not(None), WAITS_FOR_A_PERSON),
     Line("redemptions without an order", TillProof.next_at, TillProof.next_at.is_not(None)),
     Line("points of sale to look after", TillLink.next_at, TillLink.next_at.is_not(None)),
     Line("cars just connected", VehicleConnect.next_at, VehicleConnect.next_at.is_not(None)),
