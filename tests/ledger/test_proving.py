@@ -13,7 +13,7 @@ from nerava.ledger import chain, model, proving, transfer
 from nerava.ledger.alarm_store import BookProof, watch
 from nerava.ledger.proving import LEASE, BookProving, Looked, ask, look, proofs
 from nerava.ledger.sealing import seal_batches
-from nerava.ledger.watching import HISTORY, QUICK_MS, alarms
+from nerava.ledger.watching import CHAIN, HISTORY, QUICK_MS, alarms
 from nerava.platform.db import Database
 from tests.chaos.tampering import drop_every_guard
 from tests.ledger.houses import DAY, NOON, House
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 MOMENT = timedelta(seconds=1)
+LONG_CHAIN = update(watch).where(watch.c.scope == CHAIN).values(took_ms=QUICK_MS + 1)
 A_TRANSFER = update(model.transfer).where(
     model.transfer.c.id
     == select(model.transfer.c.id).order_by(model.transfer.c.id).limit(1).scalar_subquery()
@@ -125,12 +126,14 @@ def test_what_a_proof_finds_rings_until_a_proof_does_not_find_it(
     last = prover.look().last
     assert last is not None
     assert (last.broken, prover.rings()) == (last.transfers, ["row-digest"])
+    prover.change(LONG_CHAIN)
     prover.change(update(model.transfer).values(actor=actor[0]))
     assert (prover.names(chain=False), prover.names()) == (set(), {"row-digest"})
     assert prover.stopped == []  # Who wrote it changes no sum.
 
     prover.ask(NOON + MOMENT)
     assert prover.prove(NOON + MOMENT) == 1
+    prover.change(LONG_CHAIN)
     assert (prover.rings(), prover.names()) == ([], set())
 
 
@@ -138,10 +141,14 @@ def test_what_only_a_proof_reads_is_not_read_by_a_look(prover: Prover) -> None:
     for number in range(6):
         prover.house.must(chain(f"later:{number}", transfer("bank", "till", 5)))
     prover.database.run(seal_batches)
+    assert prover.prove(NOON - DAY) == 1
     drop_every_guard(prover.database)
     prover.change(A_TRANSFER.values(actor="somebody else"))
+    assert prover.names() == {"row-digest"}, "short books are read whole"
+    prover.change(LONG_CHAIN)
     assert prover.names() == set()
     assert prover.prove(NOON) == 1
+    prover.change(LONG_CHAIN)
     assert prover.names() == {"row-digest"}
 
 

@@ -16,7 +16,8 @@ from sqlalchemy import select, update
 from nerava.ledger.alarm_store import BookProof, alarm, watch
 from nerava.ledger.audit import CHECKS, audit
 from nerava.ledger.findings import Finding
-from nerava.ledger.verify import CHAIN_CHECKS, verify, verify_tail
+from nerava.ledger.gauges import CHAIN_BREAKS
+from nerava.ledger.verify import verify, verify_tail
 from nerava.ledger.watching import CHAIN, HISTORY, QUICK_MS, begin, note, stop_if_broken, took
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class BookProving:
         began = time.monotonic_ns()
         read = self.database.read(self._read, patient=True)
         ended_at = now + timedelta(milliseconds=_ms_since(began))
-        names = {check.name for check in (*CHECKS, *self.checks)} | CHAIN_CHECKS
+        names = {check.name for check in (*CHECKS, *self.checks)} | set(CHAIN_BREAKS)
 
         def work(session: Session) -> list[Alarm]:
             _end(session, proof_id, read, ended_at)
@@ -98,23 +99,25 @@ class Looked(NamedTuple):
 
 
 def look(session: Session, checks: Sequence[Check], now: datetime, *, chain: bool) -> Looked:
-    """Return what is known of the books; on short books history is read, too, on long ones as it was last.
+    """Return what is known of the books; short ones are read from end to end, long ones as they were last.
 
     Args:
         session: A reading session; one snapshot.
         checks: Of the packages that keep rows beside the ledger.
         now: Aware UTC.
-        chain: Whether to look at the end of the hash chain and say how far it was proven.
+        chain: Whether to look at the hash chain, on long books at its end, and say how far it was proven.
     """
-    past = session.execute(select(watch).where(_W.scope == HISTORY)).one_or_none()
+    slow = {row.scope: row for row in session.execute(select(watch).where(_W.took_ms > QUICK_MS))}
     history_at, noted = now, set[str]()
-    if past is not None and past.took_ms > QUICK_MS:
-        history_at = past.looked_at
+    if HISTORY in slow:
+        history_at = slow[HISTORY].looked_at
         noted.update(check.name for check in (*CHECKS, *checks) if not check.is_light)
     found = audit(session, checks, only_light=bool(noted))
-    if chain:
+    if chain and CHAIN in slow:
         found += verify_tail(session)
-        noted |= CHAIN_CHECKS
+        noted.update(CHAIN_BREAKS)
+    elif chain:
+        found += verify(session)
     known = {(one.check, one.subject): one for one in [*_noted(session, noted), *found]}
     looked = Looked(list(known.values()), history_at)
     return looked._replace(last=_last(session), coming=_coming(session)) if chain else looked

@@ -36,15 +36,6 @@ if TYPE_CHECKING:
 _PAGE: Final = 5_000
 TAIL_BLOCKS: Final = 5
 
-CHAIN_CHECKS: Final = frozenset(
-    {
-        "account-kind", "account-name", "anchor-differs", "batch-empty", "batch-hash", "batch-missing",
-        "batch-unlinked", "block-batch", "block-hash", "block-link", "lot-orphan", "row-digest",
-        "seal-differs", "tail-cut", "use-orphan",
-    }
-)  # fmt: skip
-"""What a finding of the hash chain may be named."""
-
 
 def _with_ids_as_text(table: Table) -> Select[Any]:
     """Return a query for a table, ids spelled as they enter a digest; objects would cost half of the time."""

@@ -87,7 +87,7 @@ class ProofOut(BaseModel):
 
 
 class ChainOut(BaseModel):
-    """How far the hash chain is proven: its end was looked at now, all of it by `last`."""
+    """How far the hash chain is proven: on long books its end was looked at now, all of it by `last`."""
 
     last: ProofOut | None = Field(description="The last proof that ended; null if there was none yet")
     coming: ProofOut | None = Field(description="The proof that waits or goes on")
@@ -154,13 +154,13 @@ def run_audit(
     wired: Wired,
     now: Now,
     *,
-    chain: Annotated[bool, Query(description="Also say how far the hash chain is proven")] = False,
+    chain: Annotated[bool, Query(description="Also look at the hash chain")] = False,
 ) -> AuditOut:
-    """Check the invariants of the books on one snapshot, and the end of the hash chain if asked.
+    """Check the invariants of the books on one snapshot, and the hash chain if asked.
 
-    What holds now is checked now. History is read, too, as long as that takes two seconds at most; on
-    longer books it counts what the last proof found. The hash chain is computed again by proofs alone,
-    once a day and when asked for (`POST /v1/ops/proofs`).
+    What holds now is checked now. History is read and the chain computed again, too, as long as each
+    takes two seconds at most; on longer books the end of the chain is, and for the rest it counts what
+    the last proof found: there is one a day, and when asked for (`POST /v1/ops/proofs`).
     """
 
     def work(session: Session) -> AuditOut:
