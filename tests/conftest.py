@@ -16,6 +16,7 @@ from nerava.platform.db.embedded_postgres import EmbeddedPostgres
 from tests.helpers.databases import DatabaseUrl, fresh_databases
 from tests.helpers.thrift import leave_what_is_loaded_alone, one_event_loop, share_compiled_statements
 from tests.helpers.town import Town, living_town
+from tests.helpers.washing import Laundry
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -65,8 +66,12 @@ def event_loop_of_clients() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """One PostgreSQL server per test process; no fsync, because no test here cuts the power."""
-    with EmbeddedPostgres(fsync=False, settings={"max_connections": "200"}) as server:
+    """One PostgreSQL server per test process; no fsync, because no test here cuts the power.
+
+    It does not look after its tables by itself: whether it did so would depend on the time.
+    """
+    settings = {"max_connections": "200", "autovacuum": "off"}
+    with EmbeddedPostgres(fsync=False, settings=settings) as server:
         yield server
 
 
@@ -84,6 +89,14 @@ def postgres_template(postgres: EmbeddedPostgres) -> str:
     postgres.create_database("template_nerava")
     migrations.upgrade(postgres.url("template_nerava"))
     return "template_nerava"
+
+
+@pytest.fixture(scope="session")
+def postgres_laundry(postgres: EmbeddedPostgres, postgres_template: str) -> Iterator[Laundry]:
+    """PostgreSQL databases like the template, used again after they were washed."""
+    laundry = Laundry(postgres, postgres_template)
+    yield laundry
+    laundry.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Fresh migrated databases, copied from a template of each engine."""
+"""Fresh migrated databases: copies of a template of each engine, and on PostgreSQL washed ones, too."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from nerava.platform.db.embedded_postgres import EmbeddedPostgres
+    from tests.helpers.washing import Laundry
 
 DatabaseUrl = Callable[[str], AbstractContextManager[str]]
 
@@ -25,17 +26,14 @@ def fresh_databases(request: pytest.FixtureRequest, folder: Path) -> DatabaseUrl
 
     @contextmanager
     def fresh(dialect: str) -> Iterator[str]:
-        name = f"t_{uuid.uuid4().hex[:16]}"
         if dialect == "sqlite":
-            path = folder / f"{name}.sqlite3"
+            path = folder / f"t_{uuid.uuid4().hex[:16]}.sqlite3"
             shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
             yield f"sqlite:///{path}"
             return
         server: EmbeddedPostgres = request.getfixturevalue("postgres")
-        server.create_database(name, template=request.getfixturevalue("postgres_template"))
-        try:
-            yield server.url(name)
-        finally:
-            server.drop_database(name)
+        laundry: Laundry = request.getfixturevalue("postgres_laundry")
+        with laundry.clean() as clean:
+            yield server.url(clean)
 
     return fresh

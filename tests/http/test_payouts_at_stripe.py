@@ -111,7 +111,7 @@ def test_a_driver_is_paid_by_stripe_when_the_bank_has_it(counter: Counter) -> No
         ("answer_lost", "/v1/payouts", {}),
         ("status", "/v1/transfers", {"status": 500}),
         ("cut", "/v1/transfers", {}),
-        ("rate", "/v1/transfers", {}),
+        ("rate", "/v1/transfers", {"seconds": 1}),
     ],
 )
 def test_whatever_becomes_of_a_call_there_is_one_transfer(
