@@ -19,7 +19,7 @@ from tests.rewards.rule_examples import RULES
 DOCUMENT: Final = openapi_document()
 WRITES: Final = ("post", "put", "patch", "delete")
 MONEY: Final = re.compile(r"(_minor|^points|_nova|points_max|points)$")
-MAY_BE_FREE: Final = {"fee_minor", "claim_fee_minor"}
+MAY_BE_FREE: Final = {"fee_minor", "claim_fee_minor", "price_minor"}
 """What may cost nothing."""
 
 UNBOUNDED: Final = {"publicKeyAlgorithm"}
