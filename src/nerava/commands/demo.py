@@ -135,7 +135,7 @@ def demo_command(
                 _say(out, walks())
             if charge is not None:
                 _say(out, drives(charge))
-            out.say(f"\nWatch charging become backed points: [bold]{base}/[/bold]  (Ctrl-C ends the demo)")
+            out.say(f"\nWatch charging become backed points: [bold]{base}/[/bold]")
 
         serve(app, settings, listening, announce=announce)
         out.say("Stopped. `make demo` goes on from here.")
