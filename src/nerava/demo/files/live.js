@@ -111,7 +111,7 @@ function showLeft(left) {
   find("[data-left]").textContent =
     left > 0
       ? "Open one to read why it earned what it earned, rule by rule."
-      : "Every recorded session of this demo has come in. Open one to read why it earned what it earned.";
+      : "Every session of this demo has come in. Open one to read why it earned what it earned.";
 }
 
 function show(feed) {
@@ -143,6 +143,7 @@ async function goOn() {
 
 async function begin() {
   const scene = await asked("/demo/scene").catch(() => ({ chargers: [], offers: [] }));
+  if ("is_recorded" in scene) find(scene.is_recorded ? "[data-recorded]" : "[data-invented]").hidden = false;
   if (scene.chargers.length) {
     find("[data-city]").hidden = false;
     find(".map").hidden = false;
