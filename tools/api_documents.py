@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from nerava.platform.policy import render, walk
-from nerava.web.api.routes import ALL_ROUTES, openapi_document
+from nerava.web.api.routes import openapi_document
+from nerava.web.routes import ALL_ROUTES
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 POLICY_HEAD: Final = """\

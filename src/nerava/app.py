@@ -51,9 +51,9 @@ from nerava.platform.edge import Edge
 from nerava.platform.readiness import Expectations, Readiness
 from nerava.privacy.holds import Holds
 from nerava.web.api import problem_handlers
-from nerava.web.api.routes import ALL_ROUTES
 from nerava.web.api.throttle import Throttle
 from nerava.web.api.wiring import Wiring
+from nerava.web.routes import ALL_ROUTES
 from nerava.web.wallets import Wallets
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ def _wiring_of(
         ledger=installation.ledger,
         clock=installation.clock,
         keys=installation.tokens.keys,
+        tokens=installation.tokens,
         sessions=installation.sessions,
         refreshing=Refreshing(
             installation.database,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from nerava.platform.policy import Credential, GuardedRoute, policy_of
-from nerava.web.api.routes import ALL_ROUTES, openapi_document
+from nerava.web.api.routes import openapi_document
+from nerava.web.routes import ALL_ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

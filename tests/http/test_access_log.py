@@ -17,7 +17,7 @@ from nerava.platform.logging_setup import JsonForm, ReadableForm
 from nerava.platform.problem import Reference
 from nerava.platform.redaction import Redactor
 from nerava.settings import LogSettings, Settings
-from nerava.web.api.routes import ALL_ROUTES
+from nerava.web.routes import ALL_ROUTES
 from tests.http.conftest import opened_house
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from nerava.platform.policy import (
     walk,
 )
 from nerava.settings import DatabaseSettings, Settings
-from nerava.web.api.routes import ALL_ROUTES, openapi_document
+from nerava.web.api.routes import openapi_document
+from nerava.web.routes import ALL_ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

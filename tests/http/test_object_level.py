@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 
 TABLE: dict[str, dict[str, Any]] = tomllib.loads(reviewed_policies())
+ELSEWHERE = {"ocpi", "cookie"}
 CLOSED = sorted(
-    name for name, policy in TABLE.items() if not policy.get("public") and policy.get("credential") != "ocpi"
+    name
+    for name, policy in TABLE.items()
+    if not policy.get("public") and policy.get("credential") not in ELSEWHERE
 )
-"""Routes for peers of OCPI have a matrix of their own in test_ocpi_peers.py."""
+"""Peers of OCPI have a matrix of their own in test_ocpi_peers.py, pages one in tests/web/test_access.py."""
 WITH_ID = [name for name in CLOSED if "{" in name]
 ALONE = {
     "POST /v1/ops/grants/{grant_id}/clawbacks",

@@ -29,11 +29,13 @@ from nerava.demo.arrivals import apart, arriving
 from nerava.demo.car import charge_told_by_car
 from nerava.demo.city import STATION, furnished
 from nerava.demo.live_view import latest, live_view
+from nerava.demo.people import Person, people_pages
 from nerava.demo.provider import cars_of, running_provider, sellers_of, settings_of
 from nerava.demo.scene import Scene, staged
 from nerava.demo.script import CURL, FIELD, Step, acts, drives, dry_run, looks, sells, walks
 from nerava.demo.till import till_of
-from nerava.identity.roles import Role
+from nerava.identity.roles import Membership, Role
+from nerava.identity.session_store import SessionKind
 from nerava.installation import open_installation, proving_of
 from nerava.integrations import datasets
 from nerava.integrations.package_download import PackageUnreachable, PipMissing
@@ -64,6 +66,7 @@ DATABASE: Final = "nerava.sqlite3"
 RECORDED: Final = "acn"
 OPS: Final = fact_id("demo:ops")
 FINANCE: Final = fact_id("demo:finance")
+OWNER: Final = fact_id("demo:owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ def demo_command(
         arrivals = opened.enter_context(arriving(installation, later, options, grounds, earlier))
         app = create_app(settings, installation)
         page = live_view(arrivals, grounds, STATION, is_recorded=source == RECORDED)
-        app.router.routes.extend(page.routes)
+        app.router.routes[:0] = page.routes + people_pages(installation, _people(cast, scene)).routes
+        app.state.is_demo = True
 
         def announce() -> None:
             simulators.webhooks.by_hand(False)
@@ -137,7 +141,7 @@ def demo_command(
                 _say(out, walks())
             if charge is not None:
                 _say(out, drives(charge))
-            out.say(f"\nWatch charging become backed points: [bold]{base}/[/bold]")
+            out.say(f"\nWatch charging become backed points: [bold]{base}/demo[/bold], and choose whom to be")
 
         serve(app, settings, listening, announce=announce)
         out.say("Stopped. `make demo` goes on from here.")
@@ -210,6 +214,33 @@ def _cast(installation: Installation) -> _Cast:
     return _Cast(
         shown.driver_id, shown.earned_session_id, shown.refused_session_id, sponsor, campaign.id, over_on
     )
+
+
+def _people(cast: _Cast, scene: Scene) -> list[Person]:
+    """Return whom one may be on the pages, each where their day begins."""
+    merchant, driver = scene.merchant_id, cast.driver
+    return [
+        Person(
+            "driver", "Driver", "Sees what each session earned and why, spends Nova, cashes out",
+            driver, Membership(Role.DRIVER, driver), SessionKind.WEB_DRIVER, "/wallet",
+        ),
+        Person(
+            "merchant", "Merchant", "Takes codes, makes offers, sees what is owed",
+            OWNER, Membership(Role.MERCHANT_OWNER, merchant), SessionKind.WEB_MERCHANT, "/merchant",
+        ),
+        Person(
+            "sponsor", "Sponsor", "Pays in, runs campaigns, reads what each grant was for",
+            cast.sponsor, Membership(Role.SPONSOR, cast.sponsor), SessionKind.WEB_SPONSOR, "/sponsor",
+        ),
+        Person(
+            "ops", "Operations", "Works queues, proposes payouts, proves the books",
+            OPS, Membership(Role.OPS_FINANCE), SessionKind.WEB_OPS, "/ops",
+        ),
+        Person(
+            "finance", "A second person of operations", "Agrees to what the first one proposed",
+            FINANCE, Membership(Role.OPS_FINANCE), SessionKind.WEB_OPS, "/ops",
+        ),
+    ]  # fmt: skip
 
 
 def _print_what_to_try(

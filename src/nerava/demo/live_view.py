@@ -41,9 +41,6 @@ _WALK_M: Final = 1_000
 _TYPES: Final = {
     "live.css": "text/css",
     "live.js": "text/javascript",
-    "street_map.css": "text/css",
-    "street_map.js": "text/javascript",
-    "vector_tile.js": "text/javascript",
 }
 _SHOWN: Final = Policy(public="people, sponsors and merchants of a demo are invented; it serves this machine")
 _LOCATION: Final[Any] = ChargingLocation.__table__.c
@@ -111,7 +108,7 @@ def live_view(
     """Return the routes of the page, for the application of a demo and no other."""
     routes = router("demo", prefix="")
 
-    @routes.get("/", include_in_schema=False)
+    @routes.get("/demo", include_in_schema=False)
     @guarded(_SHOWN)
     async def page() -> Response:
         return Response(_file("live.html"), media_type="text/html")

@@ -15,6 +15,7 @@ from nerava.identity.errors import AccountSuspended
 from nerava.identity.roles import Membership, Role
 from nerava.identity.second_proof import SecondProofNeeded, needs_second_proof
 from nerava.identity.service import grant_role
+from nerava.identity.session_store import SessionKind
 from nerava.identity.sessions import AS_PASSKEYS, Client, Device
 from nerava.identity.user_store import (
     AppUser,
@@ -75,11 +76,13 @@ class Asker:
         place: Where in the network, for limits.
         program: What kind of program, for the list of sessions and the audit log.
         device: The device's key, where the request proved it.
+        kind: What kind of session is wanted; pages want one with a cookie.
     """
 
     place: client_address.Client
     program: Client = field(default_factory=Client)
     device: Device | None = None
+    kind: SessionKind = SessionKind.APP
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ class Admission:
             device=asker.device,
             client=asker.program,
             life=OPS_LIFE if known.is_ops else None,
+            kind=asker.kind,
         )
         self._note(session, known.user_id, "session.open", asker, now, reason=method)
         return opened

@@ -183,7 +183,11 @@ class TokenGuard:
 
 
 def choose_role(
-    memberships: tuple[Membership, ...], scopes: Collection[str] | None, policy: Policy, request: Request
+    memberships: tuple[Membership, ...],
+    scopes: Collection[str] | None,
+    policy: Policy,
+    request: Request,
+    acting_as: str | None = None,
 ) -> Membership:
     """Return the role that the caller acts under.
 
@@ -192,13 +196,14 @@ def choose_role(
         scopes: What the credential covers; None where it covers whatever the roles may do.
         policy: What the route asks for.
         request: May name one of several fitting roles in `Nerava-Acting-As`.
+        acting_as: One that was chosen before; what the request names goes first.
 
     Raises:
         RoleNotAllowed: None of them may do this (403).
         ScopeNotGranted: The credential does not cover this (403).
         RoleAmbiguous: Several may, and the request names none (400).
     """
-    acting_as = request.headers.get(ACTING_AS)
+    acting_as = request.headers.get(ACTING_AS, acting_as)
     any_role = policy.roles == ANY_ROLE
     allowed = [one for one in memberships if any_role or one.role.value in policy.roles]
     if acting_as is not None:

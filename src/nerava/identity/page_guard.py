@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from nerava.platform.db import Database
     from nerava.platform.policy import Guard, Policy
 
+ACTING_COOKIE: Final = "__Host-nv_as"
+"""Names which of several roles somebody chose for this browser; it gives nobody a role."""
+
 VISIT_COOKIE: Final = "__Host-nv_v"
 """Names a visit before anybody has signed in, so that sign-in forms have a token, too."""
 
@@ -72,7 +75,10 @@ class PageGuard:
         if standing.suspended:
             raise AccountSuspended
         memberships = tuple(one for one in standing.memberships if one.role in ACTS_AS[standing.kind])
-        acting = choose_role(memberships, None, policy, request)
+        chosen = request.cookies.get(ACTING_COOKIE)
+        if chosen not in {one.name for one in memberships}:
+            chosen = None
+        acting = choose_role(memberships, None, policy, request, chosen)
         check_assurance(standing, policy, now)
         if visit.renewed is not None:
             life_s = int(IDLE_LIFE[standing.kind].total_seconds())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
 from nerava.audit import ActorKind, Entry, record
+from nerava.identity.cookies import issue_cookie
 from nerava.identity.roles import SCOPES, Role
 from nerava.identity.session_store import AuthSession, Ended, RefreshToken, Revocation, SessionKind
 from nerava.identity.standing import Standing, standing_of
@@ -106,7 +107,8 @@ class Opened:
     """What somebody who signed in gets.
 
     Attributes:
-        refresh_token: Shown this once; only its SHA-256 is kept.
+        refresh_token: Shown this once; only its SHA-256 is kept. A browser's session has none.
+        cookie: The value of a browser's cookie; empty for every other session.
         expires_in: Seconds that the access token lives.
     """
 
@@ -114,6 +116,7 @@ class Opened:
     refresh_token: str
     session_id: UUID
     expires_in: int
+    cookie: str = ""
 
 
 class Sessions:
@@ -132,17 +135,24 @@ class Sessions:
         device: Device | None = None,
         client: Client | None = None,
         life: timedelta | None = None,
+        kind: SessionKind = SessionKind.APP,
     ) -> Opened:
         """Open a session for somebody who has just proved who they are, and return its tokens.
 
         `amr` names how: `sms`, `email`, `link`, `google`, `apple`, `totp`, `passkey`. The access
         token covers what the user's roles may do; they are read in this transaction. Where the
         user has as many sessions as allowed, the ones unused for longest end. Twice is two sessions.
-        `life` ends the session earlier than others of its kind.
+        `life` ends the session earlier than others of its kind. A session of a browser has a cookie
+        and no refresh token.
         """
-        row = self.begin(session, user_id, SessionKind.APP, amr=amr, client=client or Client(), now=now)
+        row = self.begin(session, user_id, kind, amr=amr, client=client or Client(), now=now)
         row.expires_at = row.expires_at if life is None else min(row.expires_at, now + life)
         row.device_key = None if device is None else device.key
+        standing = standing_of(session, row.id)
+        if standing is None:
+            raise AssertionError("the session was written a moment ago")
+        if kind is not SessionKind.APP:
+            return replace(self.opened(standing, ""), cookie=issue_cookie(session, row.id, now))
         secret = refresh_text(secrets.token_bytes(32))
         session.add(
             RefreshToken(
@@ -153,9 +163,6 @@ class Sessions:
                 expires_at=min(now + IDLE_LIFE, row.expires_at),
             )
         )
-        standing = standing_of(session, row.id)
-        if standing is None:
-            raise AssertionError("the session was written a moment ago")
         return self.opened(standing, secret)
 
     def open_command(

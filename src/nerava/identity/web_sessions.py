@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
+from nerava.identity.cookies import cookie_hash, issue_cookie
 from nerava.identity.errors import NotSignedIn, SessionEnded
 from nerava.identity.roles import Role
 from nerava.identity.session_store import AuthSession, SessionKind, WebSession
 from nerava.identity.standing import OPS_IDLE_LIFE, Standing, standing_of
-from nerava.kernel.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +76,7 @@ class WebSessions:
     ) -> tuple[UUID, str]:
         """Open a session for somebody who has just signed in; return its id and the cookie's value."""
         row = self._sessions.begin(session, user_id, kind, amr=amr, client=client, now=now)
-        return row.id, _issue(session, row.id, now)
+        return row.id, issue_cookie(session, row.id, now)
 
     def renew(self, session: Session, session_id: UUID, now: datetime) -> str:
         """Return a new cookie value for a session, as after a step-up; the old ones work 10 s more."""
@@ -87,7 +85,7 @@ class WebSessions:
             .where(WebSession.session_id == session_id, WebSession.replaced_at.is_(None))
             .values(replaced_at=now)
         )
-        return _issue(session, session_id, now)
+        return issue_cookie(session, session_id, now)
 
     def visit(self, session: Session, value: str, now: datetime) -> Visit:
         """Return whose session a cookie value belongs to; after a day the value changes.
@@ -98,7 +96,7 @@ class WebSessions:
         """
         found = session.execute(
             select(WebSession.id, WebSession.session_id, WebSession.issued_at, WebSession.replaced_at).where(
-                WebSession.hash == _hash(value)
+                WebSession.hash == cookie_hash(value)
             )
         ).one_or_none()
         if found is None or (found.replaced_at is not None and now - found.replaced_at > OVERLAP):
@@ -116,7 +114,7 @@ class WebSessions:
         taken = session.execute(
             update(WebSession)
             .where(
-                WebSession.hash == _hash(value),
+                WebSession.hash == cookie_hash(value),
                 WebSession.replaced_at.is_(None),
                 WebSession.issued_at <= now - RENEWED_AFTER,
             )
@@ -124,14 +122,4 @@ class WebSessions:
         )
         if not taken.rowcount:  # type: ignore[attr-defined]  # an UPDATE has a row count
             return Visit(standing)
-        return Visit(standing, _issue(session, standing.session_id, now))
-
-
-def _issue(session: Session, session_id: UUID, now: datetime) -> str:
-    value = secrets.token_urlsafe(32)
-    session.add(WebSession(id=new_id(), session_id=session_id, hash=_hash(value), issued_at=now))
-    return value
-
-
-def _hash(value: str) -> bytes:
-    return hashlib.sha256(value.encode()).digest()
+        return Visit(standing, issue_cookie(session, standing.session_id, now))

@@ -1,6 +1,6 @@
 // Shows each session as it comes in, asks for the next ones every two seconds, and keeps the books in view.
 
-import { pulse, StreetMap } from "/demo/files/street_map.js";
+import { pulse, StreetMap } from "/static/street_map.js";
 
 const EVERY_MS = 2000;
 const SHOWN_MAX = 60;

@@ -165,7 +165,7 @@ async def openapi() -> dict[str, Any]:
     return openapi_document()
 
 
-ALL_ROUTES: Final[list[BaseRoute]] = [
+API_ROUTES: Final[list[BaseRoute]] = [
     *_DOCUMENTED,
     *csp_reports.routes.routes,
     *metrics.routes.routes,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nerava.identity.proving import Proving
     from nerava.identity.refreshing import Refreshing
     from nerava.identity.sessions import Sessions
+    from nerava.identity.tokens import AccessTokens
     from nerava.inbound.intake import Intake
     from nerava.integrations.ocpi.connection import Roaming
     from nerava.kernel.clock import Clock
@@ -69,6 +70,7 @@ class Wiring:
     ledger: Ledger
     clock: Clock
     keys: KeyRing
+    tokens: AccessTokens
     sessions: Sessions
     refreshing: Refreshing
     address: str

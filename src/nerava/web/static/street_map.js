@@ -1,6 +1,6 @@
 // Draws the base map of the product into an SVG, and pins onto it; colours are the style sheet's.
 
-import { layersOf } from "/demo/files/vector_tile.js";
+import { layersOf } from "/static/vector_tile.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ZOOM = 15;

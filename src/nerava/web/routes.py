@@ -1,0 +1,20 @@
+"""Every route of the web process: the API first, then the pages of each area."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nerava.web.api.routes import API_ROUTES
+from nerava.web.driver import wallet
+from nerava.web.site import entering, files
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+_PAGES: Final[list[BaseRoute]] = [
+    *files.routes.routes,
+    *entering.routes.routes,
+    *wallet.routes.routes,
+]
+
+ALL_ROUTES: Final[list[BaseRoute]] = [*API_ROUTES, *_PAGES]

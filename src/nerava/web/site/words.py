@@ -1,0 +1,101 @@
+"""One table of what states are called in front of people, and how each is marked beside its colour."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Word(NamedTuple):
+    """A state as people read it.
+
+    Attributes:
+        tone: `ok`, `info`, `warn`, `danger` or `grey`; never the only sign of a state.
+    """
+
+    text: str
+    tone: str
+
+
+_UNKNOWN_TONE: Final = "grey"
+
+WORDS: Final[dict[str, dict[str, Word]]] = {
+    "session": {
+        "open": Word("Charging", "info"),
+        "closed": Word("Checking", "info"),
+        "verified": Word("Verified", "ok"),
+        "review": Word("In review", "warn"),
+        "rejected": Word("Not verified", "danger"),
+    },
+    "grant": {
+        "held": Word("Pending", "warn"),
+        "captured": Word("Earned", "ok"),
+        "released": Word("Not earned", "grey"),
+        "clawed_back": Word("Taken back", "danger"),
+    },
+    "redemption": {
+        "held": Word("Ready", "ok"),
+        "captured": Word("Redeemed", "ok"),
+        "released": Word("Withdrawn", "grey"),
+        "expired": Word("Expired", "grey"),
+        "voided": Word("Voided", "grey"),
+        "partly_refunded": Word("Partly refunded", "info"),
+        "refunded": Word("Refunded", "info"),
+    },
+    "payout": {
+        "requested": Word("In review", "info"),
+        "approved": Word("In review", "info"),
+        "submitted": Word("On its way", "info"),
+        "unknown": Word("On its way (we are checking)", "warn"),
+        "paid": Word("Paid", "ok"),
+        "failed": Word("Failed", "danger"),
+        "returned": Word("Came back", "danger"),
+        "canceled": Word("Taken back", "grey"),
+    },
+    "method": {
+        "onboarding": Word("Waits for your details", "warn"),
+        "ready": Word("Ready", "ok"),
+        "blocked": Word("Blocked by the provider", "danger"),
+        "removed": Word("Removed", "grey"),
+    },
+    "campaign": {
+        "draft": Word("Draft", "grey"),
+        "active": Word("Running", "ok"),
+        "paused": Word("Paused", "warn"),
+        "ended": Word("Ended", "grey"),
+    },
+    "offer": {
+        "draft": Word("Draft", "grey"),
+        "live": Word("Live", "ok"),
+        "paused": Word("Paused", "warn"),
+        "ended": Word("Ended", "grey"),
+    },
+    "merchant": {
+        "active": Word("Open", "ok"),
+        "suspended": Word("Suspended", "danger"),
+    },
+    "register": {
+        "active": Word("Open", "ok"),
+        "closed": Word("Closed", "grey"),
+    },
+    "payment": {
+        "asked": Word("Being prepared", "info"),
+        "open": Word("Waits for payment", "warn"),
+        "processing": Word("Clearing", "info"),
+        "paid": Word("Paid", "ok"),
+        "failed": Word("Failed", "danger"),
+        "expired": Word("Expired", "grey"),
+    },
+}
+"""By kind of thing and stored state. A state that is missing is shown as it is stored, in grey."""
+
+SAID: Final[dict[str, str]] = {
+    "signed-out": "You are signed out.",
+    "saved": "Saved.",
+}
+"""What a page says after something was done, by the word that the address carries."""
+
+
+def word(kind: str, state: str) -> Word:
+    """Return how a state of a kind of thing is called."""
+    found = WORDS.get(kind, {}).get(state)
+    return found or Word(state.replace("_", " ").replace("-", " ").capitalize(), _UNKNOWN_TONE)
