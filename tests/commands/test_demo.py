@@ -86,8 +86,8 @@ def test_the_demo_serves_what_it_prints_ends_on_ctrl_c_and_goes_on(run: Run, tmp
         assert "200 invented sessions" in demo.said
         assert "200 new sessions" in demo.said
         assert demo.status("/healthz") == 200
-        assert f"http://127.0.0.1:{demo.port}/  (open it to watch" in demo.said
-        assert demo.status("/demo") == demo.status("/demo/feed") == 200
+        assert f"http://127.0.0.1:{demo.port}/demo/people  be a driver" in demo.said
+        assert demo.status("/demo") == demo.status("/demo/people") == demo.status("/demo/feed") == 200
         scene = httpx2.get(f"http://127.0.0.1:{demo.port}/demo/scene", trust_env=False).json()
         assert scene == {"is_recorded": False, "chargers": [], "offers": []}
         assert demo.status("/v1/wallet") == 401

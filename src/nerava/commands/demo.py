@@ -141,7 +141,7 @@ def demo_command(
                 _say(out, walks())
             if charge is not None:
                 _say(out, drives(charge))
-            out.say(f"\nWatch charging become backed points: [bold]{base}/demo[/bold], and choose whom to be")
+            _say_where(out, base)
 
         serve(app, settings, listening, announce=announce)
         out.say("Stopped. `make demo` goes on from here.")
@@ -247,7 +247,7 @@ def _print_what_to_try(
     out: Output, installation: Installation, cast: _Cast, scene: Scene, base: str, *, till: str
 ) -> None:
     tokens = _write_tokens(installation, cast, scene)
-    out.say(f"\n[bold]Nerava serves on {base}/[/bold]  (open it to watch; Ctrl-C ends it)\n")
+    out.say(f"\n[bold]Nerava serves on {base}/[/bold]  (Ctrl-C ends it)\n")
     out.remark("in another terminal: tokens of a driver, a sponsor, a register and two of finance,")
     out.remark("good for 15 minutes; another start of the demo writes new ones")
     typer.echo(f". {shlex.quote(str(tokens.absolute()))}")
@@ -268,6 +268,12 @@ def _print_what_to_try(
     for proof in ("audit", "verify"):
         command = f"{shlex.quote(sys.executable)} -m nerava ledger {proof}"
         typer.echo(f"{command} \\\n  --database {database}")
+
+
+def _say_where(out: Output, base: str) -> None:
+    """Say what to open, last of all, where it stays in view."""
+    out.say(f"\nOpen in a browser   [bold]{base}/demo[/bold]         watch charging become backed points")
+    out.say(f"                    [bold]{base}/demo/people[/bold]  be a driver, merchant, sponsor, operator")
 
 
 def _say(out: Output, steps: list[Step]) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 ACTING_AS: Final = "nerava-acting-as"
 """Header with which somebody who has several fitting roles names one: `sponsor:{id}`."""
 
+BY_ITSELF: Final = "nerava-by-itself"
+"""Header of requests that a page sends while nobody does anything: they keep no session awake."""
+
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 API_KEY_PREFIX: Final = "nvk_"
 STEP_UP_FRESH_FOR: Final = timedelta(minutes=5)
@@ -159,7 +162,7 @@ class TokenGuard:
             raise AccountSuspended
         acting = choose_role(standing.memberships, claims.scopes, policy, request)
         check_assurance(standing, policy, now)
-        if standing.is_of_ops and standing.use_is_due(now):
+        if standing.is_of_ops and standing.use_is_due(now) and BY_ITSELF not in request.headers:
             await run_in_threadpool(self._directory.note_use, standing.session_id, now)
         request.state.principal = Principal(claims.subject, acting, standing.memberships, claims.session_id)
 

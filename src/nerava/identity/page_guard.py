@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi.concurrency import run_in_threadpool
 
 from nerava.identity.errors import AccountSuspended, NotSignedIn
-from nerava.identity.guard import SAFE_METHODS, Knocking, Principal, check_assurance, choose_role
+from nerava.identity.guard import BY_ITSELF, SAFE_METHODS, Knocking, Principal, check_assurance, choose_role
 from nerava.identity.web_sessions import ACTS_AS, COOKIE, IDLE_LIFE, VALUE_CHARACTERS
 from nerava.platform.edge import set_cookie
 from nerava.platform.policy import Credential
@@ -66,7 +66,8 @@ class PageGuard:
         if len(value) != VALUE_CHARACTERS:
             raise NotSignedIn
         now = self._clock.now()
-        visit = await run_in_threadpool(self._visit, value, now)
+        by_itself = BY_ITSELF in request.headers
+        visit = await run_in_threadpool(self._visit, value, now, by_itself=by_itself)
         standing = visit.standing
         request.state.knocking = Knocking(standing.user_id, standing.memberships, standing.session_id)
         bound_to = f"session:{standing.session_id}"
@@ -96,9 +97,9 @@ class PageGuard:
             set_cookie(request.scope, VISIT_COOKIE, value)
         request.state.csrf_token = self._cross_site.token(f"visit:{value}")
 
-    def _visit(self, value: str, now: datetime) -> Visit:
+    def _visit(self, value: str, now: datetime, *, by_itself: bool) -> Visit:
         found = self._database.read(lambda session: self._web_sessions.visit(session, value, now))
-        if not found.standing.use_is_due(now):
+        if by_itself or not found.standing.use_is_due(now):
             return found
         return self._database.run(
             lambda session: self._web_sessions.note_use(session, value, found.standing, now), essential=True

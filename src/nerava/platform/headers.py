@@ -24,7 +24,6 @@ _SELF: Final = (
 _NOBODY: Final = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "browsing-topics",
     "display-capture",
     "encrypted-media",
@@ -43,7 +42,6 @@ _NOBODY: Final = (
     "serial",
     "storage-access",
     "usb",
-    "web-share",
     "window-management",
     "xr-spatial-tracking",
 )

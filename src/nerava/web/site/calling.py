@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import anyio
 
-from nerava.identity.guard import ACTING_AS
+from nerava.identity.guard import ACTING_AS, BY_ITSELF
 from nerava.platform.problem import REFERENCE
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 """From 2.4 on a streamed answer does not look whether its reader went away, which ours never does."""
 
-_PASSED_ON: Final = frozenset({b"x-forwarded-for", b"forwarded", b"user-agent"})
-"""Headers of the page's request that say where it comes from, for limits and the audit log."""
+_PASSED_ON: Final = frozenset({b"x-forwarded-for", b"forwarded", b"user-agent", BY_ITSELF.encode()})
+"""Headers of the page's request that say where it comes from and why, for limits and the audit log."""
 
 
 class Refused(Exception):

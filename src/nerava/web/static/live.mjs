@@ -21,8 +21,10 @@ function keepFresh(part) {
   const refresh = async () => {
     if (document.hidden || part.contains(document.activeElement)) return;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (!answer.ok || answer.redirected) return;
+      const answer = await fetch(location.href, { headers: { "nerava-by-itself": "1" } });
+      // Whoever is not signed in any more is led to the sign-in, and what was on the screen goes.
+      if (answer.redirected) return location.reload();
+      if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
       if (!fresh) return;
       localise(fresh);
