@@ -67,6 +67,7 @@ def test_points_are_taken_back_once_and_the_driver_reads_why(house: House) -> No
     line = driver.get("/v1/wallet/statement").json()["items"][0]
     assert line["text"] == "Taken back: the session was not a genuine charge."
     session_id = driver.get("/v1/sessions").json()["items"][0]["id"]
+    assert line["about"]["id"] == session_id
     (back,) = driver.get(f"/v1/sessions/{session_id}/decision").json()["taken_back"]
     assert (back["points"], back["code"]) == (15, "clawback.fraud")
     assert_problem(take(finance, grant_id, 26), 409, "more-than-stands")

@@ -49,6 +49,8 @@ def test_a_session_is_held_on_a_partners_word_and_given_on_its_cdr(house: House)
     assert driver.get(path).json()["energy_wh"] == 9_000
     lines = driver.get("/v1/wallet/statement").json()["items"]
     assert [line["text"] for line in lines] == ["Earned by charging", "Reward on its way, waiting for proof"]
+    session = {"kind": "session", "id": stored["session_id"], "text": "Market Street"}
+    assert [line["about"] for line in lines] == [session, session]
     assert house.findings() == []
 
 

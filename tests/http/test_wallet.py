@@ -15,6 +15,8 @@ from nerava.ledger.chart import NOVA_ISSUANCE, NOVA_RESERVE, PLATFORM_PROMO, dri
 from nerava.ledger.templates.promo_funding import promo_funding
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.ledger.templates.session_reward import SessionGrant, session_reward_hold
+from tests.http.flows import cash_out, payee
+from tests.http.shop import code_of, open_shop
 from tests.http.test_problems import assert_problem
 
 if TYPE_CHECKING:
@@ -197,3 +199,26 @@ def test_ops_audit_the_books_and_see_how_far_they_are_proven(house: House) -> No
     told = ops.get("/v1/ops/audit-log", params={"action": "book_proof.ask"}).json()["items"]
     assert [entry["object_id"] for entry in told] == [last["id"]]
     assert_problem(house.driver().post("/v1/ops/proofs"), 403, "role-not-allowed")
+
+
+def test_a_movement_names_what_it_was_about(house: House) -> None:
+    driver, method = payee(house)
+    shop = open_shop(house)
+    code = code_of(driver, shop.offer())
+    shop.capture(code)
+    payout_id = cash_out(driver, method).json()["id"]
+    driver.post(f"/v1/payouts/{payout_id}/cancel", key=str(new_id()))
+    lines = driver.get("/v1/wallet/statement").json()["items"]
+    redemption_id = driver.get("/v1/redemptions").json()["items"][0]["id"]
+    by_template = {
+        name: [one["about"] for one in lines if one["template"] == name]
+        for name in ("driver_cashout", "redemption", "promo_grant")
+    }
+    payout = {"kind": "payout", "id": payout_id, "text": ""}
+    redemption = {"kind": "redemption", "id": redemption_id, "text": "Corner Coffee"}
+    assert by_template == {
+        "driver_cashout": [payout, payout],
+        "redemption": [redemption, redemption],
+        "promo_grant": [None],
+    }
+    assert house.books.findings() == []

@@ -14,7 +14,7 @@ from nerava.charging.states import SessionState
 from nerava.charging.verification import Finding, FindingCode, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -107,6 +107,12 @@ def sessions_of_driver(
         query = query.where(tuple_(_S.c.started_at, _S.c.id) < before)
     latest = query.order_by(_S.c.started_at.desc(), _S.c.id.desc()).limit(min(limit, PAGE_MAX))
     return [_view(row) for row in session.execute(latest)]
+
+
+def location_names(session: Session, session_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return where sessions took place, by the id of the session."""
+    query = select(_S.c.id, _LOCATION.c.name).join(_LOCATION, _LOCATION.c.id == _S.c.location_id)
+    return {row.id: row.name for row in session.execute(query.where(_S.c.id.in_(session_ids)))}
 
 
 def evidence_of(session: Session, session_id: UUID) -> list[EvidenceView]:

@@ -237,6 +237,24 @@ def key_of_transaction(session: Session, transaction_id: UUID) -> UUID | None:
     return found
 
 
+def chains_behind(session: Session, keys: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return, by the key of a transfer, the key of the chain where its story began.
+
+    That of a direct transfer or a hold is its own chain; that of what ended a hold is the hold's.
+    """
+    mine, held, first = (model.transfer.alias(name) for name in ("mine", "held", "first"))
+    began = func.coalesce(held.c.transaction_id, mine.c.transaction_id)
+    query = (
+        select(mine.c.key, first.c.key.label("chain"))
+        .select_from(mine)
+        .outerjoin(held, held.c.id == mine.c.hold_id)
+        # The first transfer of a transaction gives it its id, and has the key of the chain.
+        .join(first, first.c.id == began)
+        .where(mine.c.key.in_(keys))
+    )
+    return {row.key: row.chain for row in session.execute(query)}
+
+
 def posted_from(row: Row[Any]) -> PostedTransfer:
     """Return a row read through SQLAlchemy the way the writer has it: ids, keys and metadata as text."""
     values = row._asdict()

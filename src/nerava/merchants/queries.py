@@ -14,6 +14,8 @@ from nerava.merchants.errors import UnknownRedemption
 from nerava.merchants.model import Merchant, Offer, Redemption, RedemptionRefund
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Row, Select
     from sqlalchemy.orm import Session
 
@@ -147,6 +149,21 @@ def refunds_of(session: Session, redemption_id: UUID) -> list[RefundView]:
     query = select(_REFUND).where(_REFUND.c.redemption_id == redemption_id)
     ordered = query.order_by(_REFUND.c.refunded_at, _REFUND.c.id)
     return [RefundView(row.id, row.kind, row.points, row.refunded_at) for row in session.execute(ordered)]
+
+
+def redemptions_behind(
+    session: Session, driver_id: UUID, chains: Collection[UUID]
+) -> dict[UUID, RedemptionView]:
+    """Return the redemptions of a driver whose code or refund these chains of the ledger are."""
+    refunds = select(_REFUND.c.transaction_key, _REFUND.c.redemption_id).where(
+        _REFUND.c.transaction_key.in_(chains)
+    )
+    refunded = {row.transaction_key: row.redemption_id for row in session.execute(refunds)}
+    named = _R.hold_key.in_(chains) | _R.id.in_(refunded.values())
+    rows = session.execute(_viewed().where(_R.driver_id == driver_id, named)).all()
+    by_id = {row.id: _view(row) for row in rows}
+    by_hold = {row.hold_key: by_id[row.id] for row in rows}
+    return by_hold | {chain: by_id[of] for chain, of in refunded.items() if of in by_id}
 
 
 def _viewed() -> Select[Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, not_, select
+from sqlalchemy import and_, not_, or_, select
 
 from nerava.payouts.cases import is_stuck
 from nerava.payouts.errors import UnknownBatch, UnknownPayout
@@ -13,7 +13,7 @@ from nerava.payouts.model import Payout, PayoutBatch, PayoutEvidence
 from nerava.payouts.states import IN_CLEARING, PayoutState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from nerava.payouts.states import OwnerKind
+
+_CHAINS: Final = ("request_key", "outcome_key", "return_key")
 
 
 class Shown(StrEnum):
@@ -58,6 +60,13 @@ def payouts_of(
     if after is not None:
         query = query.where(Payout.id < after)
     return session.scalars(query.order_by(Payout.id.desc()).limit(limit)).all()
+
+
+def payouts_behind(session: Session, owner_id: UUID, chains: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return which payouts of an owner these chains of the ledger belong to."""
+    named = [getattr(Payout, name).in_(chains) for name in _CHAINS]
+    query = select(Payout).where(Payout.owner_id == owner_id, or_(*named))
+    return {getattr(one, name): one.id for one in session.scalars(query) for name in _CHAINS}
 
 
 def payout_with_evidence(session: Session, payout_id: UUID) -> tuple[Payout, Sequence[PayoutEvidence]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 
 from nerava.charging.queries import session_view
 from nerava.rewards.campaigns import CampaignState, terms_of
@@ -15,9 +15,11 @@ from nerava.rewards.grid_reading import CarbonView, carbon_views, kept_with
 from nerava.rewards.holdout import in_holdout
 from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
 from nerava.rewards.reasons import sentence
+from nerava.rewards.return_store import RewardClawback
 from nerava.rewards.returns import TakenBackView, taken_back_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _CAMPAIGN: Final[Any] = Campaign.__table__
 _DECISION: Final[Any] = RewardDecision.__table__
 _GRANT: Final[Any] = RewardGrant.__table__
+_CLAWBACK: Final[Any] = RewardClawback.__table__
 PAGE_MAX: Final = 200
 
 
@@ -198,6 +201,19 @@ def grants_of_driver(
         query = query.where(_GRANT.c.id < before)
     newest = query.order_by(_GRANT.c.id.desc()).limit(min(limit, PAGE_MAX))
     return [_grant(row) for row in session.execute(newest)]
+
+
+def sessions_behind(session: Session, driver_id: UUID, chains: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return which sessions of a driver these chains rewarded, or took the reward of back."""
+    given = select(_GRANT.c.transaction_key.label("chain"), _GRANT.c.session_id).where(
+        _GRANT.c.transaction_key.in_(chains), _GRANT.c.driver_id == driver_id
+    )
+    taken = (
+        select(_CLAWBACK.c.transaction_key, _GRANT.c.session_id)
+        .join(_GRANT, _GRANT.c.id == _CLAWBACK.c.grant_id)
+        .where(_CLAWBACK.c.transaction_key.in_(chains), _GRANT.c.driver_id == driver_id)
+    )
+    return {row.chain: row.session_id for row in session.execute(union_all(given, taken))}
 
 
 def campaign_view(session: Session, campaign_id: UUID) -> CampaignView:

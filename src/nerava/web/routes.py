@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nerava.web.api.routes import API_ROUTES
-from nerava.web.driver import wallet
+from nerava.web.driver import cashing_out, wallet
 from nerava.web.site import entering, files
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ _PAGES: Final[list[BaseRoute]] = [
     *files.routes.routes,
     *entering.routes.routes,
     *wallet.routes.routes,
+    *cashing_out.routes.routes,
 ]
 
 ALL_ROUTES: Final[list[BaseRoute]] = [*API_ROUTES, *_PAGES]

@@ -31,7 +31,7 @@ from nerava.payouts.errors import (
 from nerava.payouts.model import Payout
 from nerava.payouts.queries import payouts_of
 from nerava.payouts.requesting import Cashout, cancel, own_payout, request_cashout, week_used
-from nerava.payouts.rules import AMOUNT_MIN, WEEK_MAX
+from nerava.payouts.rules import AMOUNT_MIN, BANK_TAKES, WEEK_MAX
 from nerava.payouts.states import Kind, PayoutState
 from nerava.platform.idempotency import Answer
 from nerava.platform.limits import RateLimited
@@ -69,6 +69,7 @@ class QuoteOut(BaseModel):
     available_nova: int
     week_minor: int = Field(description="What may still be paid out within these seven days")
     currency: str
+    bank_days_max: int = Field(description="Days until the bank has it once it was sent, weekends included")
     is_possible: bool = Field(description="Whether Nova and the limit of the week are enough for it")
 
 
@@ -130,6 +131,7 @@ def quote(
             available_nova=available,
             week_minor=week,
             currency=wired.currency,
+            bank_days_max=BANK_TAKES.days,
             is_possible=amount_minor + fee <= available and amount_minor <= week,
         )
 

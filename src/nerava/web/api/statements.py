@@ -12,6 +12,7 @@ from nerava.ledger import reads
 from nerava.ledger.templates.adjustment import AdjustmentReason
 from nerava.platform.pagination import Page, decode_cursor, encode_cursor
 from nerava.rewards.reasons import sentence
+from nerava.web.api.stories import AboutOut, abouts_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -89,6 +90,14 @@ class StatementLineOut(BaseModel):
     transaction_id: UUID
 
 
+class WalletLineOut(StatementLineOut):
+    """One movement of a driver's Nova, and what it was about."""
+
+    about: AboutOut | None = Field(
+        description="The charge, redemption or payout behind it, where there is one"
+    )
+
+
 class AccountLineOut(StatementLineOut):
     """One movement, as ops see it: with the other side and the actor."""
 
@@ -118,11 +127,13 @@ def page_of_lines(
     return lines[:limit], encode_cursor(lines[limit - 1].sequence) if more else None
 
 
-def driver_page(lines: list[StatementLine], next_cursor: str | None) -> Page[StatementLineOut]:
+def driver_page(
+    session: Session, driver_id: UUID, lines: list[StatementLine], next_cursor: str | None
+) -> Page[WalletLineOut]:
     """Return a page as the owner sees it."""
-    return Page(
-        items=[StatementLineOut.model_validate(_shared(line)) for line in lines], next_cursor=next_cursor
-    )
+    abouts = abouts_of(session, driver_id, lines)
+    items = [WalletLineOut.model_validate(_shared(line) | {"about": abouts.get(line.key)}) for line in lines]
+    return Page(items=items, next_cursor=next_cursor)
 
 
 def ops_page(lines: list[StatementLine], next_cursor: str | None) -> Page[AccountLineOut]:

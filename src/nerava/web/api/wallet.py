@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -16,8 +16,11 @@ from nerava.ledger.lot_reads import ExpiringPoints
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
-from nerava.web.api.statements import StatementLineOut, driver_page, page_of_lines
+from nerava.web.api.statements import WalletLineOut, driver_page, page_of_lines
 from nerava.web.api.wiring import Wired, router, wiring_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 routes: Final = router("wallet")
 
@@ -87,9 +90,11 @@ async def wallet(request: Request) -> WalletOut:
 @guarded(Policy(roles=("driver",), scope="wallet:read"))
 def statement(
     driver_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
-) -> Page[StatementLineOut]:
+) -> Page[WalletLineOut]:
     """Return the movements, newest first. New ones do not shift the pages that follow."""
     code = driver_nova(driver_id)
-    return driver_page(
-        *wired.database.read(lambda session: page_of_lines(session, code, cursor=cursor, limit=limit))
-    )
+
+    def look(session: Session) -> Page[WalletLineOut]:
+        return driver_page(session, driver_id, *page_of_lines(session, code, cursor=cursor, limit=limit))
+
+    return wired.database.read(look)

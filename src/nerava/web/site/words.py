@@ -91,6 +91,9 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
 SAID: Final[dict[str, str]] = {
     "signed-out": "You are signed out.",
     "saved": "Saved.",
+    "payout-asked": "Your payout is asked for.",
+    "payout-taken-back": "The payout is taken back. Your Nova are here again.",
+    "method-removed": "Nothing is paid there any more.",
 }
 """What a page says after something was done, by the word that the address carries."""
 
