@@ -161,7 +161,7 @@ def test_the_page_loads_only_what_there_is_and_from_nowhere_else(watched: House)
             assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), one.name
         own = {one for one in loaded if one.startswith("/demo/files/")}
         assert len(own) == len(list(folder.iterdir())) - 1, "all but the page itself"
-        for path in sorted(loaded):
+        for path in sorted(loaded - {"/demo/people"}):
             assert watched.client.get(path).status_code == 200, path
         assert watched.client.get("/demo/files/other.js").status_code == 404
 

@@ -272,8 +272,8 @@ def _print_what_to_try(
 
 def _say_where(out: Output, base: str) -> None:
     """Say what to open, last of all, where it stays in view."""
-    out.say(f"\nOpen in a browser   [bold]{base}/demo[/bold]         watch charging become backed points")
-    out.say(f"                    [bold]{base}/demo/people[/bold]  be a driver, merchant, sponsor, operator")
+    out.say(f"\nWatch charging become backed points  [bold]{base}/demo[/bold]")
+    out.say(f"Be a driver, merchant, sponsor, ops  [bold]{base}/demo/people[/bold]")
 
 
 def _say(out: Output, steps: list[Step]) -> None:
