@@ -88,7 +88,7 @@ def open_issuer() -> Iterator[FakeIssuer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     issuer.url = f"http://127.0.0.1:{server.server_address[1]}/keys"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield issuer

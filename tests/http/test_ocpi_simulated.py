@@ -24,7 +24,7 @@ from nerava.rewards.model import RewardGrant
 from nerava.roaming import peers
 from nerava.settings.roaming import OcpiSettings
 from nerava.simulators.handle import Simulators
-from nerava.simulators.serving import running_simulators
+from nerava.simulators.serving import PromptServer, running_simulators
 from tests.helpers.databases import DatabaseUrl
 from tests.http.conftest import Caller, House, opened_house
 from tests.http.flows import as_driver, campaign, sponsor
@@ -93,7 +93,7 @@ class Town:
 def served(house: House, listening: socket.socket) -> Iterator[None]:
     """Serve a house on a socket."""
     config = uvicorn.Config(house.app, lifespan="off", access_log=False, log_level=60, ws="none")
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     until = time.monotonic() + 10
@@ -102,7 +102,7 @@ def served(house: House, listening: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
-        server.should_exit = True
+        server.end()
         thread.join()
 
 

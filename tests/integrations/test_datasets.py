@@ -144,7 +144,7 @@ class Index:
                 """Say nothing."""
 
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             monkeypatch.delenv("PIP_NO_INDEX")
             monkeypatch.delenv("PIP_FIND_LINKS")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 STARTS_WITHIN_S: Final = 10.0
+TICK_S: Final = 0.1
+LAST_WORDS_S: Final = 0.1
+"""How long calls that are being answered may go on when the server ends."""
+
 _LIVE: Final = ("sk_live_", "rk_live_", "pk_live_", "sq0idp-", "sq0csp-")
 """How keys to real money begin, at Stripe and at Square."""
 
@@ -58,6 +63,47 @@ class HangingUp(HttpToolsProtocol):
         super().on_message_begin()
         scope: Any = self.scope
         scope["extensions"] = {HANG_UP: self.transport.close}
+
+
+class PromptServer(uvicorn.Server):
+    """uvicorn that ends when it is told to, and not at its next look and a tenth of a second later."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
+
+    def end(self) -> None:
+        """Begin to end; from any thread. Repeats safely."""
+        self.should_exit = self.force_exit = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Serve until somebody ends it; as uvicorn does, but for how it waits."""
+        self._loop = asyncio.get_running_loop()
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            waker = self._loop.call_later(TICK_S, self._told.set)
+            await self._told.wait()
+            waker.cancel()
+            self._told.clear()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End connections at rest at once, and others when they are answered, or after a moment.
+
+        Nobody here wants to hear of it: applications have no lifespan.
+        """
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        until = time.monotonic() + LAST_WORDS_S
+        while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110 - nobody says it
+            await asyncio.sleep(0.001)
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def refuse_live_keys(environment: Mapping[str, str]) -> None:
@@ -91,7 +137,7 @@ def open_simulators(
     clock: Clock | None = None,
     webhooks_to: Mapping[str, str] | None = None,
     control_token: str | None = None,
-) -> tuple[Simulators, uvicorn.Server, socket.socket]:
+) -> tuple[Simulators, PromptServer, socket.socket]:
     """Return simulators with a server that does not run yet, and the socket that it listens on.
 
     Raises:
@@ -115,7 +161,7 @@ def open_simulators(
         timeout_graceful_shutdown=0,
     )
     base_url = f"http://{HOST}:{listening.getsockname()[1]}"
-    return Simulators(world, courier, base_url, token), uvicorn.Server(config), listening
+    return Simulators(world, courier, base_url, token), PromptServer(config), listening
 
 
 @contextmanager
@@ -153,7 +199,7 @@ def running_simulators(
         simulators.start()
         yield simulators
     finally:
-        server.should_exit = server.force_exit = True
+        server.end()
         simulators.stop()
         thread.join()
         listening.close()
