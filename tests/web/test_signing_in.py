@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -109,3 +110,32 @@ def test_who_has_two_merchants_is_asked_for_which_and_keeps_the_choice(sqlite_ho
     forged = {**form.fields, "as": f"merchant:owner:{new_id()}"}
     browser.post(form.action, forged)
     assert browser.cookies[ACTING_COOKIE] == f"merchant:owner:{second}"
+
+
+def test_a_link_lets_the_browser_in_that_asked_and_no_other_without_its_code(house: House) -> None:
+    asking, other = Browser(house), Browser(house)
+    [form, *_] = asking.forms("/sign-in")
+    sent = asking.post("/sign-in/link/ask", {**form.fields, "to": MAIL})
+    assert sent.status_code == 200
+    pair_code = re.search(r'<p class="hero mono">(\d{6})</p>', sent.text)
+    token = inbox_of(house, MAIL)[-1].partition("#")[2].strip()
+    refused = other.submit("/sign-in/link", "/sign-in/link", token=token)
+    assert refused.status_code == 403
+    assert "Type the code that the other browser shows" in text_of(refused.text)
+    [again, *_] = forms_of(refused.text)
+    assert pair_code is not None
+    came = other.post(again.action, {**again.fields, "token": token, "pair_code": pair_code[1]})
+    assert (came.status_code, came.headers["location"]) == (303, "/wallet")
+    assert other.get("/wallet").status_code == 200
+    used = asking.submit("/sign-in/link", "/sign-in/link", token=token)
+    assert used.status_code == 401
+    assert COOKIE not in asking.cookies
+
+
+def test_a_link_opens_at_once_where_it_was_asked_for(sqlite_house: House) -> None:
+    browser = Browser(sqlite_house)
+    [form, *_] = browser.forms("/sign-in")
+    browser.post("/sign-in/link/ask", {**form.fields, "to": MAIL})
+    token = inbox_of(sqlite_house, MAIL)[-1].partition("#")[2].strip()
+    assert browser.submit("/sign-in/link", "/sign-in/link", token=token).status_code == 303
+    assert browser.get("/wallet").status_code == 200

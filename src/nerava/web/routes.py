@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.web.api.routes import API_ROUTES
 from nerava.web.driver import cashing_out, wallet
-from nerava.web.site import entering, files
+from nerava.web.site import entering, files, linking
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _PAGES: Final[list[BaseRoute]] = [
     *files.routes.routes,
     *entering.routes.routes,
+    *linking.routes.routes,
     *wallet.routes.routes,
     *cashing_out.routes.routes,
 ]

@@ -143,14 +143,7 @@ def ask_for_link(body: LinkAskedIn, asker: Asking, wired: Wired, now: Now) -> Re
     """
     asked = wired.links.start(body.to, asker, now)
     answer = _accepted(LinkAskedOut(pair_code=asked.pair_code, expires_at=asked.expires_at))
-    answer.set_cookie(
-        BROWSER_COOKIE,
-        asked.browser_token,
-        max_age=int(LIFE.total_seconds()),
-        secure=True,
-        httponly=True,
-        samesite="strict",
-    )
+    keep_browser_token(answer, asked.browser_token)
     return answer
 
 
@@ -173,6 +166,12 @@ def consume_link(
     answer = Response(TokensOut.of(opened).model_dump_json(), media_type="application/json")
     answer.delete_cookie(BROWSER_COOKIE, secure=True, httponly=True, samesite="strict")
     return answer
+
+
+def keep_browser_token(answer: Response, token: str) -> None:
+    """Let the browser that asked for a link keep by what it is known, out of scripts' reach."""
+    life_s = int(LIFE.total_seconds())
+    answer.set_cookie(BROWSER_COOKIE, token, max_age=life_s, secure=True, httponly=True, samesite="strict")
 
 
 def _accepted(body: BaseModel) -> Response:

@@ -110,7 +110,7 @@ async def verify(page: Shown, asker: Asking, now: Now) -> Response:
             challenge_id=form.text("challenge_id"),
             client_token=form.text("client_token"),
         )
-    return _come_in(page, opened, onward)
+    return come_in(page, opened, onward)
 
 
 @routes.post("/sign-in/passkey")
@@ -127,7 +127,7 @@ async def verify_passkey(page: Shown, asker: Asking, now: Now) -> Response:
     wanted = replace(asker, kind=kind_for(onward))
     enter = page.wired.proving.passkeys.sign_in
     opened = await run_in_threadpool(enter, shown.ceremony_id, shown.credential.answer(), wanted, now)
-    return _come_in(page, opened, onward)
+    return come_in(page, opened, onward)
 
 
 @routes.post("/sign-out")
@@ -174,7 +174,8 @@ def come_in_as(request: Request, opened: Opened, kind: SessionKind) -> None:
     set_cookie(request.scope, ACTING_COOKIE, "", life_s=0)
 
 
-def _come_in(page: Shown, opened: Opened, onward: str) -> Response:
+def come_in(page: Shown, opened: Opened, onward: str) -> Response:
+    """Let somebody in who has shown who they are: set the cookie and send the browser on."""
     come_in_as(page.request, opened, kind_for(onward))
     return page.go(onward)
 
