@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from nerava.web.api.routes import API_ROUTES
 from nerava.web.driver import cashing_out, wallet
 from nerava.web.site import entering, files, linking
+from nerava.web.sponsor.routes import SPONSOR_ROUTES
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -17,6 +18,7 @@ _PAGES: Final[list[BaseRoute]] = [
     *linking.routes.routes,
     *wallet.routes.routes,
     *cashing_out.routes.routes,
+    *SPONSOR_ROUTES,
 ]
 
 ALL_ROUTES: Final[list[BaseRoute]] = [*API_ROUTES, *_PAGES]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nerava.kernel.currencies import amount_text
+from nerava.kernel.currencies import amount_text, minor_digits
 from nerava.kernel.ids import new_id
 from nerava.web.site.words import word
 
@@ -27,8 +27,9 @@ FILE_TYPES: Final = {
 
 
 def money(minor: int, currency: str) -> str:
-    """Return an amount of minor units with its currency, losses with a real minus."""
-    return f"{MINUS if minor < 0 else ''}{amount_text(abs(minor), currency)}"
+    """Return an amount of minor units with its currency, thousands set apart, losses with a real minus."""
+    whole, mark, rest = amount_text(abs(minor), currency).partition("." if minor_digits(currency) else " ")
+    return f"{MINUS if minor < 0 else ''}{int(whole):,}{mark}{rest}"
 
 
 def number(value: int) -> str:
@@ -61,6 +62,11 @@ def percent(part: int, whole: int) -> int:
     return 0 if whole <= 0 else max(0, min(100, part * 100 // whole))
 
 
+def share(part: int, whole: int) -> float:
+    """Return a share in percent with a tenth, for drawing; what is there at all is seen."""
+    return 0.0 if part <= 0 or whole <= 0 else max(0.4, min(100.0, part * 1_000 // whole / 10))
+
+
 def when(at: str | None, form: str = "datetime") -> Markup:
     """Return an instant as a `<time>` in UTC, which a script writes anew in the reader's time zone.
 
@@ -75,6 +81,34 @@ def when(at: str | None, form: str = "datetime") -> Markup:
     return Markup('<time datetime="{}" data-local="{}">{}</time>').format(
         instant.isoformat(), form, instant.strftime(shapes[form])
     )
+
+
+def day(on: str | None) -> Markup:
+    """Return a calendar day as a `<time>`: `4 Mar 2026`; None is a dash.
+
+    Args:
+        on: ISO 8601, a local date of wherever it belongs to; nobody's time zone changes it.
+    """
+    if not on:
+        return Markup("\N{EN DASH}")
+    known = date.fromisoformat(on)
+    return Markup('<time datetime="{}">{}</time>').format(known.isoformat(), day_text(known))
+
+
+def day_text(on: date) -> str:
+    """Return a calendar day as people write it: `4 Mar 2026`."""
+    return f"{on.day} {on:%b %Y}"
+
+
+def problem_at(problem: dict[str, Any] | None, name: str) -> str:
+    """Return what is wrong with a field of a form, empty for nothing."""
+    errors = (problem or {}).get("errors") or ()
+    return next((one["message"] for one in errors if field_of(one["pointer"]) == name), "")
+
+
+def field_of(pointer: str) -> str:
+    """Return the field of a form that a problem points to."""
+    return pointer.rpartition("/")[2]
 
 
 @cache
@@ -119,9 +153,18 @@ def _environment() -> Environment:
         "duration": duration,
         "distance": distance,
         "when": when,
+        "day": day,
     }
     made.filters.update(shown)
-    made.globals.update(asset=asset, form_key=_form_key, percent=percent, word=word)
+    made.globals.update(
+        asset=asset,
+        field_of=field_of,
+        form_key=_form_key,
+        percent=percent,
+        problem_at=problem_at,
+        share=share,
+        word=word,
+    )
     return made
 
 

@@ -32,6 +32,12 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "released": Word("Not earned", "grey"),
         "clawed_back": Word("Taken back", "danger"),
     },
+    "reward": {
+        "provisional": Word("Reserved", "warn"),
+        "settled": Word("Given", "ok"),
+        "released": Word("Not given", "grey"),
+        "clawed_back": Word("Taken back", "danger"),
+    },
     "redemption": {
         "held": Word("Ready", "ok"),
         "captured": Word("Redeemed", "ok"),
@@ -77,6 +83,13 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "active": Word("Open", "ok"),
         "closed": Word("Closed", "grey"),
     },
+    "refund": {
+        "asked": Word("Being prepared", "info"),
+        "pending": Word("On its way", "info"),
+        "paid": Word("Paid back", "ok"),
+        "failed": Word("Failed, with your deposits again", "danger"),
+        "returned": Word("Came back to your deposits", "warn"),
+    },
     "payment": {
         "asked": Word("Being prepared", "info"),
         "open": Word("Waits for payment", "warn"),
@@ -94,6 +107,11 @@ SAID: Final[dict[str, str]] = {
     "payout-asked": "Your payout is asked for.",
     "payout-taken-back": "The payout is taken back. Your Nova are here again.",
     "method-removed": "Nothing is paid there any more.",
+    "campaign-runs": "It runs. Sessions earn from it from now on.",
+    "campaign-paused": "Paused. Nothing new is given.",
+    "campaign-ended": "Ended. What is reserved is still decided.",
+    "campaign-closed": "The rest is with your deposits again.",
+    "campaign-funded": "Added to the budget.",
 }
 """What a page says after something was done, by the word that the address carries."""
 

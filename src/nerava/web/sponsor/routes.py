@@ -1,0 +1,16 @@
+"""Every page of a sponsor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nerava.web.sponsor import campaign, campaigns, funding
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+SPONSOR_ROUTES: Final[list[BaseRoute]] = [
+    *campaigns.routes.routes,
+    *funding.routes.routes,
+    *campaign.routes.routes,
+]
