@@ -219,7 +219,7 @@ def test_a_session_and_its_reward_are_counted_once_they_are_committed(measured: 
     campaign(sponsor(measured, 1_000), 1_000)
     partner, reader = measured.caller(Role.PARTNER), Reader(measured)
     assert partner.post("/v1/partner/sessions", partner_session()).status_code == 201
-    work_off(measured)
+    work_off(measured, everything=True)
     reader.look()
     assert reader.grown("nerava_charging_sessions_total", state="verified") == 1
     assert reader.grown("nerava_rewards_total", state="held") == 1
@@ -227,7 +227,7 @@ def test_a_session_and_its_reward_are_counted_once_they_are_committed(measured: 
     assert reader.value("nerava_rewards_total", state="granted") == 0
 
     assert partner.post("/v1/partner/cdrs", partner_session()).status_code == 201
-    work_off(measured)
+    work_off(measured, everything=True)
     reader.look()
     assert reader.grown("nerava_rewards_total", state="granted") == 1
     assert reader.grown("nerava_job_runs_total", job="evaluate closed sessions", outcome="done") >= 1
@@ -316,7 +316,7 @@ def test_codes_and_messages_are_counted(measured: House) -> None:
     guess = {"client_token": asked["client_token"], "code": "000000"}
     guessed = measured.client.post(f"/v1/auth/codes/{asked['challenge_id']}/verify", json=guess)
     assert guessed.json()["code"] == "code-wrong"
-    work_off(measured)
+    work_off(measured, everything=True)
     reader.look()
     assert reader.grown("nerava_sign_in_codes_total", outcome="asked") == 1
     assert reader.grown("nerava_sign_in_codes_total", outcome="wrong") == 1
@@ -409,7 +409,7 @@ def test_the_page_lists_every_metric_and_nothing_else() -> None:
 
 
 def test_everything_that_is_told_stands_on_the_page_with_its_labels(measured: House) -> None:
-    work_off(measured)
+    work_off(measured, everything=True)
     known = {one.name: one for one in every_metric()}
     for family in text_string_to_metric_families(measured.client.get("/metrics").text):
         if family.name.startswith("process_"):

@@ -291,7 +291,7 @@ def test_a_round_that_finds_nothing_leaves_nothing_and_one_that_works_is_a_trace
     with collecting() as (receiver, end), opened_house(sqlite_address, tmp_path) as house:
         background_of(house.installation).round()
         house.driver()
-        work_off(house)
+        work_off(house, everything=True)
         before = len([one for one in receiver.spans if one.name.startswith("job ")])
         background_of(house.installation).round()
         end()

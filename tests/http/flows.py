@@ -10,12 +10,14 @@ from uuid import UUID
 from nerava.identity.roles import Role
 from nerava.identity.totp import code_at, step_of
 from nerava.identity.user_store import UserContact
-from nerava.installation import background_of, payouts_of
+from nerava.installation import jobs_of, payouts_of
 from nerava.kernel.ids import new_id
 from nerava.ledger import Ledger
 from nerava.ledger.templates.promo_funding import promo_funding
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
+from nerava.measuring import rounds_of
 from nerava.rewards.campaigns import create_sponsor
+from nerava.worker import BackgroundWork
 from tests.helpers.other_bank import OtherBank
 from tests.http.conftest import Caller
 
@@ -23,6 +25,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.http.conftest import House
+
+ABOUT_ALL_THERE_IS = {
+    "prove the books",
+    "look for broken invariants",
+    "compare the provider's book with ours",
+    "seal the day",
+    "link the audit log into its chain",
+    "sign the audit log",
+    "remove what is too old",
+    "forget old challenges and messages",
+    "forget old answers",
+    "forget limits that no longer count",
+    "forget what providers asked for once",
+    "forget sessions that are over",
+    "forget old events",
+    "forget old deliveries",
+    "forget positions of other directories",
+    "wipe what providers told long ago",
+    "wrap data keys under the newest key",
+}
+"""Jobs that prove, compare, seal or forget, and that nothing waits for."""
 
 STARTED: datetime = datetime(2026, 11, 2, 18, tzinfo=UTC)
 
@@ -99,9 +122,16 @@ def app_code(house: House, secret: str, steps: int = 0) -> str:
     return code_at(base64.b32decode(secret), step_of(house.installation.clock.now()) + steps)
 
 
-def work_off(house: House) -> None:
-    """Run the background work until there is nothing left to do."""
-    background = background_of(house.installation)
+def work_off(house: House, *, everything: bool = False) -> None:
+    """Run the background work that follows from what people did until there is nothing left to do.
+
+    With `everything` also what goes through all there is, which is more than half of a round: for tests
+    that are about it, or about what it must leave alone.
+    """
+    installation = house.installation
+    wanted = [job for job in jobs_of(installation) if everything or job.name not in ABOUT_ALL_THERE_IS]
+    rounds = rounds_of(installation.database, installation.meter)
+    background = BackgroundWork(wanted, installation.clock, installation.settings.worker, rounds)
     while background.round():
         pass
 

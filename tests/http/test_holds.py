@@ -138,7 +138,7 @@ def test_retention_leaves_what_is_held_and_says_so(house: House, kind: str) -> N
 def test_an_erasure_waits_for_a_hold_and_goes_on_without_it(house: House) -> None:
     ann = house.user()
     give_contact(house, ann)
-    work_off(house)
+    work_off(house, everything=True)
     ask(ann)
     hold = place(house, "driver", ann.tenant_id)
     assert after(house, 4 * DAY) == 0

@@ -54,7 +54,7 @@ def test_a_driver_asks_what_it_costs_cashes_out_and_is_paid(house: House) -> Non
     assert owner.get("/v1/payouts").json()["items"] == [asked.json()]
 
     let_go(house, payout_id)
-    work_off(house)
+    work_off(house, everything=True)
 
     shown = owner.get(f"/v1/payouts/{payout_id}").json()
     assert (shown["state"], shown["reason"]) == ("paid", None)
@@ -114,7 +114,7 @@ def test_a_cash_out_and_a_cancellation_and_an_approval_at_once_come_to_one_truth
                 return 200
 
     codes = in_parallel(24, act)
-    work_off(house)
+    work_off(house, everything=True)
 
     assert max(codes) < 500
     state = owner.get(f"/v1/payouts/{payout_id}").json()["state"]
@@ -199,7 +199,7 @@ def test_another_bank_is_held_for_three_days_and_reviewed(house: House) -> None:
     assert_problem(maker.post(path, key="d"), 403, "self-approval")
     assert_problem(finance.post(path, key="e"), 403, "self-approval")
     assert house.caller(Role.OPS_FINANCE).post(path, key="f").status_code == 200
-    work_off(house)
+    work_off(house, everything=True)
     assert owner.get(f"/v1/payouts/{asked['id']}").json()["state"] == "paid"
     assert house.findings() == []
 
@@ -273,11 +273,11 @@ def test_a_bank_that_sends_it_back_is_told_to_the_driver(house: House) -> None:
     bank.pays_at_once = False
     payout_id = cash_out(owner, method_id).json()["id"]
     let_go(house, payout_id)
-    work_off(house)
+    work_off(house, everything=True)
     bank.bank_says(UUID(payout_id), BankState.FAILED, "account_closed")
     hurry = house.caller(Role.OPS_FINANCE).post(f"/v1/ops/payouts/{payout_id}/retry", key="a")
     assert hurry.json()["state"] == "submitted"
-    work_off(house)
+    work_off(house, everything=True)
 
     shown = owner.get(f"/v1/payouts/{payout_id}").json()
     assert (shown["state"], shown["reason"]) == ("failed", "account_closed")

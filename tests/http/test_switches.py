@@ -127,7 +127,7 @@ def test_sessions_wait_while_nothing_can_be_earned(
     assert [one.levelname for one in caplog.records if one.levelno > logging.INFO] == []
 
     end(house, name, first, second)
-    work_off(house)
+    work_off(house, everything=True)
     assert states(house) == ["verified"]
     assert granted(house) == [10]
     assert house.findings() == []
@@ -144,12 +144,12 @@ def test_a_stopped_campaign_takes_no_part_and_a_stopped_driver_waits(house: Hous
     stop(house, f"campaign:{stopped}")
     stop(house, f"driver:{first}")
 
-    work_off(house)
+    work_off(house, everything=True)
     assert sorted(states(house)) == ["closed", "verified"]
     assert campaigns_granted(house) == [running]
 
     end(house, f"driver:{first}")
-    work_off(house)
+    work_off(house, everything=True)
     assert len(granted(house)) == 2
 
 
