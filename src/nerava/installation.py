@@ -65,6 +65,7 @@ from nerava.privacy.erasures import Erasures, ErasureTools
 from nerava.privacy.exports import Exports
 from nerava.privacy.retention import Retention
 from nerava.rewards.checkouts import CheckoutWork
+from nerava.rewards.disputes import DisputeWork
 from nerava.rewards.payment_events import payment_handlers
 from nerava.rewards.sponsor_refunds import RefundWork
 from nerava.selling import Selling, selling_of
@@ -275,6 +276,7 @@ def _payment_work(installation: Installation) -> Sequence[Job]:
     return payment_jobs(
         CheckoutWork(database, ledger, providers, return_url=f"{address}/sponsor"),
         RefundWork(database, ledger, providers),
+        DisputeWork(database, ledger, providers),
     )
 
 

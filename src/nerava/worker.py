@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nerava.privacy.exports import Exports
     from nerava.privacy.retention import Retention
     from nerava.rewards.checkouts import CheckoutWork
+    from nerava.rewards.disputes import DisputeWork
     from nerava.rewards.sponsor_refunds import RefundWork
     from nerava.settings import WorkerSettings
     from nerava.settlements.closing import Closing
@@ -348,9 +349,10 @@ def campaign_jobs(database: Database, audit: AuditLog) -> Sequence[Job]:
     return (Job("end campaigns that are over", MINUTELY, end_over),)
 
 
-def payment_jobs(checkouts: CheckoutWork, refunds: RefundWork) -> Sequence[Job]:
-    """Return the jobs that drive payments of sponsors and what goes back to them."""
+def payment_jobs(checkouts: CheckoutWork, refunds: RefundWork, disputes: DisputeWork) -> Sequence[Job]:
+    """Return the jobs that drive payments of sponsors, what goes back to them, and what payers take back."""
     return (
         Job("drive payments of sponsors", AT_ONCE, checkouts.run, PROVIDERS),
         Job("drive refunds to sponsors", AT_ONCE, refunds.run, PROVIDERS),
+        Job("read disputed payments", AT_ONCE, disputes.run, PROVIDERS),
     )

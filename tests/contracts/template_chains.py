@@ -20,6 +20,7 @@ from nerava.ledger.templates import expiry as exp
 from nerava.ledger.templates import merchant_payout as pay
 from nerava.ledger.templates import redemption as red
 from nerava.ledger.templates import session_reward as rew
+from nerava.ledger.templates import sponsor_dispute as disp
 from nerava.ledger.templates import sponsor_refund as back
 from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.claim_fee import claim_fee
@@ -102,6 +103,11 @@ class World:
     def back(self) -> back.SponsorRefund:
         """A part of the deposit on its way back."""
         return back.SponsorRefund(self.id("back"), self.id("sponsor"), self.part, "stripe")
+
+    @property
+    def disputed(self) -> disp.Disputed:
+        """The dispute of the deposit."""
+        return disp.Disputed("stripe", f"dp_{self.number}", self.id("sponsor"))
 
 
 @st.composite
@@ -273,12 +279,30 @@ def reversed_reward(world: World) -> Chain:
     return reversal(stage.rows(rew.session_reward(world.grant)), stage.codes(), **TOLD)
 
 
+def taken(world: World) -> Chain:
+    return disp.sponsor_dispute_taken(world.disputed, "txn_1", amount=world.gross, cost=1_500, **TOLD)
+
+
+def returned(world: World) -> Chain:
+    back = disp.Returned(world.points - world.part, world.part, world.gross - world.points)
+    return disp.sponsor_dispute_returned(world.disputed, "txn_2", returned=back, cost=-1_500, **TOLD)
+
+
+def collected(world: World) -> Chain:
+    collection_id = world.id("collect")
+    return disp.sponsor_dispute_collected(world.disputed, collection_id, amount=world.part, **TOLD)
+
+
 def nothing(_: World) -> list[Chain]:
     return []
 
 
 def deposited(world: World) -> list[Chain]:
     return [deposit(world)]
+
+
+def disputed(world: World) -> list[Chain]:
+    return [deposit(world), taken(world)]
 
 
 def campaign(world: World) -> list[Chain]:

@@ -23,8 +23,10 @@ from tests.contracts.template_chains import (
     claimed,
     clawed_back,
     code_shown,
+    collected,
     deposit,
     deposited,
+    disputed,
     ended,
     ended_paid,
     expired,
@@ -45,11 +47,13 @@ from tests.contracts.template_chains import (
     redeemed,
     refunded,
     requested,
+    returned,
     reversed_reward,
     rewarded,
     settled,
     shown,
     submitted,
+    taken,
 )
 
 EXAMPLES: Final[dict[str, Example]] = {
@@ -70,6 +74,9 @@ EXAMPLES: Final[dict[str, Example]] = {
         lambda w: [deposit(w), back.sponsor_refund_request(w.back), back.sponsor_refund_paid(w.back)],
         lambda w: back.sponsor_refund_returned(w.back, **TOLD),
     ),
+    "sponsor_dispute.sponsor_dispute_taken": Example(deposited, taken),
+    "sponsor_dispute.sponsor_dispute_returned": Example(disputed, returned),
+    "sponsor_dispute.sponsor_dispute_collected": Example(disputed, collected),
     "campaign_refund.campaign_refund": Example(campaign, lambda w: refunds.campaign_refund(w.refund, **TOLD)),
     "campaign_refund.campaign_refund_failed": Example(
         ended, lambda w: refunds.campaign_refund_failed(w.refund, **TOLD)

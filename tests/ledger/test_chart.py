@@ -42,6 +42,10 @@ OWNED: list[tuple[Callable[[], AccountSpec], AccountSpec]] = [
         AccountSpec(f"merchant:{TEXT}:payable", "USD", "merchant_payable", TEXT, floor=0),
     ),
     (
+        lambda: chart.sponsor_receivable_account(ID, "USD"),
+        AccountSpec(f"sponsor:{TEXT}:receivable", "USD", "sponsor_receivable", TEXT, floor=None, ceiling=0),
+    ),
+    (
         lambda: chart.merchant_receivable_account(ID, "USD"),
         AccountSpec(f"merchant:{TEXT}:receivable", "USD", "merchant_receivable", TEXT, floor=None, ceiling=0),
     ),

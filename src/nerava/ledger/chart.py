@@ -29,6 +29,7 @@ class AccountKind(StrEnum):
 
     EXTERNAL = "external"
     SPONSOR_PREPAID = "sponsor_prepaid"
+    SPONSOR_RECEIVABLE = "sponsor_receivable"
     CAMPAIGN_BUDGET = "campaign_budget"
     CAMPAIGN_FEE = "campaign_fee"
     NOVA_RESERVE = "nova_reserve"
@@ -96,6 +97,11 @@ def sponsor_prepaid(sponsor_id: OwnerId) -> str:
     return f"sponsor:{sponsor_id}:prepaid"
 
 
+def sponsor_receivable(sponsor_id: OwnerId) -> str:
+    """Return the code of what a sponsor owes for payments that were taken back; never above 0."""
+    return f"sponsor:{sponsor_id}:receivable"
+
+
 def campaign_budget(campaign_id: OwnerId) -> str:
     """Return the code of what a campaign can still pay."""
     return f"campaign:{campaign_id}:budget"
@@ -137,6 +143,7 @@ class _Terms(NamedTuple):
 _CHART: Final = {
     AccountKind.EXTERNAL: _Terms(external("{}"), floor=None),
     AccountKind.SPONSOR_PREPAID: _Terms(sponsor_prepaid("{}")),
+    AccountKind.SPONSOR_RECEIVABLE: _Terms(sponsor_receivable("{}"), floor=None, ceiling=0),
     AccountKind.CAMPAIGN_BUDGET: _Terms(campaign_budget("{}")),
     AccountKind.CAMPAIGN_FEE: _Terms(campaign_fee("{}")),
     AccountKind.NOVA_RESERVE: _Terms(NOVA_RESERVE),
@@ -260,6 +267,11 @@ def external_account(provider: str, currency: str) -> AccountSpec:
 def sponsor_prepaid_account(sponsor_id: OwnerId, currency: str) -> AccountSpec:
     """Return `sponsor_prepaid(sponsor_id)` as it is to be opened."""
     return account_of(sponsor_prepaid(sponsor_id), currency)
+
+
+def sponsor_receivable_account(sponsor_id: OwnerId, currency: str) -> AccountSpec:
+    """Return `sponsor_receivable(sponsor_id)` as it is to be opened."""
+    return account_of(sponsor_receivable(sponsor_id), currency)
 
 
 def campaign_budget_account(campaign_id: OwnerId, currency: str) -> AccountSpec:

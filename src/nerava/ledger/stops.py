@@ -56,6 +56,7 @@ ONLY_BY_ALL: Final = frozenset(
         "merchant_settlement",
         "receivable_netting",
         "redemption_refund",
+        "sponsor_dispute",
     }
 )
 """Templates that no switch but `money.all`, or one of a party to them, stops."""

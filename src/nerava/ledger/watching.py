@@ -44,7 +44,7 @@ HISTORY: Final = "history"
 CHAIN: Final = "chain"
 _NOW: Final = "now"
 _OURS: Final = frozenset(check.name for check in CHECKS)
-_EVERY_LOOK: Final = frozenset({"crossings-are-young", "work-is-done-in-time"})
+EVERY_LOOK: Final = ("crossings-are-young", "work-is-done-in-time", "disputes-are-answered")
 """What every look finds by itself, without a check."""
 
 
@@ -88,7 +88,7 @@ class Watching:
 
         def work(session: Session) -> list[Alarm]:
             took(session, scopes, now, took_ms)
-            return note(session, found, now, looked_at=names | _EVERY_LOOK)
+            return note(session, found, now, looked_at=names.union(EVERY_LOOK))
 
         stop_if_broken(self.database.run(work, essential=True), self.stop, now)
         return 1

@@ -18,8 +18,9 @@ from nerava.payouts.books import MATCHED, Line, Period
 from nerava.payouts.cases import open_case
 from nerava.payouts.errors import ProviderUnsure, UnknownRun
 from nerava.payouts.model import Payout, ReconciliationRun
-from nerava.payouts.sponsor_books import compare_payments, payments_of
+from nerava.payouts.sponsor_books import DISPUTE, compare_payments, payments_of
 from nerava.payouts.states import BEFORE_SUBMISSION, DRIFTS, IN_CLEARING, CaseKind, PayoutState, Step
+from nerava.rewards.disputes import Told, note_if_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,7 +96,20 @@ class Reconciling:
         )
         lines = compare_books(period, movements.value, payouts, sent)
         lines += compare_payments(period, movements.value, payments)
-        return self._database.run(lambda session: self._store(session, period, lines))
+        told = {
+            one.source: Told(self._provider.name, one.source, one.payment, is_over=False)
+            for one in movements.value
+            if one.kind == DISPUTE and one.source
+        }
+
+        def work(session: Session) -> ReconciliationRun | None:
+            run = self._store(session, period, lines)
+            now = self._clock.now()
+            for one in told.values() if run is not None else ():
+                note_if_new(session, one, now)
+            return run
+
+        return self._database.run(work)
 
     def _sent_for(self, payout_id: UUID) -> Sequence[Sent]:
         read = self._provider.sent_for(payout_id)

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 from nerava.payouts.books import MATCHED, Line, Period
 from nerava.payouts.states import CaseKind
 from nerava.rewards.checkout_store import CheckoutState, RefundState, SponsorCheckout, SponsorRefundRow
+from nerava.rewards.dispute_store import MovementKind, SponsorDispute, SponsorDisputeMovement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,14 +32,17 @@ MARGIN: Final = timedelta(days=1)
 
 _C: Final[Any] = SponsorCheckout
 _R: Final[Any] = SponsorRefundRow
+_D: Final[Any] = SponsorDispute
+_M: Final[Any] = SponsorDisputeMovement
 
 
 @dataclass(frozen=True, slots=True)
 class Payments:
-    """What our book says: payments of sponsors, and what goes back of them."""
+    """What our book says: payments of sponsors, what goes back of them, and what disputes moved."""
 
     checkouts: Sequence[SponsorCheckout]
     refunds: Sequence[SponsorRefundRow]
+    disputed: Sequence[SponsorDisputeMovement] = ()
 
 
 def payments_of(session: Session, provider: str, period: Period, movements: Iterable[Movement]) -> Payments:
@@ -60,8 +64,15 @@ def payments_of(session: Session, provider: str, period: Period, movements: Iter
             ),
         )
     )
+    disputed = (
+        select(_M)
+        .join(_D, _D.id == _M.dispute_id)
+        .where(_D.provider == provider, _M.movement.in_({one.id for one in about}))
+    )
     return Payments(
-        session.scalars(checkouts.order_by(_C.id)).all(), session.scalars(refunds.order_by(_R.id)).all()
+        session.scalars(checkouts.order_by(_C.id)).all(),
+        session.scalars(refunds.order_by(_R.id)).all(),
+        session.scalars(disputed.order_by(_M.id)).all(),
     )
 
 
@@ -73,6 +84,7 @@ def compare_payments(period: Period, movements: Sequence[Movement], ours: Paymen
     """
     checkouts = {one.payment: one for one in ours.checkouts if one.payment is not None}
     refunds = {one.refund: one for one in ours.refunds if one.refund is not None}
+    disputed = {one.movement: one for one in ours.disputed}
     lines, seen = [], Counter[str]()
     for one in sorted(movements, key=lambda movement: (movement.created_s, movement.id)):
         if one.kind not in OURS:
@@ -85,8 +97,7 @@ def compare_payments(period: Period, movements: Sequence[Movement], ours: Paymen
         if one.kind == CHARGE:
             lines.append(_charge(one, checkouts.get(name), seen[name]))
         elif one.kind == DISPUTE:
-            # What a payer took back is in nobody's book until people have booked it.
-            lines.append(_line(CaseKind.EXTRA, one, None))
+            lines.append(_dispute(one, disputed.get(one.id)))
         else:
             lines.append(_refund(one, refunds.get(one.source), seen[name]))
     begin = period.since + MARGIN
@@ -130,6 +141,18 @@ def _refund(one: Movement, refund: SponsorRefundRow | None, times: int) -> Line:
     if times > 1:
         return _line(CaseKind.DUPLICATE, one, expected)
     return _line(MATCHED if one.amount_minor == expected else CaseKind.AMOUNT, one, expected)
+
+
+def _dispute(one: Movement, booked: SponsorDisputeMovement | None) -> Line:
+    """Return the verdict on what a payer took back or got no right to.
+
+    It is extra where no event has told of it yet, or where it is about no payment of ours.
+    """
+    if booked is None:
+        return _line(CaseKind.EXTRA, one, None)
+    expected = -booked.amount if booked.kind == MovementKind.TAKEN else booked.amount
+    is_same = (one.amount_minor, one.fee_minor) == (expected, booked.cost)
+    return _line(MATCHED if is_same else CaseKind.AMOUNT, one, expected)
 
 
 def _line(verdict: str, one: Movement, expected: int | None) -> Line:

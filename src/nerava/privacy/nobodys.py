@@ -14,6 +14,8 @@ NOBODYS: Final[dict[str, str]] = {
     "campaign_closing": "a sponsor's money",
     "sponsor_refund": "a sponsor's money",
     "sponsor_checkout": "a sponsor's money",
+    "sponsor_dispute": "a sponsor's money",
+    "sponsor_dispute_movement": "a sponsor's money",
     "inbound_event": "sealed bodies of a provider's events, wiped after 90 days",
     "charging_site": "a charger as a source lists it",
     "charging_site_alias": "names of chargers",

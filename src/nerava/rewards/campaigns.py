@@ -36,6 +36,7 @@ from nerava.rewards.evaluation import NO_FEE, RunningCampaign
 from nerava.rewards.model import Campaign, CampaignFunding, RewardGrant, Sponsor
 from nerava.rewards.returns import owed_to_campaign, returned_of_campaign
 from nerava.rewards.rules import read_rules
+from nerava.rewards.sponsor_stops import refuse_if_stopped
 from nerava.rewards.telling import tell_ended
 from nerava.rewards.terms import CampaignTerms
 
@@ -207,6 +208,7 @@ def fund_campaign(
     Raises:
         UnknownCampaign: No campaign has this id (404).
         WrongCampaignState: It has ended (409).
+        SponsorStopped: A payment of its sponsor is disputed (409).
         InsufficientFunds: The sponsor's deposits do not cover the gross (409).
         FundingDiffers: The funding id was used for something else (409).
         PostingRefused: The fee leaves nothing for the budget (409).
@@ -218,6 +220,7 @@ def fund_campaign(
         raise UnknownCampaign(f"no campaign {campaign_id}")
     if row.state == CampaignState.ENDED:
         raise WrongCampaignState("a campaign that has ended takes no more money", state=row.state)
+    refuse_if_stopped(session, row.sponsor_id)
     split = split_fee(gross, row.fee_bps)
     chain = campaign_funding(
         funding_id=funding_id,
@@ -237,7 +240,11 @@ def activate(session: Session, campaign_id: UUID) -> None:
     Raises:
         UnknownCampaign: No campaign has this id (404).
         WrongCampaignState: It is active or ended already, or was never funded (409).
+        SponsorStopped: A payment of its sponsor is disputed (409).
     """
+    sponsor_id = session.scalar(select(_CAMPAIGN.c.sponsor_id).where(_CAMPAIGN.c.id == campaign_id))
+    if sponsor_id is not None:
+        refuse_if_stopped(session, sponsor_id)
     funded = select(_FUNDING.c.id).where(_FUNDING.c.campaign_id == campaign_id).limit(1)
     if session.scalar(funded) is None:
         _move(session, campaign_id, CampaignState.ACTIVE, allowed=())

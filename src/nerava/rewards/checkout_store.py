@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nerava.platform.db import Base, LeftForLater, UtcDateTime, UUIDType
+from nerava.rewards.dispute_store import SponsorDispute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,7 +158,7 @@ class CampaignClosing(Base):
     closed_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
 
-_Driven = TypeVar("_Driven", SponsorCheckout, SponsorRefundRow)
+_Driven = TypeVar("_Driven", SponsorCheckout, SponsorRefundRow, SponsorDispute)
 
 
 def lease(session: Session, kind: type[_Driven], now: datetime, limit: int) -> list[_Driven]:

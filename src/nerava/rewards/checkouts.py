@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from nerava.kernel.ids import new_id
 from nerava.kernel.outcomes import Ok, Outcome, Refused
@@ -21,6 +21,7 @@ from nerava.platform import tracing
 from nerava.rewards import checkout_store as store
 from nerava.rewards.campaigns import CampaignState, deposit, fund_campaign
 from nerava.rewards.checkout_store import CheckoutState, SponsorCheckout
+from nerava.rewards.disputes import meet_payment, take_turn
 from nerava.rewards.errors import (
     PaymentsOff,
     UnknownCampaign,
@@ -31,6 +32,7 @@ from nerava.rewards.errors import (
 from nerava.rewards.model import Campaign, Sponsor
 from nerava.rewards.pace import again, next_look
 from nerava.rewards.ports import PaymentState
+from nerava.rewards.sponsor_stops import refuse_if_stopped, stopped_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,13 +79,17 @@ def ask(session: Session, provider: PaymentProvider | None, asked: Asked, now: d
         UnknownSponsor: No sponsor has this id (404).
         UnknownCampaign: The campaign is not the sponsor's (404).
         WrongCampaignState: The campaign has ended (409).
+        SponsorStopped: It is for a campaign, and a payment of the sponsor is disputed (409).
     """
     if provider is None:
         raise PaymentsOff
     currency = session.scalar(select(Sponsor.currency).where(Sponsor.id == asked.sponsor_id))
     if currency is None:
         raise UnknownSponsor(f"no sponsor {asked.sponsor_id}")
-    fee_bps = None if asked.campaign_id is None else _fee_bps(session, asked.sponsor_id, asked.campaign_id)
+    fee_bps = None
+    if asked.campaign_id is not None:
+        fee_bps = _fee_bps(session, asked.sponsor_id, asked.campaign_id)
+        refuse_if_stopped(session, asked.sponsor_id)
     checkout_id = new_id()
     session.add(
         SponsorCheckout(
@@ -243,8 +249,10 @@ class CheckoutWork:
                 "ended_at": now,
                 "trouble": None,
             }
+            take_turn(session, row.provider, payment)
             if not store.move(session, row, paid, leased_until=row.leased_until):
                 return
+            meet_payment(session, row, payment, now)
             self._ledger.open(session, [external_account(row.provider, row.currency)])
             deposit(
                 session,
@@ -255,7 +263,7 @@ class CheckoutWork:
                 checkout_id=seen.checkout,
                 processor_cost=seen.fee_minor,
             )
-            if row.campaign_id is not None and _takes_money(session, row.campaign_id):
+            if row.campaign_id is not None and _takes_money(session, row):
                 fund_campaign(
                     session, self._ledger, row.campaign_id, gross=row.gross, funding_id=row.id, now=now
                 )
@@ -290,11 +298,12 @@ class CheckoutWork:
         self._database.run(work, repeatable=True)
 
 
-def _takes_money(session: Session, campaign_id: UUID) -> bool:
-    """Return whether a campaign can still be funded; if it ended meanwhile, the money stays deposited."""
+def _takes_money(session: Session, row: SponsorCheckout) -> bool:
+    """Return whether the campaign of a payment can be funded now; if not, the money stays deposited."""
     # Locked, so that it does not end between this look and the posting.
-    query = select(Campaign.state).where(Campaign.id == campaign_id).with_for_update(key_share=True)
-    return session.scalar(query) != CampaignState.ENDED
+    query = select(Campaign.state).where(Campaign.id == row.campaign_id).with_for_update(key_share=True)
+    has_ended = session.scalar(query) == CampaignState.ENDED
+    return not has_ended and stopped_since(session, row.sponsor_id) is None
 
 
 def _trouble(outcome: Outcome[Any]) -> str:
@@ -315,21 +324,3 @@ def hint_of_checkout(database: Database) -> Callable[[str, datetime], bool]:
         return database.run(work, repeatable=True)
 
     return hint
-
-
-def note_dispute(session: Session, payment: str, now: datetime) -> bool:
-    """Note that a payer disputes a payment and pause what it may have funded; return whether it is ours.
-
-    No driver loses points: what was granted was backed when it was granted. The sponsor's
-    campaigns stop granting until a person has looked.
-    """
-    change = update(SponsorCheckout).where(_C.payment == payment, _C.state == CheckoutState.PAID.value)
-    found = session.execute(change.values(disputed_at=now).returning(_C.sponsor_id)).one_or_none()
-    if found is None:
-        return False
-    session.execute(
-        update(Campaign)
-        .where(Campaign.sponsor_id == found.sponsor_id, Campaign.state == CampaignState.ACTIVE.value)
-        .values(state=CampaignState.PAUSED.value)
-    )
-    return True

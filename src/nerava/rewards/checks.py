@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nerava.ledger.audit import Check
+from nerava.rewards.dispute_checks import CHECKS as DISPUTE_CHECKS
 from nerava.rewards.return_checks import CHECKS as RETURN_CHECKS
 
 CHECKS: Final = (
@@ -119,4 +120,5 @@ FROM ledger_transfer t WHERE t.template = 'campaign_funding' AND t.position = 0
   AND NOT EXISTS (SELECT 1 FROM campaign_funding f WHERE f.transaction_key = t.key)""",
     ),
     *RETURN_CHECKS,
+    *DISPUTE_CHECKS,
 )

@@ -64,6 +64,31 @@ class WrongCampaignState(NeravaError):
     title = "The campaign is in another state"
 
 
+class SponsorStopped(NeravaError):
+    """A payment of the sponsor is disputed: its money is not put to use until that is decided."""
+
+    code = "sponsor-stopped"
+    status = HTTPStatus.CONFLICT
+    title = "The sponsor is stopped"
+    outcome = "not_executed"
+
+
+class UnknownDispute(NeravaError):
+    """No dispute has this id."""
+
+    code = "unknown-dispute"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such dispute"
+
+
+class NotStopped(NeravaError):
+    """The dispute stops nobody and waits for nobody: it was decided, or somebody has seen to it."""
+
+    code = "not-stopped"
+    status = HTTPStatus.CONFLICT
+    title = "This dispute stops nobody"
+
+
 class InsufficientFunds(NeravaError):
     """The sponsor's deposits do not cover the amount; nothing was moved."""
 

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from nerava.inbound.events import Handled
 from nerava.rewards import checkout_store as store
 from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
-from nerava.rewards.checkouts import hint_of_checkout, note_dispute
+from nerava.rewards.checkouts import hint_of_checkout
+from nerava.rewards.disputes import Told, note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from nerava.platform.db import Database
 
 _R: Final[Any] = SponsorRefundRow
+_ENDED_WELL: Final = frozenset({"won", "warning_closed"})
 
 
 def payment_handlers(database: Database) -> Mapping[str, Handler]:
     """Return who works on events about checkouts, payments, refunds and disputes, by how their kind begins.
 
-    An event never moves money: it makes a row due, and the provider is read.
+    An event never moves money: it makes a row due, and the provider is read. One about a dispute
+    stops the sponsor besides, which harms nobody if it turns out not to be so.
     """
     hint = hint_of_checkout(database)
 
@@ -53,17 +56,20 @@ def payment_handlers(database: Database) -> Mapping[str, Handler]:
         return Handled.DONE if database.run(work, repeatable=True) else Handled.LATER
 
     def on_dispute(event: ProviderEvent, now: datetime) -> Handled:
-        payment = _object(event).get("payment_intent")
-        if not isinstance(payment, str):
+        if not event.object_id:
             return Handled.IGNORED
-        known = database.run(lambda session: note_dispute(session, payment, now), repeatable=True)
-        return Handled.DONE if known else Handled.LATER
+        about = _object(event)
+        payment, is_over = about.get("payment_intent"), about.get("status") in _ENDED_WELL
+        named = payment if isinstance(payment, str) else None
+        told = Told(event.provider, event.object_id, named, is_over)
+        database.run(lambda session: note(session, told, now), repeatable=True)
+        return Handled.DONE
 
     return {
         "checkout.session.": on_checkout,
         "payment_intent.": on_payment,
         "refund.": on_refund,
-        "charge.dispute.created": on_dispute,
+        "charge.dispute.": on_dispute,
     }
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from nerava.kernel.outcomes import Outcome
@@ -68,6 +69,54 @@ class Refund:
     state: RefundState
 
 
+class DisputeState(StrEnum):
+    """How far a dispute is."""
+
+    OPEN = "open"
+    WON = "won"
+    """Decided for us: the payment stands."""
+    LOST = "lost"
+    DROPPED = "dropped"
+    """The payer only asked, and nothing came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputedMoney:
+    """One line of the provider's book about a dispute; amounts in minor units.
+
+    Attributes:
+        movement: The provider's name for the line.
+        amount_minor: Negative when money was taken from us, positive when it came back.
+        fee_minor: What the provider charged on top.
+    """
+
+    movement: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A payer's wish to have a payment back, as it stands now; the amount in minor units.
+
+    Attributes:
+        dispute: The provider's name for it.
+        reason: Why, in the provider's word.
+        answer_by: Until when the provider wants evidence (aware UTC); None when it wants none.
+        moved: Every line of the provider's book about it so far.
+    """
+
+    dispute: str
+    payment: str | None
+    state: DisputeState
+    amount_minor: int
+    currency: str
+    reason: str
+    answer_by: datetime | None
+    moved: tuple[DisputedMoney, ...]
+
+
 class PaymentProvider(Protocol):
     """A provider that takes payments. Calls have a deadline of their own and never raise for its answers.
 
@@ -91,3 +140,6 @@ class PaymentProvider(Protocol):
 
     def refunds_of(self, payment: str) -> Outcome[list[Refund]]:
         """Read all refunds of a payment; all of it or an error."""
+
+    def dispute(self, dispute: str) -> Outcome[Dispute]:
+        """Read a dispute with everything it moved; all of it or an error."""

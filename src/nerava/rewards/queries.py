@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, union_all
+from sqlalchemy import exists, select, union_all
 
 from nerava.charging.queries import session_view
 from nerava.rewards.campaigns import CampaignState, terms_of
 from nerava.rewards.decisions import from_document
+from nerava.rewards.dispute_store import SponsorDispute
 from nerava.rewards.errors import UnknownCampaign, UnknownDecision
 from nerava.rewards.grid_reading import CarbonView, carbon_views, kept_with
 from nerava.rewards.holdout import in_holdout
@@ -17,6 +18,7 @@ from nerava.rewards.model import Campaign, RewardDecision, RewardGrant
 from nerava.rewards.reasons import sentence
 from nerava.rewards.return_store import RewardClawback
 from nerava.rewards.returns import TakenBackView, taken_back_of
+from nerava.rewards.sponsor_stops import STOPPING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,6 +34,12 @@ _CAMPAIGN: Final[Any] = Campaign.__table__
 _DECISION: Final[Any] = RewardDecision.__table__
 _GRANT: Final[Any] = RewardGrant.__table__
 _CLAWBACK: Final[Any] = RewardClawback.__table__
+_WITH_STOP: Final[Any] = select(
+    _CAMPAIGN,
+    exists()
+    .where(SponsorDispute.__table__.c.sponsor_id == _CAMPAIGN.c.sponsor_id, STOPPING)
+    .label("is_stopped"),
+)
 PAGE_MAX: Final = 200
 
 
@@ -110,13 +118,14 @@ class GrantView:
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign as it was created, and its state."""
+    """A campaign as it was created, its state, and whether its sponsor is stopped by a dispute."""
 
     id: UUID
     sponsor_id: UUID
     state: CampaignState
     terms: CampaignTerms
     created_at: datetime
+    is_stopped: bool
 
 
 def explain(
@@ -222,25 +231,27 @@ def campaign_view(session: Session, campaign_id: UUID) -> CampaignView:
     Raises:
         UnknownCampaign: No campaign has this id (404).
     """
-    row = session.execute(select(_CAMPAIGN).where(_CAMPAIGN.c.id == campaign_id)).one_or_none()
+    row = session.execute(_WITH_STOP.where(_CAMPAIGN.c.id == campaign_id)).one_or_none()
     if row is None:
         raise UnknownCampaign(f"no campaign {campaign_id}")
-    return CampaignView(row.id, row.sponsor_id, CampaignState(row.state), terms_of(row), row.created_at)
+    return _campaign(row)
 
 
 def campaigns(
     session: Session, *, sponsor_id: UUID | None = None, after: UUID | None = None, limit: int = 50
 ) -> list[CampaignView]:
     """Return campaigns by id, of one sponsor or of all, those with ids above `after` only."""
-    query = select(_CAMPAIGN).order_by(_CAMPAIGN.c.id).limit(min(limit, PAGE_MAX))
+    query = _WITH_STOP.order_by(_CAMPAIGN.c.id).limit(min(limit, PAGE_MAX))
     if sponsor_id is not None:
         query = query.where(_CAMPAIGN.c.sponsor_id == sponsor_id)
     if after is not None:
         query = query.where(_CAMPAIGN.c.id > after)
-    return [
-        CampaignView(row.id, row.sponsor_id, CampaignState(row.state), terms_of(row), row.created_at)
-        for row in session.execute(query)
-    ]
+    return [_campaign(row) for row in session.execute(query)]
+
+
+def _campaign(row: Any) -> CampaignView:  # noqa: ANN401 - a row of the table
+    state, terms = CampaignState(row.state), terms_of(row)
+    return CampaignView(row.id, row.sponsor_id, state, terms, row.created_at, row.is_stopped)
 
 
 def _grant(row: Any) -> GrantView:  # noqa: ANN401 - a row of the table

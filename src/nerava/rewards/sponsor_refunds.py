@@ -22,9 +22,10 @@ from nerava.platform import tracing
 from nerava.rewards import checkout_store as store
 from nerava.rewards.checkout_store import CheckoutState, RefundState, SponsorCheckout, SponsorRefundRow
 from nerava.rewards.checkouts import KEY_LIVES
-from nerava.rewards.errors import InsufficientFunds, NotRefundable, PostingRefused
+from nerava.rewards.errors import InsufficientFunds, NotRefundable, PostingRefused, SponsorStopped
 from nerava.rewards.pace import THEN_EVERY, again, next_look
 from nerava.rewards.ports import RefundState as Told
+from nerava.rewards.sponsor_stops import refuse_if_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,8 @@ UNSEEN_FOR: Final = timedelta(hours=25)
 """A provider forgets a key after a day; what it has not carried out by then it never will."""
 
 LISTED_APART: Final = timedelta(hours=1)
+STOPPED_FOR: Final = timedelta(hours=1)
+"""A refund that was never sent waits so long for the end of a stop, again and again."""
 
 _GONE: Final = (RefundState.FAILED.value, RefundState.RETURNED.value)
 _C: Final[Any] = SponsorCheckout
@@ -60,10 +63,12 @@ def ask_refund(
     amount is in minor units; `actor` is who asks.
 
     Raises:
+        SponsorStopped: A payment of the sponsor is disputed (409).
         NotRefundable: More than what payments brought that can be refunded (409).
         InsufficientFunds: More than what lies with the deposits (409).
         SwitchedOff: Somebody has stopped it (503).
     """
+    refuse_if_stopped(session, sponsor_id)
     made = []
     for payment_id, provider, left in _refundable(session, sponsor_id):
         part = min(amount, left)
@@ -169,7 +174,11 @@ class RefundWork:
             self._miss(row, now)
 
     def _send(self, row: SponsorRefundRow, provider: PaymentProvider, payment: str, now: datetime) -> None:
-        if not self._note_sending(row, now):
+        try:
+            if not self._note_sending(row, now):
+                return
+        except SponsorStopped as stopped:
+            self._write(row, {"trouble": stopped.code, "due_at": now + STOPPED_FOR})
             return
         key = f"sponsor_refund:{row.id}:{row.tries}"
         sent = provider.refund(payment, row.id, amount_minor=row.amount, key=key)
@@ -181,9 +190,15 @@ class RefundWork:
             self._write(row, {"trouble": _trouble(sent), "due_at": again(row.attempts, now)})
 
     def _note_sending(self, row: SponsorRefundRow, now: datetime) -> bool:
-        """Commit, before the first byte leaves, that it may have been sent."""
+        """Commit, before the first byte leaves, that it may have been sent.
+
+        Raises:
+            SponsorStopped: It never was, and a payment of the sponsor is disputed (409).
+        """
 
         def work(session: Session) -> bool:
+            if row.last_sent_at is None:
+                refuse_if_stopped(session, row.sponsor_id)
             held = (_R.id == row.id, _R.state == row.state, _R.leased_until == row.leased_until)
             change = update(SponsorRefundRow).where(*held).values(last_sent_at=now).returning(_R.id)
             return session.execute(change).one_or_none() is not None

@@ -16,6 +16,7 @@ from nerava.kernel.switch_names import FIXED, OTHERS, PARTIES
 from nerava.ledger import gauges
 from nerava.ledger.audit import CHECKS as LEDGER_CHECKS
 from nerava.ledger.switches import switches_on
+from nerava.ledger.watching import EVERY_LOOK
 from nerava.outbox.queries import ORDER, behind
 from nerava.payouts.model import Payout, PayoutCase
 from nerava.payouts.states import OPEN, CaseKind
@@ -45,8 +46,7 @@ COUNTED_MAX: Final = 10_000
 BREAKS: Final = (
     *(check.name for check in (*LEDGER_CHECKS, *CHECKS)),
     *gauges.CHAIN_BREAKS,
-    "crossings-are-young",
-    "work-is-done-in-time",
+    *EVERY_LOOK,
 )
 """Everything that the watch over the books may find."""
 

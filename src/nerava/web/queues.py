@@ -20,9 +20,12 @@ from nerava.outbox.webhook_store import DeliveryState, WebhookDelivery
 from nerava.payouts.model import Payout
 from nerava.platform.standing_still import Line
 from nerava.rewards.checkout_store import SponsorCheckout, SponsorRefundRow
+from nerava.rewards.dispute_cases import unanswered
+from nerava.rewards.dispute_store import SponsorDispute
 from nerava.rewards.model import RewardGrant
 from nerava.rewards.referral_store import Referral
 from nerava.rewards.return_store import RewardReceivable
+from nerava.rewards.sponsor_stops import WAITS_FOR_A_PERSON as STOP_OR_TROUBLE
 from nerava.roaming.model import ObjectState, RoamingObject, RoamingPull, RoamingTokenPush
 from nerava.settlements.model import Invoice, Settlement, SettlementPlan
 from nerava.tills.model import TillLink, TillOrder, TillProof, TillRefund
@@ -52,6 +55,7 @@ QUEUES: Final = (
     ),
     Line("payments of sponsors", SponsorCheckout.due_at, SponsorCheckout.due_at.is_not(None)),
     Line("refunds to sponsors", SponsorRefundRow.due_at, SponsorRefundRow.due_at.is_not(None)),
+    Line("disputed payments", SponsorDispute.due_at, SponsorDispute.due_at.is_not(None), STOP_OR_TROUBLE),
     Line("payouts", _PAYOUT.next_at, _PAYOUT.next_at.is_not(None)),
     Line("settlements to pay", Settlement.next_at, Settlement.next_at.is_not(None)),
     Line("provisional rewards", RewardGrant.due_at, RewardGrant.due_at.is_not(None)),
@@ -117,12 +121,13 @@ QUEUES: Final = (
 
 
 def late_work(session: Session, now: datetime) -> list[Finding]:
-    """Return every queue in which something has been due for more than an hour."""
+    """Return every queue in which something has been due for more than an hour, and unanswered disputes."""
     read = [line.read(session, now) for line in QUEUES]
-    return [
+    late = [
         Finding(
             "work-is-done-in-time", one.name, f"{one.late} late, since {one.oldest_due_at:%Y-%m-%d %H:%M}"
         )
         for one in read
         if one.oldest_due_at is not None and one.oldest_due_at <= now - LATE_MAX
     ]
+    return [*late, *unanswered(session, now)]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from nerava.integrations.stripe.reading import OtherForm, in_path, inner, name_of, read_as, text, whole
-from nerava.rewards.ports import Checkout, PaymentState, Refund, RefundState
+from nerava.rewards.ports import (
+    Checkout,
+    Dispute,
+    DisputedMoney,
+    DisputeState,
+    PaymentState,
+    Refund,
+    RefundState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +24,18 @@ if TYPE_CHECKING:
     from nerava.kernel.outcomes import Outcome
 
 _WITH_FEE: Final = [("expand[]", "payment_intent.latest_charge.balance_transaction")]
+_DISPUTES: Final = {
+    "warning_needs_response": DisputeState.OPEN,
+    "warning_under_review": DisputeState.OPEN,
+    "warning_closed": DisputeState.DROPPED,
+    "needs_response": DisputeState.OPEN,
+    "under_review": DisputeState.OPEN,
+    "won": DisputeState.WON,
+    "lost": DisputeState.LOST,
+    # Settled with the payer's bank before it became a dispute, for which the money was given back.
+    "prevented": DisputeState.LOST,
+}
+_WANTS_ANSWER: Final = frozenset({"warning_needs_response", "needs_response"})
 _DEAD_INTENT: Final = frozenset({"requires_payment_method", "canceled"})
 
 
@@ -67,6 +88,10 @@ class StripePayments:
         """Read all refunds of a payment."""
         found = self._api.every("/v1/refunds", [("payment_intent", payment)])
         return read_as(found, lambda rows: [_refund(row) for row in rows])
+
+    def dispute(self, dispute: str) -> Outcome[Dispute]:
+        """Read a dispute; Stripe names the lines of its book in it."""
+        return read_as(self._api.get(f"/v1/disputes/{in_path(dispute)}"), _dispute)
 
 
 def _checkout(row: Mapping[str, Any]) -> Checkout:
@@ -133,4 +158,31 @@ def _refund(row: Mapping[str, Any]) -> Refund:
         amount_minor=whole(row, "amount"),
         currency=text(row, "currency").upper(),
         state=state,
+    )
+
+
+def _dispute(row: Mapping[str, Any]) -> Dispute:
+    status = text(row, "status")
+    state = _DISPUTES.get(status)
+    if state is None:
+        raise OtherForm("status")
+    lines = row.get("balance_transactions")
+    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
+        raise OtherForm("balance_transactions")
+    evidence = inner(row, "evidence_details")
+    is_asked = status in _WANTS_ANSWER and evidence.get("due_by") is not None
+    return Dispute(
+        dispute=text(row, "id"),
+        payment=name_of(row, "payment_intent"),
+        state=state,
+        amount_minor=whole(row, "amount"),
+        currency=text(row, "currency").upper(),
+        reason=text(row, "reason"),
+        answer_by=datetime.fromtimestamp(whole(evidence, "due_by"), UTC) if is_asked else None,
+        moved=tuple(
+            DisputedMoney(
+                text(line, "id"), whole(line, "amount"), whole(line, "fee"), text(line, "currency").upper()
+            )
+            for line in lines
+        ),
     )

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 EVIDENCE_DAYS: Final = 9
 
 
-def open_dispute(stripe: StripeCore, charge: Json, amount: int | None, reason: str) -> Json:
-    """Take the money of a charge away, and a fee with it."""
+_OVER: Final = frozenset({"won", "lost", "warning_closed"})
+
+
+def open_dispute(
+    stripe: StripeCore, charge: Json, amount: int | None, reason: str, *, inquiry: bool = False
+) -> Json:
+    """Take the money of a charge away, and a fee with it; an inquiry only asks, and takes nothing."""
     account = stripe.state.owners[charge["id"]]
     amount = charge["amount"] - charge["amount_refunded"] if amount is None else amount
     dispute_id = stripe.new_id("dp")
@@ -32,41 +37,80 @@ def open_dispute(stripe: StripeCore, charge: Json, amount: int | None, reason: s
             "charge": charge["id"],
             "created": stripe.now_s(),
             "currency": charge["currency"],
+            "enhanced_eligibility_types": [],
             "evidence": {},
             "evidence_details": {
                 "due_by": stripe.now_s() + EVIDENCE_DAYS * DAY_S,
+                "enhanced_eligibility": {},
                 "has_evidence": False,
                 "past_due": False,
                 "submission_count": 0,
             },
-            "is_charge_refundable": False,
+            "is_charge_refundable": inquiry,
             "livemode": False,
             "metadata": {},
             "payment_intent": charge["payment_intent"],
+            "payment_method_details": {
+                "card": {
+                    "brand": "visa",
+                    "case_type": "inquiry" if inquiry else "chargeback",
+                    "network": "visa",
+                    "network_reason_code": "10.4",
+                },
+                "type": "card",
+            },
             "reason": reason,
-            "status": "needs_response",
+            "status": "warning_needs_response" if inquiry else "needs_response",
         },
         account,
     )
     charge.update(disputed=True, dispute=dispute_id)
     stripe.tell("charge.dispute.created", dispute, account)
-    fee = stripe.state.habits.dispute_fee
-    taken = book(stripe, account, Entry("adjustment", -amount, charge["currency"], dispute_id, fee))
-    dispute["balance_transactions"].append(taken)
-    stripe.tell("charge.dispute.funds_withdrawn", dispute, account)
+    if not inquiry:
+        _withdraw(stripe, dispute)
+    return dispute
+
+
+def escalate(stripe: StripeCore, dispute: Json) -> Json:
+    """Let an inquiry become a chargeback, which takes the money."""
+    dispute["status"] = "needs_response"
+    dispute["is_charge_refundable"] = False
+    dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
+    stripe.tell("charge.dispute.updated", dispute, stripe.state.owners[dispute["id"]])
+    _withdraw(stripe, dispute)
     return dispute
 
 
 def close_dispute(stripe: StripeCore, dispute: Json, *, won: bool) -> Json:
-    """End a dispute; when it was won the money comes back, the fee does not."""
+    """End a dispute; when it was won the money comes back, the fee does not. A won inquiry is just closed."""
     account = stripe.state.owners[dispute["id"]]
-    dispute["status"] = "won" if won else "lost"
-    if won:
-        entry = Entry("adjustment", dispute["amount"], dispute["currency"], dispute["id"])
-        dispute["balance_transactions"].append(book(stripe, account, entry))
-        stripe.tell("charge.dispute.funds_reinstated", dispute, account)
+    was_inquiry = dispute["status"].startswith("warning_")
+    dispute["status"] = "lost" if not won else "warning_closed" if was_inquiry else "won"
+    if won and not was_inquiry:
+        reinstate(stripe, dispute)
     stripe.tell("charge.dispute.closed", dispute, account)
     return dispute
+
+
+def reinstate(stripe: StripeCore, dispute: Json) -> Json:
+    """Give the money of a dispute back; now and then that happens after it was lost."""
+    account = stripe.state.owners[dispute["id"]]
+    entry = Entry("adjustment", dispute["amount"], dispute["currency"], dispute["id"])
+    dispute["balance_transactions"].append(book(stripe, account, entry))
+    stripe.tell("charge.dispute.funds_reinstated", dispute, account)
+    return dispute
+
+
+def is_over(dispute: Json) -> bool:
+    """Return whether a dispute was decided."""
+    return dispute["status"] in _OVER
+
+
+def _withdraw(stripe: StripeCore, dispute: Json) -> None:
+    account, fee = stripe.state.owners[dispute["id"]], stripe.state.habits.dispute_fee
+    entry = Entry("adjustment", -dispute["amount"], dispute["currency"], dispute["id"], fee)
+    dispute["balance_transactions"].append(book(stripe, account, entry))
+    stripe.tell("charge.dispute.funds_withdrawn", dispute, account)
 
 
 def _find(stripe: StripeCore, asked: Asked) -> Json:
@@ -80,7 +124,7 @@ def _list(stripe: StripeCore, asked: Asked) -> Json:
 
 def _close_by_call(stripe: StripeCore, asked: Asked) -> Json:
     dispute = _find(stripe, asked)
-    if dispute["status"] in {"won", "lost"}:
+    if is_over(dispute):
         raise not_now("This dispute is already closed.")
     return close_dispute(stripe, dispute, won=False)
 
@@ -89,7 +133,8 @@ def _update(stripe: StripeCore, asked: Asked) -> Json:
     dispute = _find(stripe, asked)
     dispute["metadata"] = asked.changed_metadata(dispute["metadata"])
     if asked.truth("submit"):
-        dispute["status"] = "under_review"
+        inquiry = dispute["status"].startswith("warning_")
+        dispute["status"] = "warning_under_review" if inquiry else "under_review"
         dispute["evidence_details"]["submission_count"] += 1
     stripe.tell("charge.dispute.updated", dispute, asked.account, asked)
     return dispute

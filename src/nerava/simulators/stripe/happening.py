@@ -176,22 +176,43 @@ class StripeByHand(ByHand):
         return found
 
     @lets_happen
-    def open_dispute(self, payment: str, amount: int | None = None, reason: str = "fraudulent") -> Json:
-        """Let a payer dispute a charge, or the charge of a payment intent."""
+    def open_dispute(
+        self, payment: str, amount: int | None = None, reason: str = "fraudulent", *, inquiry: bool = False
+    ) -> Json:
+        """Let a payer dispute a charge, or the charge of a payment intent; an inquiry takes no money yet."""
         state = self._stripe.state
         intent = state.find("payment_intent", payment)
         charge = self._find("charge", (intent or {}).get("latest_charge") or payment)
         if charge["status"] != "succeeded" or charge["disputed"]:
             raise NotPossible(f"the charge is {charge['status']}, or disputed already")
-        return disputes.open_dispute(self._stripe, charge, amount, reason)
+        return disputes.open_dispute(self._stripe, charge, amount, reason, inquiry=inquiry)
+
+    @lets_happen
+    def escalate_dispute(self, dispute: str) -> Json:
+        """Let an inquiry become a chargeback, which takes the money."""
+        found = self._open_dispute(dispute)
+        if not found["status"].startswith("warning_"):
+            raise NotPossible("it is no inquiry")
+        return disputes.escalate(self._stripe, found)
 
     @lets_happen
     def close_dispute(self, dispute: str, *, won: bool) -> Json:
-        """End a dispute."""
+        """End a dispute: won, lost, or an inquiry that comes to nothing."""
+        return disputes.close_dispute(self._stripe, self._open_dispute(dispute), won=won)
+
+    @lets_happen
+    def reinstate_dispute(self, dispute: str) -> Json:
+        """Give the money of a lost dispute back, once."""
         found = self._find("dispute", dispute)
-        if found["status"] in {"won", "lost"}:
+        if found["status"] != "lost" or sum(one["amount"] for one in found["balance_transactions"]) >= 0:
+            raise NotPossible("it was not lost, or its money is back")
+        return disputes.reinstate(self._stripe, found)
+
+    def _open_dispute(self, dispute: str) -> Json:
+        found = self._find("dispute", dispute)
+        if disputes.is_over(found):
             raise NotPossible(f"the dispute is {found['status']} already")
-        return disputes.close_dispute(self._stripe, found, won=won)
+        return found
 
     @lets_happen
     def at_the_dashboard(self, path: str, form: dict[str, str], account: str | None = None) -> Json:

@@ -91,7 +91,9 @@ def _charge(stripe: StripeCore, asked: Asked) -> Json:
 
 def _is_lost_or_open(stripe: StripeCore, dispute_id: str) -> bool:
     dispute = stripe.state.find("dispute", dispute_id)
-    return dispute is not None and dispute["status"] != "won"
+    if dispute is None or dispute["is_charge_refundable"]:
+        return False
+    return dispute["status"] not in {"won", "warning_closed"}
 
 
 def _count(charge: Json, amount: int) -> None:

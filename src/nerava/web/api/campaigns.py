@@ -22,7 +22,6 @@ from pydantic_core import PydanticCustomError
 
 from nerava.identity.guard import TenantId
 from nerava.kernel.ids import fact_id
-from nerava.ledger.chart import sponsor_prepaid
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer, KeyedRequest
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
@@ -34,6 +33,7 @@ from nerava.rewards.errors import (
     FundingDiffers,
     InsufficientFunds,
     PostingRefused,
+    SponsorStopped,
     UnknownCampaign,
     UnknownSponsor,
     WrongCampaignState,
@@ -129,6 +129,9 @@ class CampaignOut(BaseModel):
     state: CampaignState
     terms: CampaignTerms
     created_at: datetime
+    is_stopped: bool = Field(
+        description="A payment of its sponsor is disputed: it can be neither activated nor funded"
+    )
 
 
 class BudgetOut(BaseModel):
@@ -161,22 +164,6 @@ class FundingOut(BaseModel):
     gross_minor: int
     net_minor: int = Field(description="Went into the budget")
     fee_minor: int = Field(description="Set aside as the platform's fee, not yet earned")
-
-
-class SponsorOut(BaseModel):
-    """The sponsor's deposits that are not yet in a campaign, in minor units of `currency`."""
-
-    sponsor_id: UUID
-    currency: str
-    prepaid_minor: int
-
-
-@routes.get("/sponsor", summary="My deposits", responses=problems(UnknownSponsor))
-@guarded(_READS)
-def my_deposits(sponsor_id: TenantId, wired: Wired) -> SponsorOut:
-    """Return what can be put into campaigns."""
-    balance = wired.ledger.balance(sponsor_prepaid(sponsor_id))
-    return SponsorOut(sponsor_id=sponsor_id, currency=wired.currency, prepaid_minor=balance.available)
 
 
 @routes.get("/campaigns", summary="My campaigns")
@@ -249,6 +236,7 @@ def budget(campaign_id: UUID, sponsor_id: TenantId, wired: Wired) -> BudgetOut:
     responses=problems(
         UnknownCampaign,
         WrongCampaignState,
+        SponsorStopped,
         InsufficientFunds,
         FundingDiffers,
         PostingRefused,
@@ -295,7 +283,7 @@ _STATE_PROBLEMS: Final = problems(UnknownCampaign, WrongCampaignState)
     "/campaigns/{campaign_id}/activate",
     summary="Let a funded campaign run",
     response_model=CampaignOut,
-    responses=_STATE_PROBLEMS,
+    responses=problems(UnknownCampaign, WrongCampaignState, SponsorStopped),
 )
 @guarded(_WRITES)
 def activate(

@@ -44,6 +44,7 @@ _ADJUSTABLE: Final = frozenset({
     AccountKind.DRIVER_NOVA,
     AccountKind.NOVA_ISSUANCE,
     AccountKind.SPONSOR_PREPAID,
+    AccountKind.SPONSOR_RECEIVABLE,
     AccountKind.MERCHANT_PAYABLE,
     AccountKind.MERCHANT_RECEIVABLE,
     AccountKind.PLATFORM_PROMO,

@@ -23,7 +23,14 @@ from nerava.platform.limit_numbers import MANUAL_CREDIT
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, Repeats, StepUp, guarded
 from nerava.platform.problem import problems
-from nerava.rewards.errors import MoreThanStands, PostingRefused, UnknownGrant, WrongGrantState
+from nerava.rewards.errors import (
+    MoreThanStands,
+    NotStopped,
+    PostingRefused,
+    UnknownDispute,
+    UnknownGrant,
+    WrongGrantState,
+)
 from nerava.web.api.audited import Acting
 from nerava.web.api.corrections import (
     ADJUSTMENT,
@@ -32,18 +39,20 @@ from nerava.web.api.corrections import (
     REVERSAL,
     WRITE_OFF,
     AlreadyReversed,
+    Correction,
     FloorReached,
     Signed,
     UnknownTransaction,
 )
 from nerava.web.api.fields import Body, Name
 from nerava.web.api.keyed import Keyed, run_once
+from nerava.web.api.lifting import STOP_LIFTED, Lifting
 from nerava.web.api.places import after_id
 from nerava.web.api.presents import GOODWILL, HouseBudgetTooSmall, OwnAccount, Present
 from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
     from starlette.responses import Response
@@ -54,7 +63,11 @@ if TYPE_CHECKING:
 
 routes: Final = router("ops: four eyes")
 
-_KINDS: Final = (GOODWILL, ADJUSTMENT, REVERSAL, CLAWBACK)
+_KINDS: Final = (GOODWILL, ADJUSTMENT, REVERSAL, CLAWBACK, STOP_LIFTED)
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Correction]]] = {
+    **READERS,
+    STOP_LIFTED.name: Lifting.read,
+}
 _REFUSABLE: Final = (*_KINDS, WRITE_OFF)
 """Whoever agrees that an invoice is given up does it where settlements are; refused is it here."""
 
@@ -141,6 +154,8 @@ def one(approval_id: UUID, wired: Wired, now: Now) -> ApprovalOut:
         UnknownGrant,
         WrongGrantState,
         MoreThanStands,
+        UnknownDispute,
+        NotStopped,
         PostingRefused,
         SwitchedOff,
     ),
@@ -156,7 +171,7 @@ def approve(
         decided = approvals.approve(session, actor, kind, approval_id, now)
         maker = f"ops:finance:{decided.maker}"
         if kind is not GOODWILL:
-            correction = READERS[kind.name](decided.asked)
+            correction = _READERS[kind.name](decided.asked)
             correction.refuse_own(session, caller)
             signed = Signed(fact_id(f"approval:{decided.id}"), maker, actor.name, now)
             correction.carry_out(session, wired.ledger, signed)

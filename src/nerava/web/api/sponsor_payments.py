@@ -10,6 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from nerava.identity.guard import TenantId
+from nerava.ledger.chart import sponsor_prepaid
+from nerava.ledger.reads import balance_now
 from nerava.ledger.stops import SwitchedOff
 from nerava.platform.idempotency import Answer
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
@@ -18,18 +20,21 @@ from nerava.platform.problem import problems
 from nerava.rewards.checkout_store import CheckoutState, RefundState, SponsorCheckout, SponsorRefundRow
 from nerava.rewards.checkouts import Asked, ask, checkout_view, checkouts_of
 from nerava.rewards.closing import close
+from nerava.rewards.dispute_money import owed_of
 from nerava.rewards.errors import (
     InsufficientFunds,
     NotOver,
     NotRefundable,
     PaymentsOff,
     PostingRefused,
+    SponsorStopped,
     UnknownCampaign,
     UnknownCheckout,
     UnknownSponsor,
     WrongCampaignState,
 )
 from nerava.rewards.sponsor_refunds import ask_refund, refunds_of
+from nerava.rewards.sponsor_stops import stopped_since
 from nerava.web.api.audited import Acting
 from nerava.web.api.campaigns import own_campaign
 from nerava.web.api.fields import AmountMinor, Body
@@ -45,6 +50,19 @@ routes: Final = router("sponsor payments")
 
 _READS: Final = Policy(roles=("sponsor",), scope="campaigns:read")
 _PAYS: Final = Policy(roles=("sponsor",), scope="campaigns:fund", repeats=Repeats.KEY_REQUIRED)
+
+
+class SponsorOut(BaseModel):
+    """The sponsor's deposits that are not yet in a campaign, in minor units of `currency`."""
+
+    sponsor_id: UUID
+    currency: str
+    prepaid_minor: int
+    owed_minor: int = Field(description="What payers' banks took back and nothing has paid for yet")
+    stopped_since: datetime | None = Field(
+        description="Since when a payment is disputed: until that is decided for it, or ops lifts the stop, "
+        "nothing is activated, funded or refunded. null when nothing stops the sponsor"
+    )
 
 
 class CheckoutIn(Body):
@@ -65,6 +83,7 @@ class CheckoutOut(BaseModel):
     currency: str
     campaign_id: UUID | None
     url: str | None
+    disputed_at: datetime | None = Field(description="Since when its payer wants it back; null if not")
     created_at: datetime
     ended_at: datetime | None
 
@@ -78,6 +97,7 @@ class CheckoutOut(BaseModel):
             currency=row.currency,
             campaign_id=row.campaign_id,
             url=row.url,
+            disputed_at=row.disputed_at,
             created_at=row.created_at,
             ended_at=row.ended_at,
         )
@@ -132,12 +152,29 @@ class ClosingOut(BaseModel):
     closed_at: datetime
 
 
+@routes.get("/sponsor", summary="My deposits", responses=problems(UnknownSponsor))
+@guarded(_READS)
+def my_deposits(sponsor_id: TenantId, wired: Wired) -> SponsorOut:
+    """Return what can be put into campaigns, and whether a disputed payment stops that."""
+
+    def look(session: Session) -> SponsorOut:
+        return SponsorOut(
+            sponsor_id=sponsor_id,
+            currency=wired.currency,
+            prepaid_minor=balance_now(session, sponsor_prepaid(sponsor_id)).available,
+            owed_minor=owed_of(session, sponsor_id),
+            stopped_since=stopped_since(session, sponsor_id),
+        )
+
+    return wired.database.read(look)
+
+
 @routes.post(
     "/sponsor/checkouts",
     summary="Pay in",
     status_code=HTTPStatus.ACCEPTED,
     response_model=CheckoutOut,
-    responses=problems(PaymentsOff, UnknownSponsor, UnknownCampaign, WrongCampaignState),
+    responses=problems(PaymentsOff, UnknownSponsor, UnknownCampaign, WrongCampaignState, SponsorStopped),
 )
 @guarded(_PAYS)
 def pay(
@@ -186,7 +223,7 @@ def my_payment(checkout_id: UUID, sponsor_id: TenantId, wired: Wired) -> Checkou
     summary="Get deposits back",
     status_code=HTTPStatus.ACCEPTED,
     response_model=SponsorRefundsOut,
-    responses=problems(NotRefundable, InsufficientFunds, PostingRefused, SwitchedOff),
+    responses=problems(SponsorStopped, NotRefundable, InsufficientFunds, PostingRefused, SwitchedOff),
 )
 @guarded(_PAYS)
 def get_back(

@@ -47,6 +47,7 @@ WORDS: Final = {
     ("sponsor_refund", "capture"): "Refunded",
     ("sponsor_refund", "release"): "Refund failed, the money is here again",
     ("sponsor_refund", "direct"): "Refund came back",
+    ("sponsor_dispute", "direct"): "A payment that its payer disputes",
     ("promo_funding", "direct"): "House budget funded",
     ("merchant_settlement", "direct"): "Settlement with a merchant",
     ("merchant_payout", "hold"): "Set aside for a payout to a merchant",
