@@ -20,6 +20,7 @@ from nerava.rewards.checkouts import Asked, ask
 from tests.helpers.till import Till
 from tests.http.campaign_examples import CAMPAIGN_EXAMPLES
 from tests.http.correction_examples import CORRECTION_EXAMPLES
+from tests.http.dispute_examples import DISPUTE_EXAMPLES
 from tests.http.example import Example
 from tests.http.flows import (
     app_code,
@@ -316,6 +317,7 @@ def _hold(house: House) -> Example:
 EXAMPLES: Final[dict[str, Callable[[House], Example]]] = (
     CAMPAIGN_EXAMPLES
     | CORRECTION_EXAMPLES
+    | DISPUTE_EXAMPLES
     | MERCHANT_EXAMPLES
     | ROAMING_EXAMPLES
     | SETTLEMENT_EXAMPLES

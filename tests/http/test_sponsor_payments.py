@@ -338,19 +338,6 @@ def test_an_error_that_the_provider_keeps_for_ever_is_tried_anew_when_nothing_ca
     assert counter.house.findings() == []
 
 
-def test_a_disputed_payment_pauses_the_sponsor_and_cannot_be_refunded(counter: Counter) -> None:
-    owner = sponsor(counter.house)
-    paid(counter, owner, 1_000)
-    paused = campaign(owner, 500)
-    [intent] = counter.world.stripe.objects("payment_intent")
-    counter.world.stripe.open_dispute(intent["id"])
-    counter.bring()
-    counter.work(2)
-    assert owner.get(f"/v1/campaigns/{paused}").json()["state"] == "paused"
-    assert refund(owner, 100).json()["code"] == "not-refundable"
-    assert counter.house.findings() == []
-
-
 def test_what_an_ended_campaign_has_left_goes_back_with_its_fee(house: House) -> None:
     owner = sponsor(house, 1_000)
     campaign_id = campaign(owner, 1_000)

@@ -18,8 +18,6 @@ from nerava.discovery.importing import run_import
 from nerava.discovery.model import Place
 from nerava.identity.roles import Role
 from nerava.kernel.geography import Point
-from nerava.kernel.ids import new_id
-from nerava.ledger.chart import PLATFORM_ADJUSTMENTS, PROCESSOR_FEES, external
 from nerava.platform.embedded_valkey import EmbeddedValkey
 from nerava.settings import RedisSettings
 from tests.discovery.feed import ListFeed, place
@@ -143,12 +141,12 @@ def test_who_takes_his_money_back_when_it_is_spent_takes_nothing_from_drivers(st
 
     [dispute] = story.world.stripe.objects("dispute")
     story.world.stripe.close_dispute(dispute["id"], won=False)
-    finance = story.house.caller(Role.OPS_FINANCE)
-    fee = sum(one["fee"] for one in dispute["balance_transactions"])
-    for debit, amount in ((PLATFORM_ADJUSTMENTS, 9_000), (PROCESSOR_FEES, fee)):
-        body = {"debit": debit, "credit": external("stripe"), "amount_minor": amount, "reason": "dispute"}
-        booked = finance.post("/v1/ops/adjustments", body, key=str(new_id()))
-        assert booked.status_code == 201, booked.text
+    story.work()
+    owner = story.house.caller(Role.SPONSOR, owner.tenant_id)
+    assert owner.post(f"/v1/campaigns/{campaign_id}/activate").json()["code"] == "sponsor-stopped"
+    told = owner.get("/v1/sponsor").json()
+    assert (told["prepaid_minor"], told["owed_minor"]) == (0, 9_000)
+    assert (story.wallet(driver), shop.points) == (50, 150)
 
 
 @pytest.mark.parametrize(

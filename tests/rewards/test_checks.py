@@ -15,11 +15,14 @@ from nerava.ledger.templates.campaign_funding import campaign_funding
 from nerava.ledger.templates.promo_funding import promo_funding
 from nerava.ledger.templates.promo_grant import PromoKind, promo_grant
 from nerava.rewards.checks import CHECKS
+from nerava.rewards.ports import DisputeState
 from nerava.rewards.referral_store import Referral
 from nerava.rewards.rules import Fixed
 from tests.chaos.tampering import drop_every_guard
+from tests.rewards.disputing import TAKEN, Desk
 from tests.rewards.house import House
 
+DISPUTES: Final = "UPDATE sponsor_dispute_movement SET "
 LATER: Final = ("expiries-are-posted", "clawbacks-are-posted", "debts-add-up", "referrals-are-posted")
 GRANTS: Final = "UPDATE reward_grant SET "
 CAPS: Final = "UPDATE reward_cap SET "
@@ -57,6 +60,17 @@ BREAKS: Final = {
     "a driver who was never counted": ("caps-count-grants", "DELETE FROM reward_cap WHERE period = 'total'"),
     "a cap that is wider than the campaign's": ("caps-kept", CAPS + "points_max = points_max + 1"),
     "a cap that a campaign does not have": ("caps-kept", "UPDATE campaign SET driver_points_max = NULL"),
+    "a dispute that moved more than was booked": ("disputes-are-posted", DISPUTES + "amount = amount + 1"),
+    "a dispute that was never booked": (
+        "disputes-are-posted",
+        DISPUTES + f"transaction_key = '{new_id()}' WHERE kind = 'taken'",
+    ),
+    "a posting that no dispute explains": ("disputes-are-posted", "DELETE FROM sponsor_dispute_movement"),
+    "a dispute that took more from a sponsor than it cost": (
+        "disputes-collect-no-more",
+        DISPUTES + "amount = amount + 1 WHERE kind = 'collected'",
+    ),
+    "a campaign that runs on disputed money": ("disputes-stop-campaigns", "UPDATE campaign SET state = 'active'"),
     "a cap that was passed": (
         "caps-kept",
         CAPS + "points_used = 999, points_max = 900 WHERE period = 'total'",
@@ -117,6 +131,15 @@ def capped(house: House) -> None:
     assert house.evaluate().points_granted == 40
 
 
+def disputed(house: House) -> None:
+    """Let a payment of the sponsor be disputed and lost."""
+    desk = Desk(house)
+    payment = desk.asked()
+    desk.book()
+    desk.tell(desk.disputed(payment, DisputeState.LOST, TAKEN))
+    desk.read()
+
+
 def found_after(house: House, statement: str) -> list[Finding]:
     """Return what the audit says of a break, which is taken back again."""
     engine = create_engine(house.database.url)
@@ -139,6 +162,8 @@ def test_a_break_is_found_by_the_check_that_looks_for_it(house: House, name: str
     check, statement = BREAKS[name]
     if check in LATER or "reward_clawback" in statement:
         returned(house)
+    if check.startswith("disputes-"):
+        disputed(house)
     drop_every_guard(house.database)
 
     found = found_after(house, statement)
