@@ -55,11 +55,11 @@ def grants_add_up(year: Year, lines: Counter[str], campaigns: Campaigns) -> None
 
 
 def sponsors_add_up(year: Year, deposits: Deposits, campaigns: Campaigns) -> None:
-    """Compare what sponsors have left with what they paid, put into campaigns, and got back."""
+    """Compare what sponsors have left with what they paid, put into campaigns, got back and lost."""
     for owner in year.sponsors:
         who = owner.tenant_id
         came = deposits.paid[who] + deposits.wired[who] + campaigns.given_back[who]
-        went = campaigns.funded[who] + deposits.returned[who]
+        went = campaigns.funded[who] + deposits.returned[who] + deposits.collected[who]
         assert owner.get("/v1/sponsor")["prepaid_minor"] == came - went
 
 

@@ -356,3 +356,35 @@ def test_what_was_done_at_the_dashboard_or_went_wrong_at_stripe_is_seen_by_readi
         funded.simulators.stripe.at_the_dashboard("/v1/transfers", {**form, "amount": "0"})
     with pytest.raises(NoSuchThing):
         funded.simulators.stripe.lose(sent)
+
+
+@pytest.mark.trap("T15")
+def test_a_question_takes_no_money_and_may_become_a_dispute_that_is_lost_and_paid_back(
+    stripe: Caller,
+) -> None:
+    paid, by_hand = stripe.paid(10_000), stripe.simulators.stripe
+    before = by_hand.balances()["usd"]
+    asked = by_hand.open_dispute(paid, inquiry=True)
+    assert (asked["status"], asked["is_charge_refundable"]) == ("warning_needs_response", True)
+    assert by_hand.balances()["usd"] == before
+    with pytest.raises(NotPossible):
+        by_hand.reinstate_dispute(asked["id"])
+    by_hand.escalate_dispute(asked["id"])
+    by_hand.close_dispute(asked["id"], won=False)
+    by_hand.reinstate_dispute(asked["id"])
+    seen = stripe.get(f"/v1/disputes/{asked['id']}").json()
+    assert (seen["status"], [one["amount"] for one in seen["balance_transactions"]]) == (
+        "lost",
+        [-10_000, 10_000],
+    )
+    told = [one.kind.rpartition(".")[2] for one in stripe.simulators.webhooks.read() if "dispute" in one.kind]
+    assert told == ["created", "updated", "funds_withdrawn", "closed", "funds_reinstated"]
+
+
+@pytest.mark.trap("T15")
+def test_a_question_that_comes_to_nothing_is_closed(stripe: Caller) -> None:
+    paid, by_hand = stripe.paid(10_000), stripe.simulators.stripe
+    asked = by_hand.open_dispute(paid, inquiry=True)
+    assert by_hand.close_dispute(asked["id"], won=True)["status"] == "warning_closed"
+    assert asked["balance_transactions"] == []
+    assert stripe.post("/v1/refunds", payment_intent=paid).status_code == 200

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from nerava.identity.roles import Role
-from nerava.ledger.chart import PLATFORM_ADJUSTMENTS, PROCESSOR_FEES, external
 from nerava.rewards.campaigns import create_sponsor
 from tests.e2e.year import Chapter, Year
 
@@ -32,6 +31,8 @@ class Deposits(Chapter):
     paid: Counter[UUID] = field(default_factory=Counter)
     wired: Counter[UUID] = field(default_factory=Counter)
     returned: Counter[UUID] = field(default_factory=Counter)
+    collected: Counter[UUID] = field(default_factory=Counter)
+    """What deposits paid for a payment that was taken back."""
     disputed: int = 0
     _waited: int = 0
     _awaited: dict[UUID, tuple[str, Person, int]] = field(default_factory=dict)
@@ -79,22 +80,25 @@ class Deposits(Chapter):
                 year.world.stripe.finish_refund(one["id"])
 
     def _dispute(self, year: Year) -> None:
-        """Let the smallest payment be disputed and lost; the house bears it and the sponsor goes on."""
+        """Let the smallest payment be disputed and lost; deposits pay for it, and the sponsor goes on."""
         owner, stripe = year.sponsors[-1], year.world.stripe
         charges = [one for one in stripe.objects("charge") if one["amount"] == GROSS // 100]
         dispute = stripe.open_dispute(charges[0]["id"], DISPUTED)
         self.disputed = DISPUTED
         year.work_at_provider()
-        for one in owner.every("/v1/campaigns"):
-            if one["state"] == "paused":
-                owner.post(f"/v1/campaigns/{one['id']}/activate")
-                year.happened["campaign paused by a dispute"] += 1
+        paused = [one["id"] for one in owner.every("/v1/campaigns") if one["state"] == "paused"]
+        for campaign_id in paused:
+            refused = owner.try_to(f"/v1/campaigns/{campaign_id}/activate")
+            assert refused.json()["code"] == "sponsor-stopped"
+            year.happened["campaign paused by a dispute"] += 1
         stripe.close_dispute(dispute["id"], won=False)
+        year.work_at_provider()
         finance = year.ops[Role.OPS_FINANCE]
-        fee = dispute["balance_transactions"][0]["fee"]
-        for debit, amount in ((PLATFORM_ADJUSTMENTS, DISPUTED), (PROCESSOR_FEES, fee)):
-            body = {"debit": debit, "credit": external("stripe"), "amount_minor": amount}
-            finance.post("/v1/ops/adjustments", body | {"reason": "dispute"})
+        for one in finance.every("/v1/ops/disputes"):
+            finance.post(f"/v1/ops/disputes/{one['id']}/lift", {"reason": "the sponsor goes on"})
+        for campaign_id in paused:
+            owner.post(f"/v1/campaigns/{campaign_id}/activate")
+        self.collected[owner.tenant_id] = DISPUTED - owner.get("/v1/sponsor")["owed_minor"]
 
     def _give_back(self, year: Year, owner: Person) -> None:
         rest = owner.get("/v1/sponsor")["prepaid_minor"] - self.wired[owner.tenant_id]
