@@ -9,12 +9,13 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads it
 
 from nerava.identity.service import grant_role
-from nerava.identity.sessions import OPS_LINK, Client
-from nerava.platform.policy import Repeats, guarded
+from nerava.identity.sessions import OPS_LINK, PASSKEY, Client
+from nerava.platform.policy import ANY_ROLE, Credential, Policy, Repeats, guarded
 from nerava.platform.problem import NotFound
 from nerava.web.api.wiring import Now  # noqa: TC001 - FastAPI reads it
 from nerava.web.site.entering import come_in_as
-from nerava.web.site.page import Shown, open_page, pages
+from nerava.web.site.page import SCOPE, Shown, open_page, pages
+from nerava.web.site.stepping_up import confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from nerava.installation import Installation
 
 _WHY: Final = "everybody in a demo is invented, and it serves this machine"
+
+_SHOWS: Final = Policy(roles=ANY_ROLE, scope=SCOPE, credential=Credential.COOKIE, repeats=Repeats.BY_MEANING)
+"""Nobody in a demo has a passkey; whoever is signed in there may say that they showed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,19 @@ def people_pages(installation: Installation, people: Sequence[Person]) -> APIRou
         opened = await run_in_threadpool(_open, installation, person, now)
         come_in_as(page.request, opened, person.kind)
         return page.go(person.start)
+
+    @routes.post("/demo/passkey")
+    @guarded(_SHOWS)
+    async def show_passkey(page: Shown, now: Now) -> Response:
+        form = await page.form()
+        mine = None if page.principal is None else page.principal.session_id
+        if mine is None:
+            raise NotFound
+        await run_in_threadpool(
+            installation.database.run,
+            lambda session: installation.sessions.step_up(session, mine, PASSKEY, now),
+        )
+        return confirmed(page, form)
 
     return routes
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.web.api.routes import API_ROUTES
 from nerava.web.driver import cashing_out, wallet
-from nerava.web.site import entering, files, linking
+from nerava.web.ops.routes import OPS_PAGES
+from nerava.web.site import entering, files, linking, stepping_up
 from nerava.web.sponsor.routes import SPONSOR_ROUTES
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _PAGES: Final[list[BaseRoute]] = [
     *wallet.routes.routes,
     *cashing_out.routes.routes,
     *SPONSOR_ROUTES,
+    *stepping_up.routes.routes,
+    *OPS_PAGES,
 ]
 
 ALL_ROUTES: Final[list[BaseRoute]] = [*API_ROUTES, *_PAGES]

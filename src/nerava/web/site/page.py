@@ -14,10 +14,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from nerava.identity.errors import NotSignedIn, RoleAmbiguous, RoleNotAllowed, SessionEnded
+from nerava.identity.errors import (
+    NotSignedIn,
+    RoleAmbiguous,
+    RoleNotAllowed,
+    SessionEnded,
+    StepUpRequired,
+)
 from nerava.identity.guard import SAFE_METHODS, Principal
 from nerava.identity.roles import SCOPES, Role
 from nerava.kernel.errors import NeravaError
+from nerava.platform.cross_site import FIELD
 from nerava.platform.policy import Credential, GuardedRoute, Policy, Repeats
 from nerava.web.api import problem_handlers
 from nerava.web.api.wiring import Wiring, wiring_of
@@ -87,7 +94,9 @@ class Page:
         Raises:
             InvalidInput: It could not be read (422).
         """
-        return await read_form(self.request)
+        read = await read_form(self.request)
+        self.request.state.sent = read.fields
+        return read
 
 
 class PageRoute(GuardedRoute):
@@ -199,7 +208,18 @@ def _shown(
     }
     if problem is not None and status == HTTPStatus.OK:
         status = int(problem["status"])
+    if problem is not None and problem.get("code") == StepUpRequired.code:
+        template, around["problem"] = "site/step_up.html", None
+        shown = {"said": "", "is_strong": problem.get("step_up") == "strong", **_interrupted(request)}
     return Response(drawn(template, around | shown), status, media_type="text/html")
+
+
+def _interrupted(request: Request) -> dict[str, Any]:
+    """Return the form that waits until its sender has shown who they are, so that it can be sent again."""
+    sent = dict(getattr(request.state, "sent", {}))
+    sent.pop(FIELD, None)
+    changes = request.method not in SAFE_METHODS
+    return {"to": request.url.path if changes else "", "next": here(request), "again": json.dumps(sent)}
 
 
 def _told(error: Wrong) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from nerava.web.site.ops_said import OPS_SAID
+
 
 class Word(NamedTuple):
     """A state as people read it.
@@ -56,6 +58,83 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "failed": Word("Failed", "danger"),
         "returned": Word("Came back", "danger"),
         "canceled": Word("Taken back", "grey"),
+    },
+    "ops payout": {
+        "requested": Word("Waits", "warn"),
+        "approved": Word("Let go", "info"),
+        "submitted": Word("On its way", "info"),
+        "unknown": Word("Nobody knows", "warn"),
+        "paid": Word("Paid", "ok"),
+        "failed": Word("Failed", "danger"),
+        "returned": Word("Came back", "danger"),
+        "canceled": Word("Ended before it left", "grey"),
+    },
+    "step": {
+        "send": Word("Sent to the provider", "info"),
+        "pay_out": Word("Paid out to the bank", "info"),
+        "await": Word("The bank has yet to say", "info"),
+        "take_back": Word("Fetched back", "warn"),
+        "watch": Word("Watched for some days", "ok"),
+        "over": Word("Nothing more", "grey"),
+    },
+    "batch": {
+        "waiting": Word("Waits for a second person", "warn"),
+        "approved": Word("Let go", "ok"),
+        "refused": Word("Refused", "grey"),
+    },
+    "case": {
+        "matched": Word("Match", "ok"),
+        "missing": Word("Missing at the provider", "danger"),
+        "extra": Word("Missing in our book", "danger"),
+        "amount": Word("Another amount", "danger"),
+        "currency": Word("Another currency", "danger"),
+        "duplicate": Word("Sent twice", "danger"),
+        "late_reversal": Word("Taken back later", "danger"),
+        "wrong_account": Word("Another account", "danger"),
+        "stuck": Word("On its way for over a day", "warn"),
+        "stalled": Word("Only people can decide", "warn"),
+        "low_balance": Word("Too little at the provider", "warn"),
+    },
+    "settlement": {
+        "closed": Word("Just closed", "info"),
+        "waiting": Word("Waits", "warn"),
+        "rolled_over": Word("Stays owed", "grey"),
+        "requested": Word("Paid out", "ok"),
+    },
+    "invoice": {
+        "open": Word("Open", "info"),
+        "overdue": Word("Overdue", "danger"),
+        "paid": Word("Paid", "ok"),
+        "written_off": Word("Given up", "grey"),
+    },
+    "reward": {
+        "provisional": Word("Pending", "warn"),
+        "settled": Word("Earned", "ok"),
+        "released": Word("Not earned", "grey"),
+        "clawed_back": Word("Taken back", "danger"),
+    },
+    "verdict": {
+        "verified": Word("Verified", "ok"),
+        "review": Word("In review", "warn"),
+        "rejected": Word("Not verified", "danger"),
+    },
+    "outcome": {
+        "granted": Word("Earned", "ok"),
+        "held": Word("Pending", "warn"),
+        "kept": Word("Kept as it was", "grey"),
+        "refused": Word("Not earned", "grey"),
+    },
+    "event": {
+        "received": Word("Received", "info"),
+        "retry": Word("Tried again", "warn"),
+        "done": Word("Done", "ok"),
+        "ignored": Word("Nobody works on it", "grey"),
+        "dead": Word("Given up", "danger"),
+    },
+    "peer": {
+        "invited": Word("Invited", "warn"),
+        "registered": Word("Connected", "ok"),
+        "ended": Word("Ended", "grey"),
     },
     "method": {
         "onboarding": Word("Waits for your details", "warn"),
@@ -112,6 +191,7 @@ SAID: Final[dict[str, str]] = {
     "campaign-ended": "Ended. What is reserved is still decided.",
     "campaign-closed": "The rest is with your deposits again.",
     "campaign-funded": "Added to the budget.",
+    **OPS_SAID,
 }
 """What a page says after something was done, by the word that the address carries."""
 

@@ -1,4 +1,4 @@
-// Signs in with a passkey: the browser's answer goes into the form, and the form is sent as any other.
+// Signs in with a passkey, or shows one again: the browser's answer goes into the form, and the form is sent as any other.
 
 const form = document.querySelector("form[data-passkey]");
 const button = form.querySelector("button");
@@ -9,9 +9,11 @@ const text = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
 async function show() {
-  const answer = await fetch(form.dataset.passkey, { method: "POST" });
+  const headers = { "x-csrf-token": form.elements.csrf_token.value };
+  const answer = await fetch(form.dataset.passkey, { method: "POST", headers });
+  if (!answer.headers.get("content-type")?.includes("json")) throw new Error("You were signed out. Sign in again.");
   const begun = await answer.json();
-  if (!answer.ok) throw new Error(begun.title);
+  if (!answer.ok) throw new Error(begun.detail || begun.title);
   const options = begun.public_key;
   options.challenge = bytes(options.challenge);
   for (const one of options.allowCredentials ?? []) one.id = bytes(one.id);
