@@ -72,6 +72,8 @@ def test_many_who_read_one_dispute_book_each_of_its_lines_once(house: House) -> 
     in_parallel(16, work)
     desk.tell(dispute)
     assert desk.read() == 1
+    row = house.database.read(lambda session: session.scalars(select(SponsorDispute)).one())
+    assert (row.state, row.trouble, row.due_at) == ("won", None, None)
     lines = select(func.count()).select_from(SponsorDisputeMovement)
     assert house.database.read(lambda session: session.scalar(lines)) == 2
     assert balance(house, external(PROVIDER)) == before + TAKEN.fee_minor
