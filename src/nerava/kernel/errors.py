@@ -17,12 +17,14 @@ class NeravaError(Exception):
     carries no secret and no personal data. `outcome` says whether anything may have happened:
     `not_executed` is a promise that nothing did, `unknown` asks the caller to repeat with the
     same key. `retry_after_s` and `headers` go along with the answer; an instance may set its own.
+    `told` names the facts that go along in the problem, for programs; the others stay with us.
     """
 
     code: ClassVar[str] = "error"
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     title: ClassVar[str] = "Something went wrong"
     outcome: ClassVar[Outcome | None] = None
+    told: ClassVar[frozenset[str]] = frozenset()
     retry_after_s: int | None = None
     headers: Mapping[str, str] = MappingProxyType({})
 

@@ -84,11 +84,9 @@ class Taking:
     def refused(self, verdict: Verdict) -> NeravaError:
         """Return why nothing was taken now; `UnknownCode` where the row has to say why (`why_over`)."""
         match verdict.status:
-            case Status.EXISTS | Status.CONFLICT:
-                return CodeAlreadyUsed("this register has taken it before")
             case Status.HOLD_EXPIRED:
                 return CodeExpired()
-            case Status.HOLD_RESOLVED | Status.HOLD_NOT_FOUND:
+            case Status.EXISTS | Status.CONFLICT | Status.HOLD_RESOLVED | Status.HOLD_NOT_FOUND:
                 return UnknownCode()
             case Status.SWITCHED_OFF:
                 return SwitchedOff()
@@ -146,17 +144,19 @@ class MarkCaptured(Effect):
 
 def why_over(session: Session, redemption_id: UUID) -> NeravaError:
     """Return why a code whose hold has ended cannot be taken."""
-    query = select(_T.c.state, _T.c.captured_at).where(_T.c.id == redemption_id)
+    query = select(_T.c.state, _T.c.captured_at, _T.c.register_id).where(_T.c.id == redemption_id)
     row = session.execute(query).one_or_none()
-    match row.state if row is not None else None:
-        case None:
-            return UnknownCode()
+    if row is None:
+        return UnknownCode()
+    match row.state:
         case RedemptionState.RELEASED:
             return CodeWithdrawn()
         case RedemptionState.EXPIRED:
             return CodeExpired()
         case _:
-            return CodeAlreadyUsed()
+            return CodeAlreadyUsed(
+                redemption_id=redemption_id, register_id=row.register_id, captured_at=row.captured_at
+            )
 
 
 def _event(one: Taking) -> RedemptionEvent:

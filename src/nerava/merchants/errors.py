@@ -128,11 +128,12 @@ class CodeWithdrawn(NeravaError):
 
 
 class CodeAlreadyUsed(NeravaError):
-    """The code was redeemed before."""
+    """The code was redeemed before; at which register and when is told to the merchant's own."""
 
     code = "code-already-used"
     status = HTTPStatus.CONFLICT
     title = "The code was used already"
+    told = frozenset({"redemption_id", "register_id", "captured_at"})
 
 
 class PosOrderTaken(NeravaError):

@@ -119,7 +119,9 @@ def redemptions_at(
     merchant_id: UUID,
     *,
     register_id: UUID | None = None,
+    offer_id: UUID | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     before: Place | None = None,
     limit: int = 50,
 ) -> list[RedemptionView]:
@@ -129,15 +131,21 @@ def redemptions_at(
         session: What to read with.
         merchant_id: Whose; the scope of the list.
         register_id: At this register only.
+        offer_id: Of this offer only.
         since: Captured at this instant or later.
+        until: Captured before this instant.
         before: Where to go on.
         limit: How many at most.
     """
     query = _viewed().where(_R.merchant_id == merchant_id, _R.captured_at.is_not(None))
     if register_id is not None:
         query = query.where(_R.register_id == register_id)
+    if offer_id is not None:
+        query = query.where(_R.offer_id == offer_id)
     if since is not None:
         query = query.where(_R.captured_at >= since)
+    if until is not None:
+        query = query.where(_R.captured_at < until)
     if before is not None:
         query = query.where(tuple_(_R.captured_at, _R.id) < before)
     latest = query.order_by(_R.captured_at.desc(), _R.id.desc()).limit(limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -85,6 +85,14 @@ class MerchantView:
     def today_began_at(self, now: datetime) -> datetime:
         """Return the instant at which the merchant's day began."""
         return now.astimezone(zone(self.timezone)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def day_of(self, day: date) -> tuple[datetime, datetime]:
+        """Return the instants at which a day of the merchant's calendar begins and ends, in UTC."""
+        began, ends = (
+            datetime.combine(one, time(), zone(self.timezone)).astimezone(UTC)
+            for one in (day, day + timedelta(days=1))
+        )
+        return began, ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import defaultdict
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
@@ -77,6 +78,10 @@ class Problem(BaseModel):
     outcome: Outcome | None = None
     step_up: Literal["strong", "passkey"] | None = None
     errors: list[InputError] | None = None
+    facts: dict[str, str] | None = Field(
+        default=None,
+        description="What the refusal is about, for programs; which there are depends on `code`",
+    )
 
 
 class InvalidInput(NeravaError):
@@ -166,7 +171,16 @@ def problem_of(error: NeravaError, reference: Reference) -> Problem:
         outcome=outcome,
         step_up=getattr(error, "step_up", None),
         errors=list(error.errors) if isinstance(error, InvalidInput) and error.errors else None,
+        facts=_told(error) or None,
     )
+
+
+def _told(error: NeravaError) -> dict[str, str]:
+    """Return the facts of an error that its caller is told; instants in ISO 8601."""
+    told = {name: fact for name, fact in error.facts.items() if name in error.told and fact is not None}
+    return {
+        name: fact.isoformat() if isinstance(fact, datetime) else str(fact) for name, fact in told.items()
+    }
 
 
 def problem_body(error: NeravaError, reference: Reference) -> bytes:

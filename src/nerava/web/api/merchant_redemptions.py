@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
+from fastapi import Depends
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from nerava.identity.guard import TenantId
 from nerava.identity.roles import Role
@@ -23,14 +26,16 @@ from nerava.merchants.errors import (
     UnknownRedemption,
 )
 from nerava.merchants.queries import RedemptionState, RedemptionView, RefundView
-from nerava.merchants.refunding import Counter, Refunded
+from nerava.merchants.refunding import VOID_WITHIN, Counter, Refunded
+from nerava.merchants.service import merchant
 from nerava.platform.idempotency import Answer
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
+from nerava.privacy.csv_cells import csv_text
 from nerava.tills.showing import proofs_of
 from nerava.web.api.audited import Acting
-from nerava.web.api.fields import AmountMinor, Body
+from nerava.web.api.fields import AmountMinor, Body, Day
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.places import after_instant, instant_cursor
 from nerava.web.api.till_proofs import TillProofOut
@@ -38,16 +43,30 @@ from nerava.web.api.wiring import Now, Wired, router
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-    from starlette.responses import Response
 
     from nerava.tills.showing import ProofView
 
 routes: Final = router("merchant: redemptions")
 
+CSV: Final = "text/csv; charset=utf-8"
+CSV_ROWS_MAX: Final = 10_000
+COLUMNS: Final = (
+    "redeemed_at",
+    "offer",
+    "state",
+    "nova",
+    "nova_given_back",
+    "bill_minor",
+    "order",
+    "register_id",
+    "redemption_id",
+)
+
 HOUSE: Final = ("merchant:owner", "merchant:manager")
 MANAGER_REFUND_MAX: Final = ADJUSTMENT_APPROVAL_ABOVE
 """How many Nova a manager gives back at once; the owner has no limit but what was taken."""
 
+_WORKED_OUT: Final = frozenset({"void_until", "proof"})
 _READS: Final = Policy(roles=HOUSE, scope="merchant:read")
 
 
@@ -66,6 +85,9 @@ class TakenOut(BaseModel):
     site_id: UUID | None
     captured_at: datetime | None
     ended_at: datetime | None
+    void_until: datetime | None = Field(
+        description="Until then the register that took it can take it back; null once nothing can be"
+    )
     proof: TillProofOut | None = Field(
         default=None, description="An order at a linked point of sale; null where none is linked"
     )
@@ -73,8 +95,10 @@ class TakenOut(BaseModel):
     @classmethod
     def of(cls, found: RedemptionView, proof: ProofView | None = None) -> TakenOut:
         """Return what the merchant sees of a redemption."""
-        facts = {name: getattr(found, name) for name in TakenOut.model_fields if name != "proof"}
-        return cls(**facts, proof=TillProofOut.of(proof))
+        facts = {name: getattr(found, name) for name in TakenOut.model_fields if name not in _WORKED_OUT}
+        at = found.captured_at if found.state is RedemptionState.CAPTURED else None
+        void_until = None if at is None else at + VOID_WITHIN
+        return cls(**facts, void_until=void_until, proof=TillProofOut.of(proof))
 
 
 class GivenBackOut(BaseModel):
@@ -126,19 +150,75 @@ class RefundOut(BaseModel):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which redemptions of a merchant are asked for; what is not named is not asked about.
+
+    Attributes:
+        day: A day of the merchant's calendar.
+    """
+
+    day: Day | None = None
+    register_id: UUID | None = None
+    offer_id: UUID | None = None
+
+    def found(
+        self, session: Session, merchant_id: UUID, *, before: queries.Place | None, limit: int
+    ) -> list[RedemptionView]:
+        """Return them, the latest first."""
+        since, until = (None, None) if self.day is None else merchant(session, merchant_id).day_of(self.day)
+        return queries.redemptions_at(
+            session,
+            merchant_id,
+            register_id=self.register_id,
+            offer_id=self.offer_id,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
+
+
 @routes.get("/merchant/redemptions", summary="What was redeemed")
 @guarded(_READS)
 def redeemed(
-    merchant_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
+    merchant_id: TenantId,
+    wired: Wired,
+    asked: Annotated[Filter, Depends()],
+    cursor: CursorText = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> Page[TakenOut]:
-    """Return every code that was taken at the merchant, the latest first."""
+    """Return every code that was taken at the merchant, or of those what is asked for; the latest first."""
     before = after_instant(cursor)
 
     def look(session: Session) -> Page[TakenOut]:
-        found = queries.redemptions_at(session, merchant_id, before=before, limit=limit)
+        found = asked.found(session, merchant_id, before=before, limit=limit)
         return taken_page(session, found, limit)
 
     return wired.database.read(look)
+
+
+@routes.get(
+    "/merchant/redemptions.csv",
+    summary="What was redeemed, as CSV",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "description": "One redemption a line, the latest first, at most 10,000; instants in UTC",
+        }
+    },
+)
+@guarded(_READS)
+def redeemed_csv(merchant_id: TenantId, wired: Wired, asked: Annotated[Filter, Depends()]) -> Response:
+    """Return what is asked for of the codes that were taken; no cell is a formula."""
+
+    def look(session: Session) -> str:
+        found = asked.found(session, merchant_id, before=None, limit=CSV_ROWS_MAX)
+        return csv_text(COLUMNS, [_cells(one) for one in found])
+
+    named = f'attachment; filename="redemptions{f"-{asked.day}" if asked.day else ""}.csv"'
+    return Response(wired.database.read(look), media_type=CSV, headers={"Content-Disposition": named})
 
 
 @routes.get(
@@ -218,3 +298,18 @@ def taken_page(session: Session, found: list[RedemptionView], limit: int) -> Pag
         items=[TakenOut.of(one, proofs.get(one.id)) for one in found],
         next_cursor=instant_cursor(at, last.id) if last is not None and at is not None else None,
     )
+
+
+def _cells(one: RedemptionView) -> list[str]:
+    cells = (
+        None if one.captured_at is None else one.captured_at.isoformat(),
+        one.offer_title,
+        one.state.value,
+        one.points,
+        one.refunded,
+        one.bill_minor,
+        one.pos_order_id,
+        one.register_id,
+        one.id,
+    )
+    return ["" if cell is None else str(cell) for cell in cells]
