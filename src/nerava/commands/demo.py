@@ -67,6 +67,7 @@ RECORDED: Final = "acn"
 OPS: Final = fact_id("demo:ops")
 FINANCE: Final = fact_id("demo:finance")
 OWNER: Final = fact_id("demo:owner")
+TILL: Final = fact_id("demo:till")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,10 @@ def _people(cast: _Cast, scene: Scene) -> list[Person]:
         Person(
             "merchant", "Merchant", "Takes codes, makes offers, sees what is owed",
             OWNER, Membership(Role.MERCHANT_OWNER, merchant), SessionKind.WEB_MERCHANT, "/merchant",
+        ),
+        Person(
+            "till", "Somebody at the till", "Takes the codes that drivers show, and nothing else",
+            TILL, Membership(Role.MERCHANT_REGISTER, merchant), SessionKind.WEB_REGISTER, "/till",
         ),
         Person(
             "sponsor", "Sponsor", "Pays in, runs campaigns, reads what each grant was for",

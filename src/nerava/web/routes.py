@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerava.web.api.routes import API_ROUTES
 from nerava.web.driver import cashing_out, wallet
+from nerava.web.merchant.routes import MERCHANT_PAGES
 from nerava.web.ops.routes import OPS_PAGES
 from nerava.web.site import entering, files, linking, stepping_up
 from nerava.web.sponsor.routes import SPONSOR_ROUTES
@@ -19,6 +20,7 @@ _PAGES: Final[list[BaseRoute]] = [
     *linking.routes.routes,
     *wallet.routes.routes,
     *cashing_out.routes.routes,
+    *MERCHANT_PAGES,
     *SPONSOR_ROUTES,
     *stepping_up.routes.routes,
     *OPS_PAGES,

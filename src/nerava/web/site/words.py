@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from nerava.web.site.merchant_said import MERCHANT_SAID
 from nerava.web.site.ops_said import OPS_SAID
 
 
@@ -185,6 +186,7 @@ SAID: Final[dict[str, str]] = {
     "campaign-ended": "Ended. What is reserved is still decided.",
     "campaign-closed": "The rest is with your deposits again.",
     "campaign-funded": "Added to the budget.",
+    **MERCHANT_SAID,
     **OPS_SAID,
 }
 """What a page says after something was done, by the word that the address carries."""

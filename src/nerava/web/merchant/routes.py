@@ -1,0 +1,15 @@
+"""The pages of merchants and of their tills."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nerava.web.merchant import scan, till
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+MERCHANT_PAGES: Final[list[BaseRoute]] = [
+    *scan.routes.routes,
+    *till.routes.routes,
+]
