@@ -156,7 +156,9 @@ def test_a_scanned_address_holds_its_code_after_the_hash(sqlite_house: House) ->
 def test_an_order_takes_one_code(sqlite_house: House) -> None:
     shop, driver = open_shop(sqlite_house), rich_driver(sqlite_house)
     till, offer_id = at_till(shop), shop.offer()
-    assert till.submit("/till", "/till", code=code_of(driver, offer_id), pos_order_id="A-17").status_code == 303
+    assert (
+        till.submit("/till", "/till", code=code_of(driver, offer_id), pos_order_id="A-17").status_code == 303
+    )
     again = till.submit("/till", "/till", code=code_of(driver, offer_id), pos_order_id="A-17")
     assert "This order has a code already" in text_of(again.text)
     assert shop.points == 300

@@ -202,7 +202,11 @@ async def _refused(page: Page, base: str, refused: Refused, form: Form) -> Respo
         "is_here": facts.get("register_id") == form.maybe("register_id"),
     }
     # What may be typed anew stays; a code that is over makes room for the next one.
-    kept = ("register_id", "code", "bill_minor", "pos_order_id") if refused.code in _STILL_GOOD else ("register_id",)
+    kept = (
+        ("register_id", "code", "bill_minor", "pos_order_id")
+        if refused.code in _STILL_GOOD
+        else ("register_id",)
+    )
     shown = {name: typed.get(name, "") for name in kept}
     return await drawn(page, base, verdict=verdict, typed=shown, status=refused.status)
 
