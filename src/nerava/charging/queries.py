@@ -99,10 +99,20 @@ def session_view(session: Session, session_id: UUID) -> SessionView:
 
 
 def sessions_of_driver(
-    session: Session, driver_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
+    session: Session,
+    driver_id: UUID,
+    *,
+    until: datetime | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
 ) -> list[SessionView]:
-    """Return a driver's sessions, the latest start first; `before` is start and id of the last one seen."""
+    """Return a driver's sessions, the latest start first.
+
+    Those that began before `until`; `before` is start and id of the last one seen.
+    """
     query = _viewed().where(_S.c.driver_id == driver_id)
+    if until is not None:
+        query = query.where(_S.c.started_at < until)
     if before is not None:
         query = query.where(tuple_(_S.c.started_at, _S.c.id) < before)
     latest = query.order_by(_S.c.started_at.desc(), _S.c.id.desc()).limit(min(limit, PAGE_MAX))

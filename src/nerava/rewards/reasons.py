@@ -201,7 +201,16 @@ def primary_reason(decisions: Sequence[CampaignDecision]) -> str:
     Of the campaigns the one that came closest to paying; where its rules refused, the rule's own
     code, which says more.
     """
+    return _primary(decisions)[0]
+
+
+def primary_sentence(decisions: Sequence[CampaignDecision]) -> str:
+    """Return the sentence that says best why a session got nothing, as `primary_reason` finds it."""
+    return sentence(*_primary(decisions))
+
+
+def _primary(decisions: Sequence[CampaignDecision]) -> tuple[str, Mapping[str, object]]:
     closest = min(decisions, key=lambda one: _CLOSENESS.index(one.reason))
     if not closest.reason.startswith("rules."):
-        return closest.reason
-    return next(one.code for one in closest.judgements if one.answer is Answer.REFUSED)
+        return closest.reason, closest.facts
+    return next((one.code, one.facts) for one in closest.judgements if one.answer is Answer.REFUSED)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nerava.web.api.routes import API_ROUTES
-from nerava.web.driver import cashing_out, wallet
+from nerava.web.driver.routes import DRIVER_PAGES
 from nerava.web.merchant.routes import MERCHANT_PAGES
 from nerava.web.ops.routes import OPS_PAGES
 from nerava.web.site import entering, files, linking, stepping_up
 from nerava.web.sponsor.routes import SPONSOR_ROUTES
+from nerava.web.site import entering, files
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 _PAGES: Final[list[BaseRoute]] = [
     *files.routes.routes,
     *entering.routes.routes,
+    *DRIVER_PAGES,
     *linking.routes.routes,
-    *wallet.routes.routes,
-    *cashing_out.routes.routes,
     *MERCHANT_PAGES,
     *SPONSOR_ROUTES,
     *stepping_up.routes.routes,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from nerava.charging.errors import UnknownSession
 from nerava.charging.queries import SessionView, session_view, sessions_of_driver
@@ -16,18 +17,27 @@ from nerava.identity.guard import TenantId
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, encode_cursor
 from nerava.platform.policy import Policy, guarded
 from nerava.platform.problem import problems
+from nerava.rewards.earned_lines import earned_by
 from nerava.rewards.errors import UnknownDecision
 from nerava.rewards.queries import explain
+from nerava.web.api.fields import possible
 from nerava.web.api.places import after_instant
 from nerava.web.api.wiring import Wired, router
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
 routes: Final = router("sessions")
 
 _READS: Final = Policy(roles=("driver",), scope="sessions:read")
 EVALUATIONS_MAX: Final = 1_000_000
+
+Until = Annotated[
+    Annotated[AwareDatetime, AfterValidator(possible)] | None,
+    Query(description="Sessions that began before this instant; absent for all"),
+]
 
 
 class _Shown(BaseModel):
@@ -64,6 +74,14 @@ class SessionOut(_Shown):
         description="What the operator asks for it, with the tax that it tells; null where it told nothing"
     )
     currency: str | None = Field(description="Of the price, ISO 4217")
+
+
+class OwnSessionOut(SessionOut):
+    """A charging session and what it earned."""
+
+    points: int = Field(description="Nova that stand, what was taken back left out")
+    pending: int = Field(description="Nova that wait for better evidence")
+    reason: str | None = Field(description="Why it earned nothing; null if it did, or is not decided yet")
 
 
 class RuleReasonOut(_Shown):
@@ -139,29 +157,40 @@ class DecisionOut(_Shown):
 @routes.get("/sessions", summary="My charging sessions")
 @guarded(_READS)
 def my_sessions(
-    driver_id: TenantId, wired: Wired, cursor: CursorText = None, limit: Limit = PAGE_DEFAULT
-) -> Page[SessionOut]:
-    """Return the sessions, the latest start first."""
+    driver_id: TenantId,
+    wired: Wired,
+    *,
+    until: Until = None,
+    cursor: CursorText = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> Page[OwnSessionOut]:
+    """Return the sessions and what each earned, the latest start first."""
     before = after_instant(cursor)
 
-    def look(session: Session) -> list[SessionView]:
-        return sessions_of_driver(session, driver_id, before=before, limit=limit)
+    def look(session: Session) -> list[OwnSessionOut]:
+        return _shown(
+            session, sessions_of_driver(session, driver_id, until=until, before=before, limit=limit)
+        )
 
     found = wired.database.read(look)
     # A full page may be the last one; the next is then empty and ends the walk.
     last = found[-1] if len(found) == limit else None
     return Page(
-        items=[SessionOut.model_validate(one) for one in found],
+        items=found,
         next_cursor=encode_cursor(last.started_at.isoformat(), str(last.id)) if last else None,
     )
 
 
 @routes.get("/sessions/{session_id}", summary="One of my sessions", responses=problems(UnknownSession))
 @guarded(_READS)
-def my_session(session_id: UUID, driver_id: TenantId, wired: Wired) -> SessionOut:
-    """Return the session; that of another driver is not found."""
-    found = wired.database.read(lambda session: own_session(session, driver_id, session_id))
-    return SessionOut.model_validate(found)
+def my_session(session_id: UUID, driver_id: TenantId, wired: Wired) -> OwnSessionOut:
+    """Return the session and what it earned; that of another driver is not found."""
+
+    def look(session: Session) -> OwnSessionOut:
+        [shown] = _shown(session, [own_session(session, driver_id, session_id)])
+        return shown
+
+    return wired.database.read(look)
 
 
 @routes.get(
@@ -188,6 +217,16 @@ def why(
         )
 
     return wired.database.read(look)
+
+
+def _shown(session: Session, found: Sequence[SessionView]) -> list[OwnSessionOut]:
+    earned = earned_by(session, found)
+    return [
+        OwnSessionOut.model_validate(
+            SessionOut.model_validate(one).model_dump() | dataclasses.asdict(earned[one.id])
+        )
+        for one in found
+    ]
 
 
 def own_session(session: Session, driver_id: UUID, session_id: UUID) -> SessionView:

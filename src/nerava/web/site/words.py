@@ -30,8 +30,8 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "rejected": Word("Not verified", "danger"),
     },
     "grant": {
-        "held": Word("Pending", "warn"),
-        "captured": Word("Earned", "ok"),
+        "provisional": Word("Pending", "warn"),
+        "settled": Word("Earned", "ok"),
         "released": Word("Not earned", "grey"),
         "clawed_back": Word("Taken back", "danger"),
     },
