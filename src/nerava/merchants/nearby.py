@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SITES_MAX: Final = 2_000
 """How many pairs of offer and place are looked at around a point."""
 
+PLACES_MAX: Final = 50
+
 _OFFER: Final[Any] = Offer.__table__
 _MERCHANT: Final[Any] = Merchant.__table__
 _SITE: Final[Any] = MerchantSite.__table__
@@ -49,6 +51,25 @@ def shown_offer(session: Session, offer_id: UUID, now: datetime) -> ShownOffer |
     """Return an offer if drivers see it now, None if they do not."""
     row = session.execute(_on(now).where(_OFFER.c.id == offer_id)).one_or_none()
     return None if row is None else ShownOffer(view_of(row), row.merchant_name)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPlace:
+    """A place where an offer holds."""
+
+    id: UUID
+    name: str
+    address: str
+    position: Point
+
+
+def places_of(session: Session, offer: OfferView) -> list[OfferPlace]:
+    """Return where an offer holds: at the place it names, or at every place of its merchant."""
+    query = select(_SITE).where(_SITE.c.merchant_id == offer.merchant_id)
+    if offer.terms.site_id is not None:
+        query = query.where(_SITE.c.id == offer.terms.site_id)
+    rows = session.execute(query.order_by(_SITE.c.name, _SITE.c.id).limit(PLACES_MAX))
+    return [OfferPlace(row.id, row.name, row.address, Point(row.latitude, row.longitude)) for row in rows]
 
 
 def shown_offers(

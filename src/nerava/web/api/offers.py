@@ -37,6 +37,7 @@ from nerava.platform.limit_numbers import REDEEM
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import InputError, InvalidInput, problems
+from nerava.web.api.discovery_models import PositionOut
 from nerava.web.api.fields import Body
 from nerava.web.api.keyed import Keyed, run_once
 from nerava.web.api.places import after_id
@@ -93,6 +94,21 @@ class OfferOut(BaseModel):
             address=found.address,
             distance_m=found.distance_m,
         )
+
+
+class OfferPlaceOut(BaseModel):
+    """Where an offer holds."""
+
+    id: UUID
+    name: str
+    address: str
+    position: PositionOut
+
+
+class OfferPageOut(OfferOut):
+    """One offer and where it holds."""
+
+    places: list[OfferPlaceOut]
 
 
 class ClaimOut(BaseModel):
@@ -154,12 +170,25 @@ def offers(
 
 @routes.get("/offers/{offer_id}", summary="One offer", responses=problems(UnknownOffer))
 @guarded(_READS)
-def offer(offer_id: UUID, wired: Wired, now: Now) -> OfferOut:
-    """Return an offer that can be redeemed or claimed now."""
-    found = wired.database.read(lambda session: nearby.shown_offer(session, offer_id, now))
-    if found is None:
-        raise UnknownOffer(f"no offer {offer_id}")
-    return OfferOut.of(found)
+def offer(offer_id: UUID, wired: Wired, now: Now) -> OfferPageOut:
+    """Return an offer that can be redeemed or claimed now, and where."""
+
+    def look(session: Session) -> OfferPageOut:
+        found = nearby.shown_offer(session, offer_id, now)
+        if found is None:
+            raise UnknownOffer(f"no offer {offer_id}")
+        places = [
+            OfferPlaceOut(
+                id=one.id,
+                name=one.name,
+                address=one.address,
+                position=PositionOut(lat=one.position.latitude, lng=one.position.longitude),
+            )
+            for one in nearby.places_of(session, found.offer)
+        ]
+        return OfferPageOut(**OfferOut.of(found).model_dump(), places=places)
+
+    return wired.database.read(look)
 
 
 @routes.post(

@@ -180,6 +180,8 @@ SAID: Final[dict[str, str]] = {
     "saved": "Saved.",
     "payout-asked": "Your payout is asked for.",
     "payout-taken-back": "The payout is taken back. Your Nova are here again.",
+    "perk-claimed": "It is yours. Show this page at the register.",
+    "code-withdrawn": "The code is withdrawn. Its Nova can be spent at once.",
     "method-removed": "Nothing is paid there any more.",
     "campaign-runs": "It runs. Sessions earn from it from now on.",
     "campaign-paused": "Paused. Nothing new is given.",

@@ -18,6 +18,8 @@ function localise(root) {
 // <div id="x" data-live="5"> is fetched anew every five seconds while somebody looks, and replaced if it changed.
 function keepFresh(part) {
   const every = Number(part.dataset.live) * 1000;
+  // What the server sent last; the page itself changes meanwhile, as where something is counted down.
+  let sent = part.innerHTML;
   const refresh = async () => {
     if (document.hidden || part.contains(document.activeElement)) return;
     try {
@@ -29,8 +31,9 @@ function keepFresh(part) {
       if (!fresh) return;
       localise(fresh);
       document.body.classList.remove("stale");
-      if (fresh.innerHTML !== part.innerHTML) {
-        part.innerHTML = fresh.innerHTML;
+      if (fresh.innerHTML !== sent) {
+        sent = fresh.innerHTML;
+        part.innerHTML = sent;
         part.querySelectorAll("[data-until]").forEach(countDown);
       }
     } catch {
