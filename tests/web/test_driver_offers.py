@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nerava.identity.roles import Role
@@ -11,10 +10,13 @@ from nerava.kernel.ids import new_id
 from nerava.web.site.qr import QUIET, qr_svg
 from tests.http.flows import work_off
 from tests.http.shop import charging_at, code_of, nova_of, open_shop, rich_driver
+from tests.http.test_redeeming import Clocked, clocked
 from tests.web.browser import Browser, browser_of, text_of
 
 if TYPE_CHECKING:
     from tests.http.conftest import Caller, House
+
+__all__ = ["clocked"]
 
 
 def as_page(house: House, driver: Caller) -> Browser:
@@ -102,19 +104,20 @@ def test_a_code_is_withdrawn_and_its_nova_are_back(house: House) -> None:
     assert house.books.findings() == []
 
 
-def test_a_code_that_ran_out_says_that_the_nova_are_back(sqlite_house: House) -> None:
-    offer_id = open_shop(sqlite_house).offer()
-    driver = rich_driver(sqlite_house)
+def test_a_code_that_ran_out_says_that_the_nova_are_back(clocked: Clocked) -> None:
+    house = clocked.house
+    offer_id = open_shop(house).offer()
+    driver = rich_driver(house)
     code_of(driver, offer_id)
     path = f"/redeem/{driver.get('/v1/redemptions').json()['items'][0]['id']}"
-    browser = as_page(sqlite_house, driver)
-    sqlite_house.installation.clock.advance(timedelta(minutes=11))  # type: ignore[attr-defined]
+    browser = as_page(house, driver)
+    clocked.wait(61)
     assert "your Nova come back in a moment" in text_of(browser.get(path).text)
-    work_off(sqlite_house)
+    work_off(house)
     page = browser.get(path).text
     assert "Your Nova are back" in text_of(page)
     assert '<svg class="qr"' not in page
-    assert sqlite_house.books.findings() == []
+    assert house.books.findings() == []
 
 
 def test_a_perk_is_for_people_who_charge_nearby(sqlite_house: House) -> None:

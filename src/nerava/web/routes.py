@@ -10,7 +10,6 @@ from nerava.web.merchant.routes import MERCHANT_PAGES
 from nerava.web.ops.routes import OPS_PAGES
 from nerava.web.site import entering, files, linking, stepping_up
 from nerava.web.sponsor.routes import SPONSOR_ROUTES
-from nerava.web.site import entering, files
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute

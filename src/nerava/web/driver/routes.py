@@ -1,0 +1,17 @@
+"""Every page of a driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nerava.web.driver import cashing_out, offers, sessions, wallet
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+DRIVER_PAGES: Final[list[BaseRoute]] = [
+    *wallet.routes.routes,
+    *cashing_out.routes.routes,
+    *sessions.routes.routes,
+    *offers.routes.routes,
+]
