@@ -5,6 +5,7 @@ import { layersOf } from "/static/vector_tile.js";
 const SVG = "http://www.w3.org/2000/svg";
 const ZOOM = 15;
 const SIDE = 512;
+const TILES_MAX = 12;
 const ORDER = ["sea", "water", "green", "plaza", "building", "waterway", "rail", "road"];
 const ROADS = ["steps", "foot", "service", "pedestrian", "street", "tertiary", "secondary", "primary", "trunk", "motorway"];
 
@@ -53,6 +54,40 @@ export class StreetMap {
     if (width && box.width) this.svg.style.setProperty("--pixel", Math.max(width / box.width, height / box.height));
   }
 
+  // Show a part around the middle: below 1 a smaller one, above 1 a larger one.
+  zoom(factor) {
+    const { x, y, width, height } = this.svg.viewBox.baseVal;
+    const [wide, tall] = [width * factor, height * factor];
+    this.#look(x + (width - wide) / 2, y + (height - tall) / 2, wide, tall);
+  }
+
+  // Let the map be moved by a finger or the mouse.
+  letDrag() {
+    let from = null;
+    this.svg.addEventListener("pointerdown", (event) => (from = [event.clientX, event.clientY]));
+    window.addEventListener("pointerup", () => (from = null));
+    window.addEventListener("pointermove", (event) => {
+      if (!from) return;
+      const { x, y, width, height } = this.svg.viewBox.baseVal;
+      const pixel = Number(this.svg.style.getPropertyValue("--pixel")) || 1;
+      this.#look(x - (event.clientX - from[0]) * pixel, y - (event.clientY - from[1]) * pixel, width, height);
+      from = [event.clientX, event.clientY];
+    });
+  }
+
+  #look(...box) {
+    this.svg.setAttribute("viewBox", box.join(" "));
+    this.#keepPinsReadable();
+  }
+
+  // Let a pin lead to a page.
+  link(pin, address) {
+    const link = made("a", { href: address, draggable: "false" });
+    link.setAttribute("aria-label", pin.querySelector("title").textContent);
+    pin.replaceWith(link);
+    link.append(pin);
+  }
+
   at(latitude, longitude) {
     const [x, y] = projected(latitude, longitude);
     return [x - this.origin[0], y - this.origin[1]];
@@ -68,9 +103,22 @@ export class StreetMap {
     const [left, top] = tile(north, west);
     const [right, bottom] = tile(south, east);
     const wanted = [];
-    for (let x = left; x <= right; x++) for (let y = top; y <= bottom; y++) wanted.push(this.#layers(map.tiles[0], x, y));
+    const seen = this.#tilesInView();
+    for (let x = Math.max(left, seen.left); x <= Math.min(right, seen.right); x++)
+      for (let y = Math.max(top, seen.top); y <= Math.min(bottom, seen.bottom); y++)
+        wanted.push(this.#layers(map.tiles[0], x, y));
     this.#paint(await Promise.all(wanted));
     return map.attribution;
+  }
+
+  // What can be seen and somewhat more: a map of a country is not fetched for a street.
+  #tilesInView() {
+    const { x, y, width, height } = this.svg.viewBox.baseVal;
+    const around = Math.max(width, height, 2 * SIDE);
+    const tile = (at) => Math.floor(at / SIDE);
+    const [across, down] = [this.origin[0] + x + width / 2, this.origin[1] + y + height / 2];
+    const half = Math.min(around, TILES_MAX * SIDE / 2);
+    return { left: tile(across - half), right: tile(across + half), top: tile(down - half), bottom: tile(down + half) };
   }
 
   async #layers(template, x, y) {
