@@ -12,12 +12,14 @@ from nerava.merchants.service import MerchantState, RegisterState
 from nerava.payouts.states import CaseKind, MethodState, PayoutState, Step
 from nerava.rewards.campaigns import CampaignState
 from nerava.rewards.checkout_store import CheckoutState
+from nerava.vehicles.states import LinkState
 from nerava.web.api.ops_payout_batches import BatchState
 from nerava.web.site.words import WORDS, word
 
 STATES: dict[str, type[StrEnum]] = {
     "batch": BatchState,
     "campaign": CampaignState,
+    "car": LinkState,
     "merchant": MerchantState,
     "method": MethodState,
     "offer": OfferState,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerava.web.driver import cashing_out, finding, offers, sessions, wallet
+from nerava.web.driver import cashing_out, finding, offers, sessions, wallet, you
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -15,4 +15,5 @@ DRIVER_PAGES: Final[list[BaseRoute]] = [
     *cashing_out.routes.routes,
     *sessions.routes.routes,
     *offers.routes.routes,
+    *you.routes.routes,
 ]

@@ -35,6 +35,12 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "released": Word("Not earned", "grey"),
         "clawed_back": Word("Taken back", "danger"),
     },
+    "car": {
+        "active": Word("Connected", "ok"),
+        "review": Word("In review", "warn"),
+        "broken": Word("Connect again", "danger"),
+        "ended": Word("Disconnected", "grey"),
+    },
     "reward": {
         "provisional": Word("Reserved", "warn"),
         "settled": Word("Given", "ok"),
@@ -180,6 +186,10 @@ SAID: Final[dict[str, str]] = {
     "saved": "Saved.",
     "payout-asked": "Your payout is asked for.",
     "payout-taken-back": "The payout is taken back. Your Nova are here again.",
+    "sign-in-ended": "That sign-in is over.",
+    "car-gone": "The car is disconnected. Nothing more is read from it.",
+    "erasure-asked": "You will be forgotten. Until then you can go back on it here.",
+    "erasure-undone": "You stay. Nothing was erased.",
     "perk-claimed": "It is yours. Show this page at the register.",
     "code-withdrawn": "The code is withdrawn. Its Nova can be spent at once.",
     "method-removed": "Nothing is paid there any more.",
