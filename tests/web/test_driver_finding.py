@@ -44,9 +44,11 @@ def test_a_stranger_finds_chargers_and_filters_them_by_the_address(sqlite_house:
     assert "Clear the filters" in none
 
 
-def test_without_a_map_and_a_place_the_page_says_what_to_do(sqlite_house: House) -> None:
+def test_where_nothing_is_known_the_page_says_so_and_what_to_do(sqlite_house: House) -> None:
     said = text_of(Browser(sqlite_house).get("/").text)
-    assert "Use your place, and chargers around it are shown." in said
+    has_map = sqlite_house.client.get("/v1/map").status_code == 200
+    without = "Use your place, and chargers around it are shown."
+    assert ("No charger is known here yet." if has_map else without) in said
     assert "No charger is known within 5 km." in text_of(Browser(sqlite_house).get("/?lat=0&lng=0").text)
 
 
