@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerava.web.merchant import scan, till
+from nerava.web.merchant import redemptions, scan, till, today
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 MERCHANT_PAGES: Final[list[BaseRoute]] = [
+    *today.routes.routes,
     *scan.routes.routes,
+    *redemptions.routes.routes,
     *till.routes.routes,
 ]
