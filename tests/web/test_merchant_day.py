@@ -10,7 +10,7 @@ from sqlalchemy import update
 from nerava.identity.roles import Role
 from nerava.settlements.model import Settlement
 from tests.http.settlement_examples import become_overdue, settled_shop
-from tests.http.shop import code_of, nova_of, open_shop, rich_driver, settle_now
+from tests.http.shop import code_of, nova_of, open_shop, rich_driver
 from tests.web.browser import Browser, browser_of, text_of
 
 if TYPE_CHECKING:
