@@ -23,6 +23,7 @@ from nerava.identity.errors import (
 )
 from nerava.identity.guard import SAFE_METHODS, Principal
 from nerava.identity.roles import SCOPES, Role
+from nerava.identity.web_sessions import COOKIE
 from nerava.kernel.errors import NeravaError
 from nerava.platform.cross_site import FIELD
 from nerava.platform.policy import Credential, GuardedRoute, Policy, Repeats
@@ -202,6 +203,8 @@ def _shown(
         "here": here(request),
         "csrf": getattr(request.state, "csrf_token", ""),
         "principal": getattr(request.state, "principal", None),
+        # On a page for everybody: somebody seems to be signed in, and nobody looked whether it is so.
+        "is_known": COOKIE in request.cookies,
         "currency": wired.currency,
         "is_demo": getattr(request.app.state, "is_demo", False),
         "problem": problem,
