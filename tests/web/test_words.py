@@ -13,6 +13,7 @@ from nerava.payouts.states import CaseKind, MethodState, PayoutState, Step
 from nerava.rewards.campaigns import CampaignState
 from nerava.rewards.checkout_store import CheckoutState
 from nerava.vehicles.states import LinkState
+from nerava.rewards.checkout_store import CheckoutState, RefundState
 from nerava.web.api.ops_payout_batches import BatchState
 from nerava.web.site.words import WORDS, word
 
@@ -27,6 +28,7 @@ STATES: dict[str, type[StrEnum]] = {
     "payment": CheckoutState,
     "payout": PayoutState,
     "redemption": RedemptionState,
+    "refund": RefundState,
     "register": RegisterState,
     "step": Step,
 }

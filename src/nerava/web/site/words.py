@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from nerava.web.site.merchant_said import MERCHANT_SAID
 from nerava.web.site.ops_said import OPS_SAID
+from nerava.web.site.sponsor_said import SPONSOR_SAID
 
 
 class Word(NamedTuple):
@@ -200,6 +201,7 @@ SAID: Final[dict[str, str]] = {
     "campaign-funded": "Added to the budget.",
     **MERCHANT_SAID,
     **OPS_SAID,
+    **SPONSOR_SAID,
 }
 """What a page says after something was done, by the word that the address carries."""
 

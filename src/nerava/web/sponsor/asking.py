@@ -35,6 +35,18 @@ def wrong_field(name: str, message: str) -> InvalidInput:
     return InvalidInput(f"{name.replace('_', ' ')}: {message}", errors=[error])
 
 
+def amount_of(form: Form, currency: str) -> int:
+    """Return the amount of a form, more than zero, in minor units.
+
+    Raises:
+        InvalidInput: It is none (422).
+    """
+    found = form.minor("amount", currency)
+    if found == 0:
+        raise wrong_field("amount", "more than zero")
+    return found
+
+
 def kept_key(error: Wrong | None, form: Form) -> str | None:
     """Return the key to draw a form with again: the same one only where nobody knows what happened."""
     if not isinstance(error, Refused) or error.problem.get("outcome") == "not_executed":

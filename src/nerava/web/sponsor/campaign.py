@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from datetime import date
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
+from fastapi import Query
 from starlette.responses import Response
 
 from nerava.identity.roles import Role
 from nerava.platform.policy import Repeats, guarded
 from nerava.platform.problem import InvalidInput
 from nerava.web.site.calling import Refused
+from nerava.web.site.forms import Form
 from nerava.web.site.page import Page, Shown, page_for, pages
 from nerava.web.sponsor.asking import kept_key, parts_of, wrong_field
 from nerava.web.sponsor.burn_down_chart import chart_of
@@ -23,7 +25,6 @@ from nerava.web.sponsor.refusal_words import refusal
 from nerava.web.sponsor.term_words import EVIDENCE, percent_text, promise_of
 
 if TYPE_CHECKING:
-    from nerava.web.site.forms import Form
     from nerava.web.site.page import Wrong
 
 routes: Final = pages("sponsor", "/sponsor/campaigns")
@@ -34,9 +35,11 @@ _CHANGES: Final = page_for(Role.SPONSOR, repeats=Repeats.BY_MEANING)
 
 @routes.get("/{campaign_id}")
 @guarded(page_for(Role.SPONSOR))
-async def campaign(page: Shown, campaign_id: UUID) -> Response:
-    """Show budget, forecast, promise, latest rewards and effect."""
-    return await _drawn(page, campaign_id)
+async def campaign(
+    page: Shown, campaign_id: UUID, budget: Annotated[str, Query(max_length=40)] = ""
+) -> Response:
+    """Show budget, forecast, promise, rewards and effect; of a draft what a budget in mind would do."""
+    return await _drawn(page, campaign_id, in_mind=budget)
 
 
 @routes.post("/{campaign_id}/activate")
@@ -114,16 +117,26 @@ def _require_the_word(form: Form) -> None:
         raise wrong_field("word", "type the word end, because this cannot be undone")
 
 
+def _gross(in_mind: str, currency: str) -> str:
+    """Return the question what a budget would have done, nothing for a budget that is none."""
+    try:
+        gross = Form({"amount": in_mind}).minor("amount", currency)
+    except InvalidInput:
+        return ""
+    return f"?gross_minor={gross}" if gross else ""
+
+
 async def _drawn(
-    page: Page, campaign_id: UUID, error: Wrong | None = None, typed: Form | None = None
+    page: Page, campaign_id: UUID, error: Wrong | None = None, typed: Form | None = None, in_mind: str = ""
 ) -> Response:
     path = f"/v1/campaigns/{campaign_id}"
     found, budget, burnt, latest, deposits = await page.api.get_all(
         path, f"{path}/budget", f"{path}/burn-down", f"{path}/grants?limit={_LATEST}", "/v1/sponsor"
     )
-    is_draft = found["state"] == "draft"
-    [lift, *tried] = await parts_of(page.api, f"{path}/incrementality", *([f"{path}/dry-run"] * is_draft))
     terms = found["terms"]
+    trial = f"{path}/dry-run{_gross(in_mind, terms['currency'])}"
+    is_draft = found["state"] == "draft"
+    [lift, *tried] = await parts_of(page.api, f"{path}/incrementality", *([trial] if is_draft else []))
     ends_on = date.fromisoformat(terms["ends_at"][:10])
     return page.show(
         "sponsor/campaign.html",
@@ -136,6 +149,7 @@ async def _drawn(
         lift=lift[0],
         tried=tried[0][0] if tried else None,
         reason=refusal,
+        in_mind=in_mind if _gross(in_mind, terms["currency"]) else "",
         promise=promise_of(terms),
         fee=percent_text(terms["fee_bps"]),
         pace=pace_of(found, budget, burnt["forecast"]),

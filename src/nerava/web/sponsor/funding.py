@@ -15,7 +15,7 @@ from nerava.platform.problem import InvalidInput
 from nerava.web.site.calling import Refused
 from nerava.web.site.forms import Form
 from nerava.web.site.page import Page, Shown, page_for, pages
-from nerava.web.sponsor.asking import at_fields, kept_key, wrong_field
+from nerava.web.sponsor.asking import amount_of, at_fields, kept_key
 from nerava.web.sponsor.term_words import percent_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def funded(page: Shown, campaign_id: UUID) -> Response:
     """Move the amount from the deposits into the campaign, once for each form."""
     form = await page.form()
     try:
-        gross = _amount(form, page.wired.currency)
+        gross = amount_of(form, page.wired.currency)
         await page.api.post(f"/v1/campaigns/{campaign_id}/fundings", {"gross_minor": gross}, key=form.key)
     except (Refused, InvalidInput) as error:
         wrong = at_fields(error, {"gross_minor": "form/amount"})
@@ -52,7 +52,7 @@ async def _drawn(
     fee_bps, gross, split = campaign["terms"]["fee_bps"], None, None
     if is_asked:
         try:
-            gross = _amount(form, deposits["currency"])
+            gross = amount_of(form, deposits["currency"])
             split = split_fee(gross, fee_bps)
         except InvalidInput as wrong:
             error = error or wrong
@@ -68,10 +68,3 @@ async def _drawn(
         typed=form.fields.get("amount", ""),
         key=kept_key(error, form),
     )
-
-
-def _amount(form: Form, currency: str) -> int:
-    found = form.minor("amount", currency)
-    if found == 0:
-        raise wrong_field("amount", "more than zero")
-    return found

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerava.web.sponsor import campaign, campaigns, funding
+from nerava.web.sponsor import campaign, campaigns, deposits, drafting, funding
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 SPONSOR_ROUTES: Final[list[BaseRoute]] = [
     *campaigns.routes.routes,
+    *drafting.routes.routes,
     *funding.routes.routes,
     *campaign.routes.routes,
+    *deposits.routes.routes,
 ]
