@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nerava.kernel.currencies import minor_digits
 from nerava.rewards.rules import thousandths
+from nerava.web.site.rendering import number
 from nerava.web.sponsor.asking import wrong_field
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def rules_of(form: Form, currency: str) -> list[dict[str, Any]]:
         _plain(form, "per_kwh", "points_per_kwh"),
         _timed(form, "off_peak", "points_per_kwh"),
         _timed(form, "off_peak_bonus", "points"),
-        _scaled(form, "minimum_energy", "energy_wh"),
+        _scaled(form, "minimum_energy", "energy_wh", most=1_000),
         _plain(form, "minimum_minutes", "minutes"),
-        _scaled(form, "connector_power", "least_w"),
+        _scaled(form, "connector_power", "least_w", most=10_000),
         _plain(form, "first_sessions", "count"),
         _plain(form, "new_driver", "days"),
         _purchase(form, currency),
@@ -91,7 +92,7 @@ def _timed(form: Form, kind: str, field: str) -> dict[str, Any] | None:
     return rule if share is None else rule | {"share_percent_min": share}
 
 
-def _scaled(form: Form, kind: str, field: str) -> dict[str, Any] | None:
+def _scaled(form: Form, kind: str, field: str, *, most: int) -> dict[str, Any] | None:
     name = f"{kind}_{field}"
     text = form.maybe(name, most=20)
     if not text:
@@ -99,7 +100,10 @@ def _scaled(form: Form, kind: str, field: str) -> dict[str, Any] | None:
     if not _DECIMAL.fullmatch(text):
         raise wrong_field(name, "a number, as in 7.4")
     whole, _, rest = text.replace(",", ".").partition(".")
-    return {"kind": kind, field: int(whole) * 1_000 + int(f"{rest:0<3}")}
+    value = int(whole) * 1_000 + int(f"{rest:0<3}")
+    if not 0 < value <= most * 1_000:
+        raise wrong_field(name, f"more than 0, at most {number(most)}")
+    return {"kind": kind, field: value}
 
 
 def _purchase(form: Form, currency: str) -> dict[str, Any] | None:
