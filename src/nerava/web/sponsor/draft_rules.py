@@ -87,9 +87,17 @@ def _timed(form: Form, kind: str, field: str) -> dict[str, Any] | None:
     rule = _plain(form, kind, field)
     if rule is None:
         return None
-    rule |= {name: form.text(f"{kind}_{name}", most=8) for name in ("from_time", "until_time")}
+    for name in ("from_time", "until_time"):
+        rule[name] = _required(form, f"{kind}_{name}")
     share = form.maybe_whole(f"{kind}_share_percent_min")
     return rule if share is None else rule | {"share_percent_min": share}
+
+
+def _required(form: Form, name: str) -> str:
+    found = form.maybe(name, most=8)
+    if not found:
+        raise wrong_field(name, "fill this in")
+    return found
 
 
 def _scaled(form: Form, kind: str, field: str, *, most: int) -> dict[str, Any] | None:
