@@ -11,9 +11,8 @@ from nerava.merchants.queries import RedemptionState
 from nerava.merchants.service import MerchantState, RegisterState
 from nerava.payouts.states import CaseKind, MethodState, PayoutState, Step
 from nerava.rewards.campaigns import CampaignState
-from nerava.rewards.checkout_store import CheckoutState
-from nerava.vehicles.states import LinkState
 from nerava.rewards.checkout_store import CheckoutState, RefundState
+from nerava.vehicles.states import LinkState
 from nerava.web.api.ops_payout_batches import BatchState
 from nerava.web.site.words import WORDS, word
 
