@@ -54,7 +54,14 @@ def _transaction(house: House) -> Example:
     return Example(owner, {"transaction_id": transaction_id}, missing, body, keyed=True)
 
 
+def _posted(house: House) -> Example:
+    transaction_id, _ = present(house)
+    owner, missing = house.caller(Role.OPS_SUPPORT), {"transaction_id": str(new_id())}
+    return Example(owner, {"transaction_id": transaction_id}, missing)
+
+
 CORRECTION_EXAMPLES: Final[dict[str, Callable[[House], Example]]] = {
+    "GET /v1/ops/transactions/{transaction_id}": _posted,
     "POST /v1/ops/grants/{grant_id}/clawbacks": _grant,
     "POST /v1/ops/transactions/{transaction_id}/reversal": _transaction,
 }

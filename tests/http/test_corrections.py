@@ -225,3 +225,15 @@ def test_the_wallet_warns_thirty_and_seven_days_before_points_expire(house: Hous
     shown = driver.get("/v1/wallet").json()["expiring"]
 
     assert [(one["days_left"], one["notice"]) for one in shown] == [(6, "last"), (29, "soon"), (40, "none")]
+
+
+def test_a_transaction_is_shown_with_all_its_entries_and_whether_it_may_be_reversed(house: House) -> None:
+    transaction_id, driver_id = present(house, 100)
+    shown = house.caller(Role.OPS_SUPPORT).get(f"/v1/ops/transactions/{transaction_id}").json()
+    assert (shown["template"], shown["is_reversible"]) == ("promo_grant", True)
+    assert [one["number"] for one in shown["entries"]] == list(range(1, len(shown["entries"]) + 1))
+    [given] = [one for one in shown["entries"] if one["credit"] == f"driver:{driver_id}:nova"]
+    assert (given["amount"], given["asset"], given["credit_posted"]) == (100, "NOVA", 100)
+    [cash] = [one for one in shown["entries"] if one["credit"] == "nova:reserve"]
+    assert (cash["debit"], cash["amount"]) == ("platform:promo", 100)
+    assert house.findings() == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.http.conftest import Caller, House
 
 
-def _link(house: House, owner: Caller, state: LinkState) -> UUID:
+def link_of(house: House, owner: Caller, state: LinkState) -> UUID:
     now, link_id, car_id = house.installation.clock.now(), new_id(), new_id()
     car = Vehicle(id=car_id, make="VOLKSWAGEN", model="ID.4", year=2024, created_at=now)
     link = VehicleLink(
@@ -49,12 +49,12 @@ def _link(house: House, owner: Caller, state: LinkState) -> UUID:
 
 def _car(house: House) -> Example:
     owner = house.driver()
-    link_id = _link(house, owner, LinkState.ACTIVE)
+    link_id = link_of(house, owner, LinkState.ACTIVE)
     return Example(owner, {"vehicle_id": str(link_id)}, {"vehicle_id": str(new_id())})
 
 
 def _review(house: House) -> Example:
-    link_id = _link(house, house.driver(), LinkState.REVIEW)
+    link_id = link_of(house, house.driver(), LinkState.REVIEW)
     ops = house.caller(Role.OPS_SUPPORT)
     body = {"accepted": False, "reason": "case 7"}
     return Example(ops, {"link_id": str(link_id)}, {"link_id": str(new_id())}, body)

@@ -58,7 +58,7 @@ _ADJUSTABLE: Final = frozenset({
 _AT_PROVIDERS: Final = frozenset({AdjustmentReason.DISPUTE, AdjustmentReason.RECONCILIATION})
 """Why what lies at a provider may be corrected: the provider's own book says otherwise."""
 
-_REVERSIBLE: Final = frozenset({"adjustment", "promo_funding", "promo_grant", "reversal"})
+REVERSIBLE: Final = frozenset({"adjustment", "promo_funding", "promo_grant", "reversal"})
 """What the other templates moved is taken back by a way of its own, rows included."""
 
 
@@ -250,7 +250,7 @@ class Reversal:
             OwnAccount: It touches an account of the caller's (403).
         """
         rows, codes = self._found(session)
-        if rows[0].template not in _REVERSIBLE:
+        if rows[0].template not in REVERSIBLE:
             raise ReversedOtherwise(f"{rows[0].template} has a way of its own to be taken back")
         _refuse_own(principal, codes.values())
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path, Query
@@ -14,18 +15,24 @@ from starlette.responses import Response
 from nerava.identity.roles import Role
 from nerava.ledger import UnknownAccount
 from nerava.ledger.proving import ask, look, proofs
+from nerava.ledger.reads import key_of_transaction, transaction
 from nerava.platform.pagination import PAGE_DEFAULT, CursorText, Limit, Page, page_by_id
 from nerava.platform.policy import Policy, Repeats, guarded
 from nerava.platform.problem import problems
 from nerava.web.api.audited import Acting
+from nerava.web.api.corrections import REVERSIBLE, UnknownTransaction
 from nerava.web.api.fields import Instant
 from nerava.web.api.places import after_id
-from nerava.web.api.statements import AccountLineOut, ops_page, page_of_lines
+from nerava.web.api.statements import AccountLineOut, ops_page, page_of_lines, words
 from nerava.web.api.wiring import Now, Wired, router
 from nerava.web.checks import CHECKS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.orm import Session
+
+    from nerava.ledger.values import PostedTransfer
 
 routes: Final = router("ops: ledger")
 
@@ -63,6 +70,34 @@ class PastBalanceOut(BaseModel):
     posted: int
     available: int
     sequence: int
+
+
+class TransferOut(BaseModel):
+    """One entry of a transaction: so much from `debit` to `credit`, and what both held after it."""
+
+    number: int = Field(description="Its place in the transaction, from 1")
+    kind: str
+    debit: str
+    credit: str
+    asset: str
+    amount: int
+    debit_posted: int
+    credit_posted: int
+
+
+class TransactionOut(BaseModel):
+    """What was posted together, whole or not at all. Amounts in minor units of each entry's asset."""
+
+    transaction_id: UUID
+    key: UUID = Field(description="The fact that it is about; one fact is posted once")
+    template: str
+    text: str
+    actor: str
+    posted_at: datetime
+    effective_at: datetime = Field(description="When it happened in the world")
+    metadata: dict[str, Any]
+    is_reversible: bool = Field(description="Whether `/reversal` takes it; others have ways of their own")
+    entries: list[TransferOut]
 
 
 class FindingOut(BaseModel):
@@ -145,6 +180,50 @@ def account_statement(
     """Return the movements with their other side, newest first."""
     return ops_page(
         *wired.database.read(lambda session: page_of_lines(session, code, cursor=cursor, limit=limit))
+    )
+
+
+@routes.get(
+    "/ops/transactions/{transaction_id}",
+    summary="One transaction with its entries",
+    responses=problems(UnknownTransaction),
+)
+@guarded(_READS)
+def one_transaction(transaction_id: UUID, wired: Wired) -> TransactionOut:
+    """Return what was posted together, in its order."""
+
+    def work(session: Session) -> TransactionOut:
+        key = key_of_transaction(session, transaction_id)
+        if key is None:
+            raise UnknownTransaction(f"no transaction {transaction_id}")
+        rows, codes = transaction(session, key)
+        first = rows[0]
+        return TransactionOut(
+            transaction_id=transaction_id,
+            key=key,
+            template=first.template,
+            text=words(first.template, first.kind),
+            actor=first.actor,
+            posted_at=first.posted_at,
+            effective_at=first.effective_at,
+            metadata=json.loads(first.metadata),
+            is_reversible=first.template in REVERSIBLE,
+            entries=[_transfer(row, codes) for row in rows],
+        )
+
+    return wired.database.read(work)
+
+
+def _transfer(row: PostedTransfer, codes: Mapping[str, str]) -> TransferOut:
+    return TransferOut(
+        number=row.position + 1,
+        kind=row.kind,
+        debit=codes[row.debit],
+        credit=codes[row.credit],
+        asset=row.asset,
+        amount=row.amount,
+        debit_posted=row.debit_posted,
+        credit_posted=row.credit_posted,
     )
 
 

@@ -75,7 +75,9 @@ class Api:
         calls = [self._call("GET", *_parts(path), {}, b"") for path in paths]
         return list(await asyncio.gather(*calls))
 
-    async def send(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Any:  # noqa: ANN401 - JSON
+    async def send(
+        self, method: str, path: str, body: object = None, *, key: str | None = None, **query: object
+    ) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a request that changes something; with a key it happens once.
 
         Raises:
@@ -86,7 +88,7 @@ class Api:
         if body is not None:
             headers["content-type"] = "application/json"
             raw = json.dumps(body).encode()
-        return await self._call(method, path, "", headers, raw)
+        return await self._call(method, path, urlencode(query), headers, raw)
 
     async def post(self, path: str, body: object = None, *, key: str | None = None) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a POST; with a key it happens once.

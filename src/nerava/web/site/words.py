@@ -116,9 +116,9 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "written_off": Word("Given up", "grey"),
     },
     "verdict": {
-        "verified": Word("Verified", "ok"),
-        "review": Word("In review", "warn"),
-        "rejected": Word("Not verified", "danger"),
+        "verify": Word("Verified", "ok"),
+        "doubt": Word("In review", "warn"),
+        "reject": Word("Not verified", "danger"),
     },
     "outcome": {
         "granted": Word("Earned", "ok"),
