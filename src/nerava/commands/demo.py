@@ -66,6 +66,7 @@ DATABASE: Final = "nerava.sqlite3"
 RECORDED: Final = "acn"
 OPS: Final = fact_id("demo:ops")
 FINANCE: Final = fact_id("demo:finance")
+ADMIN: Final = fact_id("demo:admin")
 OWNER: Final = fact_id("demo:owner")
 TILL: Final = fact_id("demo:till")
 
@@ -244,6 +245,10 @@ def _people(cast: _Cast, scene: Scene) -> list[Person]:
         Person(
             "finance", "A second person of operations", "Agrees to what the first one proposed",
             FINANCE, Membership(Role.OPS_FINANCE), SessionKind.WEB_OPS, "/ops",
+        ),
+        Person(
+            "admin", "An administrator of operations", "Makes merchants known, decides reviews, gives roles",
+            ADMIN, Membership(Role.OPS_ADMIN), SessionKind.WEB_OPS, "/ops",
         ),
     ]  # fmt: skip
 
