@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerava.web.merchant import redemptions, scan, till, today
+from nerava.web.merchant import codes, offers, redemptions, scan, till, today
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 MERCHANT_PAGES: Final[list[BaseRoute]] = [
     *today.routes.routes,
+    *codes.routes.routes,
+    *offers.routes.routes,
     *scan.routes.routes,
     *redemptions.routes.routes,
     *till.routes.routes,

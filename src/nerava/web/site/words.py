@@ -156,6 +156,11 @@ WORDS: Final[dict[str, dict[str, Word]]] = {
         "paused": Word("Paused", "warn"),
         "ended": Word("Ended", "grey"),
     },
+    "codes": {
+        "open": Word("Open", "ok"),
+        "paused": Word("Paused", "warn"),
+        "ended": Word("Ended", "grey"),
+    },
     "merchant": {
         "active": Word("Open", "ok"),
         "suspended": Word("Suspended", "danger"),

@@ -58,6 +58,8 @@ localise(document);
 document.querySelectorAll("[data-live]").forEach(keepFresh);
 document.querySelectorAll("[data-until]").forEach(countDown);
 document.addEventListener("submit", (event) => {
+  // What comes back is a file: the page stays, and may be asked for it again.
+  if ("download" in event.target.dataset) return;
   const buttons = event.target.querySelectorAll("button");
   setTimeout(() => event.defaultPrevented || buttons.forEach((one) => (one.disabled = true)));
 });
