@@ -11,6 +11,7 @@ SPONSOR_SAID: Final[dict[str, str]] = {
     "campaign-closed": "The rest is with your deposits again.",
     "campaign-drafted": "Kept as a draft. Nothing is given before you start it.",
     "campaign-funded": "Added to the budget.",
+    "colleague-out": "They can do nothing here any more.",
     "deposits-back": "Reserved. It goes back by the payments that brought it.",
 }
 """By the word that the address carries."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerava.web.sponsor import campaign, campaigns, deposits, drafting, funding
+from nerava.web.sponsor import campaign, campaigns, deposits, drafting, funding, team
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -15,4 +15,5 @@ SPONSOR_ROUTES: Final[list[BaseRoute]] = [
     *funding.routes.routes,
     *campaign.routes.routes,
     *deposits.routes.routes,
+    *team.routes.routes,
 ]
