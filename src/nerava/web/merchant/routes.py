@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerava.web.merchant import codes, offers, redemptions, scan, till, today
+from nerava.web.merchant import codes, offers, places, redemptions, scan, settlements, till, today
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -15,5 +15,7 @@ MERCHANT_PAGES: Final[list[BaseRoute]] = [
     *offers.routes.routes,
     *scan.routes.routes,
     *redemptions.routes.routes,
+    *settlements.routes.routes,
+    *places.routes.routes,
     *till.routes.routes,
 ]

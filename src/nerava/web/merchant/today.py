@@ -29,7 +29,7 @@ class _Step(NamedTuple):
 @guarded(page_for(*HOUSE))
 async def today(page: Shown) -> Response:
     """Show the day so far; somebody new sees what is missing before the first code."""
-    merchant, day, latest, sites, registers, offers, settlements, invoices, tills = await page.api.get_all(
+    merchant, day, latest, sites, registers, offers, settlements, invoices = await page.api.get_all(
         "/v1/merchant",
         "/v1/merchant/today",
         "/v1/merchant/redemptions?limit=8",
@@ -38,7 +38,6 @@ async def today(page: Shown) -> Response:
         f"/v1/merchant/offers?limit={_ALL}",
         "/v1/merchant/settlements?limit=1",
         "/v1/merchant/invoices?limit=50",
-        "/v1/merchant/tills",
     )
     steps = _steps(sites["items"], registers["items"], offers["items"])
     is_owner = page.principal is not None and page.principal.acting.role is Role.MERCHANT_OWNER
@@ -51,11 +50,6 @@ async def today(page: Shown) -> Response:
         todo=[
             *_of_invoices(invoices["items"]),
             *_of_settlements(settlements["items"], is_owner=is_owner),
-            *(
-                ("A point of sale wants to be linked again.", "/merchant/tills")
-                for one in tills["tills"]
-                if one["state"] == "broken"
-            ),
         ],
         live=sum(one["state"] == "live" for one in offers["items"]),
     )

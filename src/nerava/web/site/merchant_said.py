@@ -17,10 +17,5 @@ MERCHANT_SAID: Final[dict[str, str]] = {
     "place-added": "The place is added. Now add a till there.",
     "till-added": "The till is added. It takes codes from now on.",
     "till-closed": "Closed. It takes no more codes.",
-    "pos-linked": "Linked. Its locations are here in a moment; say which place each of them is.",
-    "pos-unlinked": "Unlinked. Nothing more is read from it.",
-    "invited": "The invitation is on its way. It works once, for seven days.",
-    "invite-withdrawn": "The invitation is taken back.",
-    "dismissed": "The role is taken away.",
 }
 """By the word that the address carries."""
